@@ -1,0 +1,88 @@
+package checkpoint
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Errors of the protocol.
+var (
+	// ErrFenced: another leader took over; this one must stop and not restart.
+	ErrFenced = errors.New("fenced by a newer leader")
+	// ErrGraphMismatch: a checkpoint does not fit the job that is to start
+	// from it.
+	ErrGraphMismatch = errors.New("job graph does not fit the checkpoint")
+)
+
+// Graph describes a job's operators, as far as a checkpoint must know them.
+type Graph struct {
+	Job            string
+	MaxParallelism int
+	Operators      []GraphOperator // in the order of the job's building
+}
+
+// GraphOperator describes one operator.
+type GraphOperator struct {
+	ID          OperatorID
+	Type        string // "source", "process", "sink", …
+	Parallelism int
+	Key         string // signature of the key's codec; empty: not keyed
+	Inputs      []OperatorID
+}
+
+// Fingerprint identifies the shape of the graph: operators, types, keys, edges
+// and max parallelism, but not parallelism.
+func (g Graph) Fingerprint() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "max %d\n", g.MaxParallelism)
+	for _, o := range g.Operators {
+		fmt.Fprintf(h, "%s %s %s %v\n", o.ID, o.Type, o.Key, o.Inputs)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// Operator returns the operator named id.
+func (g Graph) Operator(id OperatorID) (GraphOperator, bool) {
+	i := slices.IndexFunc(g.Operators, func(o GraphOperator) bool { return o.ID == id })
+	if i < 0 {
+		return GraphOperator{}, false
+	}
+	return g.Operators[i], true
+}
+
+// Fit checks that state written by a job with graph old can be restored into a
+// job with graph g; stateful holds the operators that have state in the
+// checkpoint. The error wraps ErrGraphMismatch and names every misfit.
+func (g Graph) Fit(old Graph, stateful []OperatorID) error {
+	var bad []string
+	if g.MaxParallelism != old.MaxParallelism {
+		bad = append(bad, fmt.Sprintf("max parallelism was %d and is %d: it cannot change in the life of a job", old.MaxParallelism, g.MaxParallelism))
+	}
+	for _, id := range stateful {
+		was, _ := old.Operator(id)
+		is, ok := g.Operator(id)
+		switch {
+		case !ok:
+			bad = append(bad, fmt.Sprintf("operator %q has state in the checkpoint but is not in the job: give it back, or its old name", id))
+		case was.Key != is.Key:
+			bad = append(bad, fmt.Sprintf("operator %q was keyed by %s and is keyed by %s", id, orNone(was.Key), orNone(is.Key)))
+		case was.Type != is.Type:
+			bad = append(bad, fmt.Sprintf("operator %q was a %s and is a %s", id, was.Type, is.Type))
+		}
+	}
+	if bad == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrGraphMismatch, strings.Join(bad, "; "))
+}
+
+func orNone(key string) string {
+	if key == "" {
+		return "nothing"
+	}
+	return key
+}

@@ -1,0 +1,78 @@
+package checkpoint_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+func graph(edit func(*checkpoint.Graph)) checkpoint.Graph {
+	g := checkpoint.Graph{Job: "j", MaxParallelism: 128, Operators: []checkpoint.GraphOperator{
+		{ID: "in", Type: "source", Parallelism: 2},
+		{ID: "sum", Type: "process", Parallelism: 2, Key: "int64", Inputs: []checkpoint.OperatorID{"in"}},
+	}}
+	if edit != nil {
+		edit(&g)
+	}
+	return g
+}
+
+func TestFit(t *testing.T) {
+	old := graph(nil)
+	stateful := []checkpoint.OperatorID{"in", "sum"}
+	for name, c := range map[string]struct {
+		edit func(*checkpoint.Graph)
+		want string // part of the message; empty: fits
+	}{
+		"same":             {nil, ""},
+		"other name":       {func(g *checkpoint.Graph) { g.Job = "k" }, ""},
+		"more operators":   {func(g *checkpoint.Graph) { g.Operators = append(g.Operators, checkpoint.GraphOperator{ID: "out"}) }, ""},
+		"max parallelism":  {func(g *checkpoint.Graph) { g.MaxParallelism = 64 }, "was 128 and is 64"},
+		"renamed operator": {func(g *checkpoint.Graph) { g.Operators[1].ID = "total" }, `"sum" has state`},
+		"other key":        {func(g *checkpoint.Graph) { g.Operators[1].Key = "string" }, "keyed by int64 and is keyed by string"},
+		"other type":       {func(g *checkpoint.Graph) { g.Operators[0].Type = "sink" }, "was a source and is a sink"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := graph(c.edit).Fit(old, stateful)
+			if c.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if !errors.Is(err, checkpoint.ErrGraphMismatch) || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("got %v, want it to name %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestFingerprintIgnoresParallelismOnly(t *testing.T) {
+	base := graph(nil).Fingerprint()
+	if f := graph(func(g *checkpoint.Graph) { g.Operators[0].Parallelism = 9 }).Fingerprint(); f != base {
+		t.Error("parallelism changed the fingerprint")
+	}
+	for name, edit := range map[string]func(*checkpoint.Graph){
+		"key":   func(g *checkpoint.Graph) { g.Operators[1].Key = "string" },
+		"edge":  func(g *checkpoint.Graph) { g.Operators[1].Inputs = nil },
+		"id":    func(g *checkpoint.Graph) { g.Operators[0].ID = "x" },
+		"limit": func(g *checkpoint.Graph) { g.MaxParallelism = 1 },
+	} {
+		if graph(edit).Fingerprint() == base {
+			t.Errorf("%s does not change the fingerprint", name)
+		}
+	}
+}
+
+func TestValidOperatorID(t *testing.T) {
+	for id, want := range map[checkpoint.OperatorID]bool{
+		"a": true, "9-x_y": true, checkpoint.OperatorID(strings.Repeat("a", 64)): true,
+		"": false, "-a": false, "A": false, "a/b": false, "a.b": false, "ä": false, checkpoint.OperatorID(strings.Repeat("a", 65)): false,
+	} {
+		if checkpoint.ValidOperatorID(id) != want {
+			t.Errorf("ValidOperatorID(%q) is %v", id, !want)
+		}
+	}
+}

@@ -1,0 +1,2 @@
+// Package sink answers: where do records go?
+package sink

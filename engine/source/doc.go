@@ -1,0 +1,2 @@
+// Package source answers: where do records come from?
+package source

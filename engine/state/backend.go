@@ -1,0 +1,106 @@
+package state
+
+import (
+	"context"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/keygroup"
+)
+
+// Kind is the kind of a state.
+type Kind uint8
+
+// The kinds of keyed state.
+const (
+	KindValue Kind = iota + 1
+	KindList
+	KindMap
+	KindReducing
+	KindAggregating
+)
+
+// Descriptor is what is remembered of a state besides its content: it travels
+// in every handle, and a job that restores the state must match it.
+type Descriptor struct {
+	Name      string // unique in its operator; as checkpoint.ValidOperatorID
+	Kind      Kind
+	Key       string // codec signatures; see Codec
+	Namespace string
+	MapKey    string // KindMap only
+	Value     string
+}
+
+// Factory opens the backend of an operator subtask.
+type Factory interface {
+	// Open returns a backend that holds exactly what of the restored handles
+	// lies in the subtask's key groups: none, and it is empty. Every byte is
+	// verified before Open returns (I10).
+	Open(ctx context.Context, r OpenRequest) (Backend, error)
+}
+
+// OpenRequest says whose backend to open, and from what.
+type OpenRequest struct {
+	Operator  checkpoint.OperatorID
+	Index     int
+	Attempt   checkpoint.Attempt
+	KeyGroups keygroup.Range
+	// Restored is the checkpoint that the handles are of; zero with none.
+	Restored checkpoint.ID
+	Handles  []checkpoint.StateHandle
+}
+
+// Backend keeps the keyed state of one operator subtask: a sorted map of bytes
+// for each state. It belongs to the subtask's goroutine, except where a method
+// says otherwise.
+//
+// Backends are the base under whatever package state keeps in memory: calls
+// are by key, in no order, and may be many; nothing above relies on a call
+// being cheap.
+type Backend interface {
+	// Column opens the column of a state, empty if there was none. It fails
+	// with ErrIncompatible if there was one and d does not fit it.
+	Column(d Descriptor) (Column, error)
+	// Snapshot fixes the state as it is (I8). It holds up the records of the
+	// subtask and so does no more than it must; the rest is for Persist.
+	Snapshot(ctx context.Context, b checkpoint.Barrier) (Pending, error)
+	// Committed and Aborted tell the fate of a checkpoint. Any goroutine.
+	Committed(id checkpoint.ID)
+	Aborted(id checkpoint.ID)
+	// Close frees everything, local files included. No snapshot may be in
+	// Persist.
+	Close() error
+}
+
+// Pending is a snapshot on its way to the store.
+type Pending interface {
+	// Persist makes the snapshot durable. Any goroutine, once. When it fails,
+	// or its context ends, the snapshot is released all the same.
+	Persist(ctx context.Context) (checkpoint.StateHandle, error)
+	// Release drops a snapshot that will not be persisted.
+	Release()
+}
+
+// Column is the sorted map of one state. Keys compare byte-wise and start with
+// the key group's prefix. No method retains a slice that it is given.
+type Column interface {
+	// Get appends the value of key to dst.
+	Get(dst, key []byte) (value []byte, found bool, err error)
+	Put(key, value []byte) error
+	// Delete of an absent key does nothing.
+	Delete(key []byte) error
+	// Scan returns the entries with start ≤ key < end in order; a nil end is
+	// the end of the column. The iterator sees the column as it was when Scan
+	// was called, and must be closed.
+	Scan(start, end []byte) Iterator
+}
+
+// Iterator is a position in a Column, before the first entry at first.
+type Iterator interface {
+	// Next moves to the next entry; false at the end and on an error.
+	Next() bool
+	// Key and Value are valid until Next or Close.
+	Key() []byte
+	Value() []byte
+	Err() error
+	Close() error
+}
