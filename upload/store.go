@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -26,8 +27,12 @@ var (
 	ErrNoSpace = errors.New("no space left")
 	// ErrCorrupt: bytes do not match their checksum or length.
 	ErrCorrupt = errors.New("corrupt object")
-	// ErrThrottled: the store asks for fewer requests.
+	// ErrThrottled: the store asks for fewer requests, or met a conflicting one
+	// at the same moment. Nothing was applied; the same request may succeed
+	// later.
 	ErrThrottled = errors.New("throttled")
+	// ErrName: the name is not legal; see CheckName.
+	ErrName = errors.New("illegal object name")
 	// ErrUnsupported: this store cannot do that.
 	ErrUnsupported = errors.New("not supported by this store")
 )
@@ -41,7 +46,9 @@ type Error struct {
 }
 
 // Error renders "put s3://bucket/prefix/name: cause".
-func (e *Error) Error() string { return fmt.Sprintf("%s %s/%s: %v", e.Op, e.Store, e.Name, e.Err) }
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s %s/%s: %v", e.Op, strings.TrimSuffix(e.Store, "/"), e.Name, e.Err)
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
@@ -52,6 +59,10 @@ type Info struct {
 	Size     int64
 	Version  string    // changes with the content; an ETag. Opaque, never empty from Head, Get and Put
 	Modified time.Time // by the store's clock
+	// CRC32C is the Castagnoli checksum of the content where HasCRC32C says
+	// that the store knows it, which listings never do.
+	CRC32C    uint32
+	HasCRC32C bool
 }
 
 // Body is what a Put stores: bytes of a known length and checksum that can be
@@ -73,10 +84,12 @@ type PutOptions struct {
 type Reader interface {
 	// Get reads a whole object. The reader fails with ErrCorrupt, at the
 	// latest instead of io.EOF, where the store knows that the bytes are not
-	// those that were put.
+	// those that were put. The caller closes it; ctx governs it until then.
 	Get(ctx context.Context, name string) (io.ReadCloser, Info, error)
 	// GetRange reads length bytes from offset; a range that goes beyond the
-	// object's end is ErrCorrupt.
+	// object's end is ErrCorrupt, at the latest instead of io.EOF. The bytes are
+	// not verified: the caller compares them with a checksum of its own. A
+	// length of zero reads nothing, of any object that exists.
 	GetRange(ctx context.Context, name string, offset, length int64) (io.ReadCloser, error)
 	Head(ctx context.Context, name string) (Info, error)
 	// List yields the objects whose names start with prefix, sorted by name.

@@ -1,0 +1,45 @@
+package upload
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds of an object's name, in bytes. The second is what file systems allow.
+const (
+	MaxNameBytes      = 900
+	MaxComponentBytes = 250
+)
+
+// CheckName returns nil where name is legal in every store, else an ErrName
+// that says why it is not. A name is components joined by single slashes, each
+// of printable UTF-8 and not beginning with a dot: what begins with one belongs
+// to the stores themselves, and no name leads out of a directory.
+func CheckName(name string) error {
+	bad := func(why string) error { return fmt.Errorf("%w %q: %s", ErrName, name, why) }
+	switch {
+	case name == "":
+		return bad("empty")
+	case len(name) > MaxNameBytes:
+		return bad(fmt.Sprintf("longer than %d bytes", MaxNameBytes))
+	case !utf8.ValidString(name):
+		return bad("not UTF-8")
+	}
+	for _, r := range name {
+		if r < ' ' || r == 0x7f {
+			return bad("holds a control character")
+		}
+	}
+	for c := range strings.SplitSeq(name, "/") {
+		switch {
+		case c == "":
+			return bad("has an empty component")
+		case c[0] == '.':
+			return bad("a component begins with a dot")
+		case len(c) > MaxComponentBytes:
+			return bad(fmt.Sprintf("a component is longer than %d bytes", MaxComponentBytes))
+		}
+	}
+	return nil
+}
