@@ -1,0 +1,157 @@
+package coordinator
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/upload"
+)
+
+// Defaults of Options.
+const (
+	DefaultTimeout           = 10 * time.Minute
+	DefaultRetain            = 3
+	DefaultTolerableFailures = 10
+	DefaultDeletesPerSecond  = 1000
+	DefaultRequestTimeout    = time.Minute
+)
+
+// Options say how a job's checkpoints are taken and kept.
+type Options struct {
+	// Store is the job's own: all names in it are below <root>/<job>/.
+	// Required.
+	Store upload.Store
+	// Job is the job's id, as manifests state it. Required.
+	Job string
+	// Writer names the program and its version, for people who read a manifest.
+	Writer string
+
+	// Interval is the time from one periodic checkpoint's trigger to the next.
+	// Zero: none are triggered but by Trigger and Finish.
+	Interval time.Duration
+	// MinPause is the least time from the end of a checkpoint to the trigger of
+	// the next periodic one.
+	MinPause time.Duration
+	// MaxConcurrent bounds the pending checkpoints. Zero: 1.
+	MaxConcurrent int
+	// Timeout is how long a checkpoint may be pending. Zero: DefaultTimeout.
+	Timeout time.Duration
+	// TolerableFailures is how many checkpoints in a row may fail before the
+	// attempt does. Declined, timed out and unwritable checkpoints count, once
+	// each; those that a newer one overtook or that ended with their attempt do
+	// not. A commit in doubt counts once for each Timeout that it lasts. Zero:
+	// DefaultTolerableFailures; negative: any number.
+	TolerableFailures int
+
+	// Retain is how many of the newest checkpoints are kept. Zero:
+	// DefaultRetain.
+	Retain int
+	// Restore chooses what the first attempt starts from. Zero: the newest.
+	Restore Restore
+
+	// DeletesPerSecond bounds how many objects are deleted a second. Zero:
+	// DefaultDeletesPerSecond.
+	DeletesPerSecond int
+	// RequestTimeout bounds one request to the store, retries of the store's own
+	// included. Zero: DefaultRequestTimeout.
+	RequestTimeout time.Duration
+
+	// Logger receives what an operator should know. Nil: slog.Default().
+	Logger *slog.Logger
+	// Listener hears of every checkpoint's progress.
+	Listener Listener
+}
+
+// Validate reports everything that is wrong with the options.
+func (o Options) Validate() error {
+	var bad []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			bad = append(bad, fmt.Errorf("coordinator options: "+format, args...))
+		}
+	}
+	check(o.Store != nil, "Store is missing: give the job's store")
+	check(o.Job != "", "Job is empty: give the job's id")
+	check(o.Interval >= 0, "Interval is %v: give a positive duration, or 0 for no periodic checkpoints", o.Interval)
+	check(o.MinPause >= 0, "MinPause is %v: give a positive duration, or 0 for none", o.MinPause)
+	check(o.MaxConcurrent >= 0, "MaxConcurrent is %d: give at least 1, or 0 for 1", o.MaxConcurrent)
+	check(o.Timeout >= 0, "Timeout is %v: give a positive duration, or 0 for %v", o.Timeout, DefaultTimeout)
+	check(o.Retain >= 0, "Retain is %d: give at least 1, or 0 for %d", o.Retain, DefaultRetain)
+	check(o.DeletesPerSecond >= 0, "DeletesPerSecond is %d: give at least 1, or 0 for %d", o.DeletesPerSecond, DefaultDeletesPerSecond)
+	check(o.RequestTimeout >= 0, "RequestTimeout is %v: give a positive duration, or 0 for %v", o.RequestTimeout, DefaultRequestTimeout)
+	return errors.Join(bad...)
+}
+
+// withDefaults returns the options with every zero value that has a default
+// replaced.
+func (o Options) withDefaults() Options {
+	if o.MaxConcurrent == 0 {
+		o.MaxConcurrent = 1
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.TolerableFailures == 0 {
+		o.TolerableFailures = DefaultTolerableFailures
+	}
+	if o.Retain == 0 {
+		o.Retain = DefaultRetain
+	}
+	if o.DeletesPerSecond == 0 {
+		o.DeletesPerSecond = DefaultDeletesPerSecond
+	}
+	if o.RequestTimeout == 0 {
+		o.RequestTimeout = DefaultRequestTimeout
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// Restore chooses the checkpoint that a job starts from. The zero value is the
+// newest committed one, or none where there is none.
+type Restore struct {
+	empty bool
+	id    checkpoint.ID
+}
+
+// RestoreLatest starts from the newest committed checkpoint.
+func RestoreLatest() Restore { return Restore{} }
+
+// RestoreNone starts empty. Checkpoints that are there stay until retention
+// drops them, and ids go on.
+func RestoreNone() Restore { return Restore{empty: true} }
+
+// RestoreID starts from a retained checkpoint; id must not be zero.
+func RestoreID(id checkpoint.ID) Restore { return Restore{id: id} }
+
+// ParseRestore parses what Restore.String renders: "latest", "none" or an id.
+func ParseRestore(s string) (Restore, error) {
+	switch s {
+	case "latest":
+		return RestoreLatest(), nil
+	case "none":
+		return RestoreNone(), nil
+	}
+	id, err := strconv.ParseUint(s, 10, 64)
+	if err != nil || id == 0 {
+		return Restore{}, fmt.Errorf("restore choice %q: give latest, none, or the id of a retained checkpoint", s)
+	}
+	return RestoreID(checkpoint.ID(id)), nil
+}
+
+// String renders the choice as ParseRestore reads it.
+func (r Restore) String() string {
+	switch {
+	case r.empty:
+		return "none"
+	case r.id != 0:
+		return r.id.String()
+	}
+	return "latest"
+}

@@ -1,0 +1,118 @@
+package coordinator
+
+import (
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+// State is where a checkpoint is in its life.
+type State uint8
+
+// The states of a checkpoint, in order; Aborted is reached only before
+// Completed.
+const (
+	Triggered  State = iota + 1 // decided
+	Aligning                    // barriers are on their way
+	Persisting                  // a subtask acknowledged
+	Committing                  // all did; the manifest and then head are written
+	Completed                   // in head
+	Subsumed                    // no longer in head
+	Discarded                   // what it alone reached is deleted
+	Aborted                     // will never be
+)
+
+// String names the state in lower case.
+func (s State) String() string {
+	if s < Triggered || s > Aborted {
+		return "unknown"
+	}
+	return [...]string{"triggered", "aligning", "persisting", "committing", "completed", "subsumed", "discarded", "aborted"}[s-1]
+}
+
+// Report describes a checkpoint that ended.
+type Report struct {
+	ID    checkpoint.ID
+	Epoch checkpoint.Epoch
+	Base  checkpoint.ID // zero: none
+	Kind  checkpoint.Kind
+	State State // Completed or Aborted
+	// Reason is why it was aborted.
+	Reason error
+
+	Triggered time.Time
+	Duration  time.Duration // from the trigger to the end
+	// FullBytes is the size of all keyed state, NewBytes what of it was
+	// uploaded, ReusedBytes the rest. Zero where it was aborted.
+	FullBytes, NewBytes, ReusedBytes int64
+	Files, SharedFiles, NewObjects   int
+	// Start, Align, Sync and Async are the maxima over the subtasks that
+	// acknowledged; Slowest is the subtask that took longest in all.
+	Start, Align, Sync, Async time.Duration
+	Slowest                   checkpoint.SubtaskID
+	Acked, Subtasks           int
+}
+
+// Listener hears what happens. Functions may be nil; they are called one at a
+// time, from the coordinator's goroutines, and must not block or call back.
+type Listener struct {
+	// Moved tells that a checkpoint came to a state.
+	Moved func(checkpoint.ID, State)
+	// Ended tells that a checkpoint was completed or aborted.
+	Ended func(Report)
+	// Alarm tells what an operator must look into.
+	Alarm func(error)
+}
+
+// Pending describes a checkpoint under way.
+type Pending struct {
+	ID              checkpoint.ID
+	Kind            checkpoint.Kind
+	State           State
+	Triggered       time.Time
+	Acked, Subtasks int
+	InDoubt         bool // its commit was sent, and the outcome is not known yet
+}
+
+// Status is what a coordinator has done so far. It is a copy.
+type Status struct {
+	Epoch  checkpoint.Epoch
+	Leads  bool  // it leads, as far as it knows
+	Fenced error // why it leads no more
+
+	Retained []Retained
+	Pending  []Pending
+	// Last is the newest checkpoint that this leader completed, LastAborted the
+	// newest that it aborted; nil: none yet.
+	Last, LastAborted *Report
+
+	// Completed, Failed and Aborted count checkpoints of this leader. Failed are
+	// those of the aborted ones that count as failures.
+	Completed, Failed, Aborted int
+	ConsecutiveFailures        int
+	// AbortedBy counts the aborted ones by cause: "declined", "timeout", …
+	AbortedBy map[string]int
+	// NewBytes and FullBytes are sums over the completed ones.
+	NewBytes, FullBytes int64
+
+	Cleaner CleanerStatus
+}
+
+// CleanerStatus is what the deletion of objects came to.
+type CleanerStatus struct {
+	Doomed   int // objects that were decided to be deleted
+	Deleted  int // objects that were deleted
+	Waiting  int // objects that are to be deleted
+	Failures int // delete requests that failed; they are tried again
+	// LeftToSweep counts objects that were given up here, for a sweep to find.
+	LeftToSweep int
+	// Uploads counts unfinished multipart uploads that were ended.
+	Uploads int
+	// Unknown are names in the store that are none of the job's, at most 100:
+	// they are never deleted.
+	Unknown []string
+	// Alarms counts what an operator must look into; Halted is why nothing is
+	// deleted any more, nil while it is.
+	Alarms int
+	Halted error
+}
