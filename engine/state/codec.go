@@ -1,0 +1,70 @@
+package state
+
+import (
+	"fmt"
+	"reflect"
+	"unsafe"
+)
+
+// Codec turns values into bytes and back. Codecs are immutable: any goroutine
+// may use them.
+type Codec[V any] interface {
+	// Append appends the encoding of v to dst and returns it. It fails where
+	// v's own MarshalBinary does.
+	Append(dst []byte, v V) ([]byte, error)
+	// Decode sets *v to the value of which src is the whole encoding, and
+	// keeps no part of src. The error wraps ErrCorrupt.
+	Decode(src []byte, v *V) error
+	// Signature describes the encoding. It is stored beside the bytes, and
+	// compared by Compatible when they are read by another version of a job.
+	Signature() string
+}
+
+// CodecOf derives a codec for V. It reflects on V once, here, and never on a
+// value. It takes booleans, integers, floats, strings, time.Time (the instant:
+// location and monotonic reading are dropped), types that implement
+// encoding.BinaryMarshaler and BinaryUnmarshaler, and arrays, slices, maps,
+// pointers and structs of these.
+//
+// All fields of a struct must be exported; one tagged `state:"-"` is not
+// stored, one tagged `state:"name"` is known by that name. A struct may gain
+// fields at its end: what was stored before has zero in them.
+//
+// The error wraps ErrUnsupported and names the field that is in the way.
+func CodecOf[V any]() (Codec[V], error) {
+	t := reflect.TypeFor[V]()
+	s, err := deriveShape(t, t.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return &derived[V]{s}, nil
+}
+
+// derived is the Codec that CodecOf makes.
+type derived[V any] struct{ shape *shape }
+
+func (c *derived[V]) Append(dst []byte, v V) ([]byte, error) {
+	return c.shape.append(dst, noescape(unsafe.Pointer(&v)))
+}
+
+func (c *derived[V]) Decode(src []byte, v *V) error {
+	*v = *new(V)
+	rest, err := c.shape.decode(src, unsafe.Pointer(v))
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("%w: %d bytes follow the value", ErrCorrupt, len(rest))
+	}
+	return nil
+}
+
+func (c *derived[V]) Signature() string { return c.shape.signature }
+
+// noescape hides p from escape analysis, so that encoding a value does not
+// move it to the heap: calls through a shape's functions look as if they kept
+// their pointer. They never do; what must outlive the call is copied first.
+func noescape(p unsafe.Pointer) unsafe.Pointer {
+	x := uintptr(p)
+	return *(*unsafe.Pointer)(unsafe.Pointer(&x))
+}

@@ -1,0 +1,77 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tidemark/tidemark/engine/keygroup"
+)
+
+// EachKey calls f once for every key that has state, in whatever state and
+// namespace, in the order of key groups and encoded keys. The Current has no
+// namespace, and is f's to change, but valid only until f returns. f may read
+// and write state; a key that it gives its first state is not visited. The
+// first error ends it, as does the end of ctx.
+func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err error) {
+	var heads []Iterator
+	defer func() {
+		for _, it := range heads {
+			err = errors.Join(err, it.Close())
+		}
+	}()
+	for _, c := range r.columns {
+		heads = append(heads, c.Scan(nil, nil))
+	}
+	live := make([]Iterator, 0, len(heads))
+	for _, it := range heads {
+		if it.Next() {
+			live = append(live, it)
+		} else if err := it.Err(); err != nil {
+			return fmt.Errorf("list keys: %w", err)
+		}
+	}
+	var cur Current
+	var prefix, key []byte
+	for len(live) > 0 {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		least := live[0].Key()
+		for _, it := range live[1:] {
+			if bytes.Compare(it.Key(), least) < 0 {
+				least = it.Key()
+			}
+		}
+		if len(least) < keygroup.PrefixBytes {
+			return fmt.Errorf("list keys: %w: entry %x has no key group", ErrCorrupt, least)
+		}
+		rest, hash, err := cutKey(r.key, least[keygroup.PrefixBytes:])
+		if err != nil {
+			return fmt.Errorf("list keys: entry %x: %w", least, err)
+		}
+		prefix = append(prefix[:0], least[:len(least)-len(rest)]...)
+		key = append(key[:0], prefix[keygroup.PrefixBytes:]...)
+		cur = Current{Hash: hash, Group: keygroup.FromPrefix(prefix), Key: key}
+
+		// All that is stored for the key is passed before f, which may write it.
+		kept := live[:0]
+		for _, it := range live {
+			more := true
+			for more && bytes.HasPrefix(it.Key(), prefix) {
+				more = it.Next()
+			}
+			if more {
+				kept = append(kept, it)
+			} else if err := it.Err(); err != nil {
+				return fmt.Errorf("list keys: %w", err)
+			}
+		}
+		live = kept
+		if err := f(&cur); err != nil {
+			return err
+		}
+	}
+	return nil
+}

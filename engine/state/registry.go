@@ -1,0 +1,155 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+// Registry holds the states of one operator subtask. It stands between the
+// engine and the backend: the engine never talks to a Backend itself. It
+// belongs to the subtask's goroutine, except where a method says otherwise.
+type Registry struct {
+	backend      Backend
+	keySignature string
+	key          *signature
+	names        map[string]bool
+	columns      []Column
+	lists        []*items
+	restored     map[string][]checkpoint.OperatorState // not opened yet
+	errs         []error
+}
+
+// NewRegistry returns the registry of a subtask, which owns backend from now
+// on; nil: the operator has no keyed state. keySignature is that of the
+// operator's KeyCodec. restored is the subtask's part of Redistribute.
+func NewRegistry(backend Backend, keySignature string, restored []checkpoint.OperatorState) *Registry {
+	r := &Registry{
+		backend:      backend,
+		keySignature: keySignature,
+		names:        map[string]bool{},
+		restored:     map[string][]checkpoint.OperatorState{},
+	}
+	for _, s := range restored {
+		r.restored[s.Name] = append(r.restored[s.Name], s)
+	}
+	if backend != nil {
+		var err error
+		if r.key, err = parseSignature(keySignature); err != nil {
+			r.fail(fmt.Errorf("%w: key: %w", ErrUnsupported, err))
+		}
+	}
+	return r
+}
+
+// Err returns what went wrong as states were opened: bad and doubled names,
+// types without a codec, states that do not fit what was restored
+// (ErrIncompatible). To be asked when the operator has opened; with an error,
+// the states must not be used.
+func (r *Registry) Err() error {
+	errs := slices.Clone(r.errs)
+	for _, name := range slices.Sorted(maps.Keys(r.restored)) {
+		for _, s := range r.restored[name] {
+			if s.Redistribution == checkpoint.Union {
+				errs = append(errs, fmt.Errorf("%w: operator state %q is in the checkpoint, but the operator does not open it: open it, and Set it to nothing where it is no longer needed", ErrIncompatible, name))
+				break
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Registry) fail(err error) error {
+	r.errs = append(r.errs, err)
+	return err
+}
+
+// claim takes a name for a state.
+func (r *Registry) claim(name string) error {
+	if !checkpoint.ValidOperatorID(checkpoint.OperatorID(name)) {
+		return fmt.Errorf("state %q: bad name: use 1 to %d of a-z, 0-9, '_' and '-', a letter or digit first", name, checkpoint.MaxOperatorID)
+	}
+	if r.names[name] {
+		return fmt.Errorf("state %q: the operator has a state of this name already: give each its own", name)
+	}
+	r.names[name] = true
+	return nil
+}
+
+// column opens the column of a keyed state.
+func (r *Registry) column(d Descriptor) (Column, error) {
+	if err := r.claim(d.Name); err != nil {
+		return nil, err
+	}
+	if r.backend == nil {
+		return nil, fmt.Errorf("state %q: the operator has no key, and so no keyed state: put KeyBy before it, or use NewOperatorList", d.Name)
+	}
+	d.Key = r.keySignature
+	c, err := r.backend.Column(d)
+	if err != nil {
+		return nil, fmt.Errorf("open state %q: %w", d.Name, err)
+	}
+	r.columns = append(r.columns, c)
+	return c, nil
+}
+
+// Snapshot fixes the keyed state as it is (I8). Without keyed state the
+// Pending persists nothing and gives a nil handle.
+func (r *Registry) Snapshot(ctx context.Context, b checkpoint.Barrier) (Pending, error) {
+	if r.backend == nil {
+		return noState{}, nil
+	}
+	p, err := r.backend.Snapshot(ctx, b)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of checkpoint %v: %w", b.ID, err)
+	}
+	return p, nil
+}
+
+// noState is the snapshot of an operator without keyed state.
+type noState struct{}
+
+func (noState) Persist(context.Context) (checkpoint.StateHandle, error) { return nil, nil }
+func (noState) Release()                                                {}
+
+// OperatorStates returns the operator states as they are now, sorted by name.
+// What later becomes of the states does not change it. States that were
+// restored but not opened are carried on.
+func (r *Registry) OperatorStates() []checkpoint.OperatorState {
+	var all []checkpoint.OperatorState
+	for _, l := range r.lists {
+		all = append(all, l.snapshot())
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.restored)) {
+		all = append(all, r.restored[name]...)
+	}
+	slices.SortStableFunc(all, func(a, b checkpoint.OperatorState) int { return compareNames(a, b) })
+	return all
+}
+
+// Committed tells that checkpoint id is committed. Any goroutine; doubled, late
+// and unknown ids are harmless (I6).
+func (r *Registry) Committed(id checkpoint.ID) {
+	if r.backend != nil {
+		r.backend.Committed(id)
+	}
+}
+
+// Aborted tells that checkpoint id will never be. Otherwise as Committed.
+func (r *Registry) Aborted(id checkpoint.ID) {
+	if r.backend != nil {
+		r.backend.Aborted(id)
+	}
+}
+
+// Close closes the backend. No snapshot may be in Persist.
+func (r *Registry) Close() error {
+	if r.backend == nil {
+		return nil
+	}
+	return r.backend.Close()
+}

@@ -1,0 +1,588 @@
+package state
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+	"unsafe"
+)
+
+// shape is the encoding of one type: functions on the memory of a value. The
+// functions keep neither their pointer nor src. decode finds zeroed memory.
+type shape struct {
+	signature string
+	least     int // bytes of the shortest encoding
+	append    func(dst []byte, p unsafe.Pointer) ([]byte, error)
+	decode    func(src []byte, p unsafe.Pointer) (rest []byte, err error)
+}
+
+var (
+	timeType        = reflect.TypeFor[time.Time]()
+	marshalerType   = reflect.TypeFor[encoding.BinaryMarshaler]()
+	unmarshalerType = reflect.TypeFor[encoding.BinaryUnmarshaler]()
+)
+
+// deriveShape returns the shape of t; path says in messages where t stands,
+// within holds the types around it.
+func deriveShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
+	if slices.Contains(within, t) {
+		return nil, fmt.Errorf("%w: %s: %v contains itself: give the state a codec of its own (WithCodec)", ErrUnsupported, path, t)
+	}
+	within = append(within, t)
+	if t == timeType {
+		return timeShape(), nil
+	}
+	if pt := reflect.PointerTo(t); pt.Implements(marshalerType) && pt.Implements(unmarshalerType) {
+		return binaryShape(t), nil
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return boolShape(), nil
+	case reflect.Int8:
+		return byteShape("int8"), nil
+	case reflect.Uint8:
+		return byteShape("uint8"), nil
+	case reflect.Int16:
+		return signedShape[int16]("int16"), nil
+	case reflect.Int32:
+		return signedShape[int32]("int32"), nil
+	case reflect.Int64:
+		return signedShape[int64]("int64"), nil
+	case reflect.Int:
+		return signedShape[int]("int64"), nil
+	case reflect.Uint16:
+		return unsignedShape[uint16]("uint16"), nil
+	case reflect.Uint32:
+		return unsignedShape[uint32]("uint32"), nil
+	case reflect.Uint64:
+		return unsignedShape[uint64]("uint64"), nil
+	case reflect.Uint:
+		return unsignedShape[uint]("uint64"), nil
+	case reflect.Float32:
+		return float32Shape(), nil
+	case reflect.Float64:
+		return float64Shape(), nil
+	case reflect.String:
+		return stringShape(), nil
+	case reflect.Array:
+		return arrayShape(t, path, within)
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return bytesShape(), nil
+		}
+		return sliceShape(t, path, within)
+	case reflect.Map:
+		return mapShape(t, path, within)
+	case reflect.Pointer:
+		return pointerShape(t, path, within)
+	case reflect.Struct:
+		return structShape(t, path, within)
+	}
+	return nil, fmt.Errorf("%w: %s: a %v cannot be stored: leave it out (tag `state:\"-\"`), or give the state a codec of its own (WithCodec)", ErrUnsupported, path, t)
+}
+
+// corrupt returns an error for bytes that are not an encoding.
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrCorrupt}, args...)...)
+}
+
+func errShort(what string) error { return corrupt("%s: the bytes end too early", what) }
+
+func uvarint(src []byte) (uint64, []byte, error) {
+	x, n := binary.Uvarint(src)
+	if n <= 0 {
+		return 0, nil, corrupt("a number does not end, or is too great")
+	}
+	return x, src[n:], nil
+}
+
+func varint(src []byte) (int64, []byte, error) {
+	x, n := binary.Varint(src)
+	if n <= 0 {
+		return 0, nil, corrupt("a number does not end, or is too great")
+	}
+	return x, src[n:], nil
+}
+
+func boolShape() *shape {
+	return &shape{"bool", 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			if *(*bool)(p) {
+				return append(dst, 1), nil
+			}
+			return append(dst, 0), nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			if len(src) == 0 {
+				return nil, errShort("bool")
+			}
+			if src[0] > 1 {
+				return nil, corrupt("bool is %d", src[0])
+			}
+			*(*bool)(p) = src[0] == 1
+			return src[1:], nil
+		}}
+}
+
+func byteShape(signature string) *shape {
+	return &shape{signature, 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) { return append(dst, *(*byte)(p)), nil },
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			if len(src) == 0 {
+				return nil, errShort(signature)
+			}
+			*(*byte)(p) = src[0]
+			return src[1:], nil
+		}}
+}
+
+func signedShape[T int16 | int32 | int64 | int](signature string) *shape {
+	return &shape{signature, 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			return binary.AppendVarint(dst, int64(*(*T)(p))), nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			x, rest, err := varint(src)
+			if err != nil {
+				return nil, err
+			}
+			if int64(T(x)) != x {
+				return nil, corrupt("%d does not fit %s", x, signature)
+			}
+			*(*T)(p) = T(x)
+			return rest, nil
+		}}
+}
+
+func unsignedShape[T uint16 | uint32 | uint64 | uint](signature string) *shape {
+	return &shape{signature, 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			return binary.AppendUvarint(dst, uint64(*(*T)(p))), nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			x, rest, err := uvarint(src)
+			if err != nil {
+				return nil, err
+			}
+			if uint64(T(x)) != x {
+				return nil, corrupt("%d does not fit %s", x, signature)
+			}
+			*(*T)(p) = T(x)
+			return rest, nil
+		}}
+}
+
+func float32Shape() *shape {
+	return &shape{"float32", 4,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			return binary.LittleEndian.AppendUint32(dst, math.Float32bits(*(*float32)(p))), nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			if len(src) < 4 {
+				return nil, errShort("float32")
+			}
+			*(*float32)(p) = math.Float32frombits(binary.LittleEndian.Uint32(src))
+			return src[4:], nil
+		}}
+}
+
+func float64Shape() *shape {
+	return &shape{"float64", 8,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			return binary.LittleEndian.AppendUint64(dst, math.Float64bits(*(*float64)(p))), nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			if len(src) < 8 {
+				return nil, errShort("float64")
+			}
+			*(*float64)(p) = math.Float64frombits(binary.LittleEndian.Uint64(src))
+			return src[8:], nil
+		}}
+}
+
+// block cuts n bytes off src.
+func block(src []byte, n uint64, what string) (head, rest []byte, err error) {
+	if n > uint64(len(src)) {
+		return nil, nil, corrupt("%s of %d bytes, but only %d are left", what, n, len(src))
+	}
+	return src[:n], src[n:], nil
+}
+
+func stringShape() *shape {
+	return &shape{"string", 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			s := *(*string)(p)
+			dst = binary.AppendUvarint(dst, uint64(len(s)))
+			return append(dst, s...), nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			n, rest, err := uvarint(src)
+			if err != nil {
+				return nil, err
+			}
+			b, rest, err := block(rest, n, "string")
+			if err != nil {
+				return nil, err
+			}
+			*(*string)(p) = string(b)
+			return rest, nil
+		}}
+}
+
+// Slices and maps start with their length + 1, so that 0 can stand for nil.
+
+func bytesShape() *shape {
+	return &shape{"[]uint8", 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			b := *(*[]byte)(p)
+			if b == nil {
+				return append(dst, 0), nil
+			}
+			dst = binary.AppendUvarint(dst, uint64(len(b))+1)
+			return append(dst, b...), nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			n, rest, err := uvarint(src)
+			if err != nil || n == 0 {
+				return rest, err
+			}
+			b, rest, err := block(rest, n-1, "[]uint8")
+			if err != nil {
+				return nil, err
+			}
+			*(*[]byte)(p) = append(make([]byte, 0, len(b)), b...)
+			return rest, nil
+		}}
+}
+
+func timeShape() *shape {
+	return &shape{"time", 2,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			t := (*time.Time)(p)
+			dst = binary.AppendVarint(dst, t.Unix())
+			return binary.AppendUvarint(dst, uint64(t.Nanosecond())), nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			sec, rest, err := varint(src)
+			if err != nil {
+				return nil, err
+			}
+			ns, rest, err := uvarint(rest)
+			if err != nil {
+				return nil, err
+			}
+			if ns >= uint64(time.Second) {
+				return nil, corrupt("time with %d ns in a second", ns)
+			}
+			*(*time.Time)(p) = time.Unix(sec, int64(ns)).UTC()
+			return rest, nil
+		}}
+}
+
+// binaryShape stores what a type's own MarshalBinary returns. The value is
+// copied to the heap first, since that method may keep its receiver.
+func binaryShape(t reflect.Type) *shape {
+	name := t.String()
+	if t.Name() != "" && t.PkgPath() != "" {
+		name = t.PkgPath() + "." + t.Name()
+	}
+	return &shape{"binary(" + name + ")", 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			v := reflect.New(t)
+			v.Elem().Set(reflect.NewAt(t, p).Elem())
+			b, err := v.Interface().(encoding.BinaryMarshaler).MarshalBinary()
+			if err != nil {
+				return dst, fmt.Errorf("marshal %v: %w", t, err)
+			}
+			dst = binary.AppendUvarint(dst, uint64(len(b)))
+			return append(dst, b...), nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			n, rest, err := uvarint(src)
+			if err != nil {
+				return nil, err
+			}
+			b, rest, err := block(rest, n, name)
+			if err != nil {
+				return nil, err
+			}
+			v := reflect.New(t)
+			if err := v.Interface().(encoding.BinaryUnmarshaler).UnmarshalBinary(append([]byte(nil), b...)); err != nil {
+				return nil, fmt.Errorf("%w: unmarshal %v: %w", ErrCorrupt, t, err)
+			}
+			reflect.NewAt(t, p).Elem().Set(v.Elem())
+			return rest, nil
+		}}
+}
+
+func arrayShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
+	elem, err := deriveShape(t.Elem(), path+"[]", within)
+	if err != nil {
+		return nil, err
+	}
+	n, size := t.Len(), t.Elem().Size()
+	return &shape{fmt.Sprintf("[%d]%s", n, elem.signature), n * elem.least,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			var err error
+			for i := range uintptr(n) {
+				if dst, err = elem.append(dst, unsafe.Add(p, i*size)); err != nil {
+					return dst, err
+				}
+			}
+			return dst, nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			var err error
+			for i := range uintptr(n) {
+				if src, err = elem.decode(src, unsafe.Add(p, i*size)); err != nil {
+					return nil, err
+				}
+			}
+			return src, nil
+		}}, nil
+}
+
+// length reads a length + 1, and checks that so many elements can follow.
+func length(src []byte, least int, what string) (n int, isNil bool, rest []byte, err error) {
+	x, rest, err := uvarint(src)
+	switch {
+	case err != nil:
+		return 0, false, nil, err
+	case x == 0:
+		return 0, true, rest, nil
+	case x-1 > uint64(len(rest)/least):
+		return 0, false, nil, corrupt("%s of %d elements, but only %d bytes are left", what, x-1, len(rest))
+	}
+	return int(x - 1), false, rest, nil
+}
+
+// firstBytes is how much memory a slice or map is given before any of its
+// elements was read.
+const firstBytes = 4 << 10
+
+func errEmptyElement(t reflect.Type, path string) error {
+	return fmt.Errorf("%w: %s: the elements of a %v take no bytes, so that their number could not be checked", ErrUnsupported, path, t)
+}
+
+func sliceShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
+	elem, err := deriveShape(t.Elem(), path+"[]", within)
+	if err != nil {
+		return nil, err
+	}
+	if elem.least == 0 {
+		return nil, errEmptyElement(t, path)
+	}
+	size := t.Elem().Size()
+	return &shape{"[]" + elem.signature, 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			// The header of every slice type is laid out alike.
+			s := *(*[]byte)(p)
+			if s == nil {
+				return append(dst, 0), nil
+			}
+			dst = binary.AppendUvarint(dst, uint64(len(s))+1)
+			base := unsafe.Pointer(unsafe.SliceData(s))
+			var err error
+			for i := range uintptr(len(s)) {
+				if dst, err = elem.append(dst, unsafe.Add(base, i*size)); err != nil {
+					return dst, err
+				}
+			}
+			return dst, nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			n, isNil, rest, err := length(src, elem.least, t.String())
+			if err != nil || isNil {
+				return rest, err
+			}
+			// Memory follows what was read, not what the length promises.
+			have := min(n, 1+int(firstBytes/max(size, 1)))
+			s := reflect.MakeSlice(t, have, have)
+			for i := range n {
+				if i == have {
+					have = min(n, 2*have)
+					more := reflect.MakeSlice(t, have, have)
+					reflect.Copy(more, s)
+					s = more
+				}
+				if rest, err = elem.decode(rest, unsafe.Add(s.UnsafePointer(), uintptr(i)*size)); err != nil {
+					return nil, err
+				}
+			}
+			reflect.NewAt(t, p).Elem().Set(s)
+			return rest, nil
+		}}, nil
+}
+
+// mapShape stores entries in the order of their encodings, so that equal maps
+// have equal bytes.
+func mapShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
+	key, err := deriveShape(t.Key(), path+"[key]", within)
+	if err != nil {
+		return nil, err
+	}
+	elem, err := deriveShape(t.Elem(), path+"[]", within)
+	if err != nil {
+		return nil, err
+	}
+	least := key.least + elem.least
+	if least == 0 {
+		return nil, errEmptyElement(t, path)
+	}
+	return &shape{"map[" + key.signature + "]" + elem.signature, 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			m := reflect.New(t).Elem()
+			m.Set(reflect.NewAt(t, p).Elem())
+			if m.IsNil() {
+				return append(dst, 0), nil
+			}
+			k, v := reflect.New(t.Key()), reflect.New(t.Elem())
+			entries := make([][]byte, 0, m.Len())
+			for it := m.MapRange(); it.Next(); {
+				k.Elem().SetIterKey(it)
+				v.Elem().SetIterValue(it)
+				e, err := key.append(nil, k.UnsafePointer())
+				if err == nil {
+					e, err = elem.append(e, v.UnsafePointer())
+				}
+				if err != nil {
+					return dst, err
+				}
+				entries = append(entries, e)
+			}
+			slices.SortFunc(entries, bytes.Compare)
+			dst = binary.AppendUvarint(dst, uint64(len(entries))+1)
+			for _, e := range entries {
+				dst = append(dst, e...)
+			}
+			return dst, nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			n, isNil, rest, err := length(src, least, t.String())
+			if err != nil || isNil {
+				return rest, err
+			}
+			m := reflect.MakeMapWithSize(t, min(n, 1+int(firstBytes/(1+t.Key().Size()+t.Elem().Size()))))
+			for range n {
+				k, v := reflect.New(t.Key()), reflect.New(t.Elem())
+				if rest, err = key.decode(rest, k.UnsafePointer()); err != nil {
+					return nil, err
+				}
+				if rest, err = elem.decode(rest, v.UnsafePointer()); err != nil {
+					return nil, err
+				}
+				m.SetMapIndex(k.Elem(), v.Elem())
+			}
+			if m.Len() != n {
+				return nil, corrupt("%v holds a key twice", t)
+			}
+			reflect.NewAt(t, p).Elem().Set(m)
+			return rest, nil
+		}}, nil
+}
+
+func pointerShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
+	elem, err := deriveShape(t.Elem(), path, within)
+	if err != nil {
+		return nil, err
+	}
+	return &shape{"*" + elem.signature, 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			e := *(*unsafe.Pointer)(p)
+			if e == nil {
+				return append(dst, 0), nil
+			}
+			return elem.append(append(dst, 1), e)
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			if len(src) == 0 {
+				return nil, errShort("pointer")
+			}
+			switch src[0] {
+			case 0:
+				return src[1:], nil
+			case 1:
+				e := reflect.New(t.Elem())
+				rest, err := elem.decode(src[1:], e.UnsafePointer())
+				if err != nil {
+					return nil, err
+				}
+				*(*unsafe.Pointer)(p) = e.UnsafePointer()
+				return rest, nil
+			}
+			return nil, corrupt("pointer is %d", src[0])
+		}}, nil
+}
+
+// structShape stores the number of fields and then the fields, so that a
+// struct of fewer fields can be told from a damaged one.
+func structShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
+	type field struct {
+		offset uintptr
+		*shape
+	}
+	var fields []field
+	var parts []string
+	names := map[string]bool{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := f.Name
+		switch tag := f.Tag.Get("state"); {
+		case tag == "-":
+			continue
+		case tag != "":
+			name = tag
+		}
+		at := path + "." + f.Name
+		if !f.IsExported() {
+			return nil, fmt.Errorf("%w: field %s is not exported: export it, leave it out (tag `state:\"-\"`), or give the state a codec of its own (WithCodec)", ErrUnsupported, at)
+		}
+		if !validFieldName(name) {
+			return nil, fmt.Errorf("%w: field %s: its tag `state:%q` is no name: use letters, digits and '_'", ErrUnsupported, at, name)
+		}
+		if names[name] {
+			return nil, fmt.Errorf("%w: field %s: another field has the name %q already", ErrUnsupported, at, name)
+		}
+		names[name] = true
+		s, err := deriveShape(f.Type, at, within)
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, field{f.Offset, s})
+		parts = append(parts, name+" "+s.signature)
+	}
+	return &shape{"{" + strings.Join(parts, ",") + "}", 1,
+		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
+			dst = binary.AppendUvarint(dst, uint64(len(fields)))
+			var err error
+			for i := range fields {
+				f := &fields[i]
+				if dst, err = f.append(dst, unsafe.Add(p, f.offset)); err != nil {
+					return dst, err
+				}
+			}
+			return dst, nil
+		},
+		func(src []byte, p unsafe.Pointer) ([]byte, error) {
+			n, rest, err := uvarint(src)
+			if err != nil {
+				return nil, err
+			}
+			if n > uint64(len(fields)) {
+				return nil, corrupt("%v with %d fields, of which only %d are known", t, n, len(fields))
+			}
+			for i := range fields[:n] {
+				f := &fields[i]
+				if rest, err = f.decode(rest, unsafe.Add(p, f.offset)); err != nil {
+					return nil, fmt.Errorf("%v, field %d: %w", t, i+1, err)
+				}
+			}
+			return rest, nil
+		}}, nil
+}
