@@ -1,0 +1,80 @@
+package incremental
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+// Errors of this package, wrapped by what is returned.
+var (
+	// ErrNewerVersion: a newer program wrote the manifest.
+	ErrNewerVersion = errors.New("manifest format is newer than this program")
+	// ErrWrongJob: the manifest belongs to another job.
+	ErrWrongJob = errors.New("manifest of another job")
+	// ErrCorruptState: bytes of keyed state are missing or are not those that
+	// were written.
+	ErrCorruptState = errors.New("corrupt state")
+	// ErrClosed: the backend was closed.
+	ErrClosed = errors.New("backend is closed")
+)
+
+// CorruptManifestError says that a manifest cannot be relied upon. Nothing may
+// be deleted on its account: what it reaches is unknown.
+type CorruptManifestError struct {
+	Object string // name of the manifest; empty if it was not read from a store
+	Where  string // part of the manifest, such as "header" or "subtask count/3"
+	Err    error
+}
+
+// Error says what is wrong, where, and what to do.
+func (e *CorruptManifestError) Error() string {
+	name := e.Object
+	if name == "" {
+		name = "manifest"
+	}
+	return fmt.Sprintf("%s is corrupt: %s: %v; restore from another checkpoint and keep this one for inspection", name, e.Where, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *CorruptManifestError) Unwrap() error { return e.Err }
+
+// CorruptStateError says which bytes of keyed state are not what their handle
+// says. It wraps ErrCorruptState, and upload.ErrNotExist where the object is
+// missing.
+type CorruptStateError struct {
+	Object string // where the bytes lie
+	File   string // the local store's name of them; empty: the whole object
+	Err    error
+}
+
+// Error says what is wrong, where, and what to do.
+func (e *CorruptStateError) Error() string {
+	what := e.Object
+	if e.File != "" {
+		what = fmt.Sprintf("file %s in %s", e.File, e.Object)
+	}
+	return fmt.Sprintf("%v: %s: %v; restore from another checkpoint, and keep the object for inspection", ErrCorruptState, what, e.Err)
+}
+
+// Unwrap returns ErrCorruptState and the cause.
+func (e *CorruptStateError) Unwrap() []error { return []error{ErrCorruptState, e.Err} }
+
+// PersistError says why a snapshot did not become durable, and which objects
+// may exist in the store on its account, now or later. No manifest names them.
+type PersistError struct {
+	Checkpoint checkpoint.ID
+	Operator   checkpoint.OperatorID
+	Index      int
+	Objects    []string
+	Err        error
+}
+
+// Error says what failed.
+func (e *PersistError) Error() string {
+	return fmt.Sprintf("persist state of %s/%d for checkpoint %d: %v", e.Operator, e.Index, e.Checkpoint, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *PersistError) Unwrap() error { return e.Err }

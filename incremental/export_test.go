@@ -1,0 +1,4 @@
+package incremental
+
+// SortHandle is for tests that build handles by hand.
+var SortHandle = sortHandle
