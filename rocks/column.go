@@ -1,0 +1,177 @@
+package rocks
+
+// #include "shim.h"
+import "C"
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/linxGnu/grocksdb"
+
+	"github.com/tidemark/tidemark/engine/state"
+)
+
+// column implements state.Column on a column family.
+type column struct {
+	db     *DB
+	handle *grocksdb.ColumnFamilyHandle
+}
+
+var _ state.Column = (*column)(nil)
+
+// roomForValue is what Get makes room for before it knows the value's length:
+// longer ones cost a second call.
+const roomForValue = 256
+
+// Get implements state.Column.
+func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
+	if c.db.closed {
+		return dst, false, c.db.closedError("get")
+	}
+	for room := roomForValue; ; {
+		dst = slices.Grow(dst, room)
+		free := dst[len(dst):cap(dst)]
+		var length C.int64_t
+		msg := C.tm_get(cDB(c.db.db), cColumn(c.handle), bytesOf(key), C.size_t(len(key)), bytesOf(free), C.size_t(len(free)), &length)
+		switch n := int(length); {
+		case msg != nil:
+			return dst, false, failure("get", c.db.dir, taken(msg))
+		case n < 0:
+			return dst, false, nil
+		case n <= len(free):
+			return dst[:len(dst)+n], true, nil
+		default:
+			room = n
+		}
+	}
+}
+
+// Put implements state.Column.
+func (c *column) Put(key, value []byte) error {
+	if c.db.closed {
+		return c.db.closedError("put")
+	}
+	if msg := C.tm_put(cDB(c.db.db), cColumn(c.handle), bytesOf(key), C.size_t(len(key)), bytesOf(value), C.size_t(len(value))); msg != nil {
+		return failure("put", c.db.dir, taken(msg))
+	}
+	return nil
+}
+
+// Delete implements state.Column.
+func (c *column) Delete(key []byte) error {
+	if c.db.closed {
+		return c.db.closedError("delete")
+	}
+	if msg := C.tm_delete(cDB(c.db.db), cColumn(c.handle), bytesOf(key), C.size_t(len(key))); msg != nil {
+		return failure("delete", c.db.dir, taken(msg))
+	}
+	return nil
+}
+
+// Scan implements state.Column.
+func (c *column) Scan(start, end []byte) state.Iterator {
+	it := &iterator{db: c.db, room: firstRoom}
+	if c.db.closed {
+		it.err = c.db.closedError("scan")
+		return it
+	}
+	hasEnd := C.int(0)
+	if end != nil {
+		hasEnd = 1
+	}
+	it.scan = C.tm_scan_new(cDB(c.db.db), cColumn(c.handle), bytesOf(start), C.size_t(len(start)), bytesOf(end), C.size_t(len(end)), hasEnd)
+	it.more = true
+	c.db.iterators[it] = struct{}{}
+	openHandles.Add(1)
+	return it
+}
+
+// An iterator's buffer starts small, since many scans are short, and grows with
+// what is read up to lastRoom, or to the greatest entry.
+const (
+	firstRoom    = 4 << 10
+	lastRoom     = 256 << 10
+	lengthsBytes = 8 // before each entry
+)
+
+// iterator implements state.Iterator. It copies entries out in batches.
+type iterator struct {
+	db   *DB
+	scan *C.tm_scan // nil once freed
+	more bool       // there may be entries beyond buf
+	room int        // size of the next buffer
+	buf  []byte
+	next int // where in buf the next entry begins
+
+	key, value []byte
+	err        error
+}
+
+// Next implements state.Iterator.
+func (it *iterator) Next() bool {
+	it.key, it.value = nil, nil
+	if it.next == len(it.buf) && !it.fill() {
+		return false
+	}
+	b := it.buf[it.next:]
+	k, v := int(binary.NativeEndian.Uint32(b)), int(binary.NativeEndian.Uint32(b[4:]))
+	b = b[lengthsBytes : lengthsBytes+k+v]
+	it.key, it.value = b[:k:k], b[k:]
+	it.next += lengthsBytes + k + v
+	return true
+}
+
+// fill reads the next batch, of one entry at least; false at the end.
+func (it *iterator) fill() bool {
+	for it.more && it.err == nil {
+		if it.scan == nil {
+			it.err = it.db.closedError("scan")
+			return false
+		}
+		if cap(it.buf) < it.room {
+			it.buf = make([]byte, it.room)
+		}
+		it.buf = it.buf[:cap(it.buf)]
+		var used, need C.size_t
+		msg := C.tm_scan_fill(it.scan, bytesOf(it.buf), C.size_t(len(it.buf)), &used, &need)
+		it.buf, it.next = it.buf[:used], 0
+		it.more = need > 0
+		it.room = max(int(need), min(2*it.room, lastRoom))
+		if msg != nil {
+			it.err = failure("scan", it.db.dir, taken(msg))
+			it.buf = it.buf[:0]
+			return false
+		}
+		if used > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Key implements state.Iterator.
+func (it *iterator) Key() []byte { return it.key }
+
+// Value implements state.Iterator.
+func (it *iterator) Value() []byte { return it.value }
+
+// Err implements state.Iterator.
+func (it *iterator) Err() error { return it.err }
+
+// Close implements state.Iterator. Closing again does nothing.
+func (it *iterator) Close() error {
+	it.free()
+	it.more, it.buf, it.next, it.key, it.value = false, nil, 0, nil, nil
+	return nil
+}
+
+func (it *iterator) free() {
+	if it.scan == nil {
+		return
+	}
+	C.tm_scan_free(it.scan)
+	it.scan = nil
+	delete(it.db.iterators, it)
+	openHandles.Add(-1)
+}

@@ -1,0 +1,211 @@
+package rocks
+
+// #include "shim.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/linxGnu/grocksdb"
+
+	"github.com/tidemark/tidemark/engine/state"
+)
+
+// defaultColumn exists in every database. It stays empty.
+const defaultColumn = "default"
+
+// columnPrefix keeps the names of states apart from RocksDB's own.
+const columnPrefix = "s-"
+
+// DB is a database in a local directory. It belongs to one goroutine; only
+// Metrics may be called from others.
+type DB struct {
+	dir       string
+	resources *Resources
+	options   *grocksdb.Options // of the database, and of columns to come
+	columns   map[string]*column
+	iterators map[*iterator]struct{} // open
+	suspect   bool                   // the last checkpoint failed: resume before the next
+
+	// mu is held where Metrics, in another goroutine, would see a change.
+	mu      sync.Mutex
+	db      *grocksdb.DB
+	handles []*grocksdb.ColumnFamilyHandle // of columns, in no order
+	closed  bool
+	leak    leakCheck
+}
+
+// Open opens the database in dir, or makes an empty one where there is none,
+// with a column for each of the states besides those that are there. What
+// distinguishes states other than their names is of no interest here.
+func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error) {
+	if err := r.acquire(); err != nil {
+		return nil, &Error{Op: "open", Dir: dir, Message: err.Error(), Err: ErrClosed}
+	}
+	options := r.newOptions()
+	defer func() {
+		if err != nil {
+			options.Destroy()
+			r.release()
+		}
+	}()
+	names, err := listColumns(options, dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range states {
+		names = append(names, columnPrefix+s.Name)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	all := make([]*grocksdb.Options, len(names))
+	for i := range all {
+		all[i] = options
+	}
+	db, handles, err := grocksdb.OpenDbColumnFamilies(options, dir, names, all)
+	if err != nil {
+		return nil, failure("open", dir, err.Error())
+	}
+	d := &DB{
+		dir: dir, resources: r, options: options, db: db, handles: handles,
+		columns: map[string]*column{}, iterators: map[*iterator]struct{}{},
+	}
+	for i, name := range names {
+		d.columns[name] = &column{db: d, handle: handles[i]}
+	}
+	openHandles.Add(1)
+	d.leak.watch(d)
+	return d, nil
+}
+
+// States returns the names of the states that have a column, in order.
+func (d *DB) States() []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(d.columns)) {
+		if s, ok := strings.CutPrefix(name, columnPrefix); ok {
+			names = append(names, s)
+		}
+	}
+	return names
+}
+
+// Column returns the column of a state, which it makes where there is none. It
+// is valid until Close.
+func (d *DB) Column(s state.Descriptor) (state.Column, error) {
+	if d.closed {
+		return nil, d.closedError("open column")
+	}
+	name := columnPrefix + s.Name
+	if c, ok := d.columns[name]; ok {
+		return c, nil
+	}
+	h, err := d.db.CreateColumnFamily(d.options, name)
+	if err != nil {
+		return nil, failure("open column "+s.Name, d.dir, err.Error())
+	}
+	d.mu.Lock()
+	d.handles = append(d.handles, h)
+	d.mu.Unlock()
+	c := &column{db: d, handle: h}
+	d.columns[name] = c
+	return c, nil
+}
+
+// Close frees the database and leaves its files. Writes that no Checkpoint
+// holds may be lost. Iterators have to be closed before; one that is not is
+// closed now, and the error says so. Closing again fails with ErrClosed.
+func (d *DB) Close() error {
+	if d.closed {
+		return d.closedError("close")
+	}
+	var err error
+	if n := len(d.iterators); n > 0 {
+		err = &Error{Op: "close", Dir: d.dir, Message: fmt.Sprintf("%d iterators were open", n), Err: ErrUsage}
+		for it := range d.iterators {
+			it.free()
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	d.db.CancelAllBackgroundWork(true)
+	for _, h := range d.handles {
+		h.Destroy()
+	}
+	d.db.Close()
+	d.options.Destroy()
+	d.resources.release()
+	openHandles.Add(-1)
+	d.leak.closed()
+	return err
+}
+
+func (d *DB) closedError(op string) error { return &Error{Op: op, Dir: d.dir, Err: ErrClosed} }
+
+// listColumns returns the columns of the database in dir, or the default one
+// where there is no database.
+func listColumns(o *grocksdb.Options, dir string) ([]string, error) {
+	if _, err := os.Stat(filepath.Join(dir, "CURRENT")); errors.Is(err, os.ErrNotExist) {
+		return []string{defaultColumn}, nil
+	} else if err != nil {
+		return nil, &Error{Op: "open", Dir: dir, Message: err.Error(), Err: ErrIO}
+	}
+	names, err := grocksdb.ListColumnFamilies(o, dir)
+	if err != nil {
+		return nil, failure("open", dir, err.Error())
+	}
+	return names, nil
+}
+
+// newOptions renders the resources' options in RocksDB's terms.
+func (r *Resources) newOptions() *grocksdb.Options {
+	o := r.options
+	table := grocksdb.NewDefaultBlockBasedTableOptions()
+	defer table.Destroy()
+	table.SetBlockCache(r.cache)
+	table.SetBlockSize(blockBytes)
+	table.SetFormatVersion(5)
+	table.SetFilterPolicy(grocksdb.NewBloomFilterFull(bloomBitsPerKey))
+	// Indexes and filters count against the cache, or memory has no bound.
+	table.SetCacheIndexAndFilterBlocks(true)
+	table.SetCacheIndexAndFilterBlocksWithHighPriority(true)
+	table.SetPinL0FilterAndIndexBlocksInCache(true)
+
+	g := grocksdb.NewDefaultOptions()
+	g.SetCreateIfMissing(true)
+	g.SetCreateIfMissingColumnFamilies(true)
+	g.SetBlockBasedTableFactory(table)
+	g.SetCompression(grocksdb.LZ4Compression)
+	g.SetBottommostCompression(grocksdb.ZSTDCompression)
+
+	g.SetWriteBufferSize(uint64(o.ColumnBufferBytes))
+	g.SetArenaBlockSize(uint64(max(16<<10, min(256<<10, o.ColumnBufferBytes/8))))
+	g.SetMaxWriteBufferNumber(3)
+	g.SetMaxBackgroundJobs(o.BackgroundThreads)
+	g.SetMaxOpenFiles(o.OpenFiles)
+	g.SetMaxFileOpeningThreads(1)
+
+	// A level is rewritten in pieces of few files, and each file is small: what
+	// one compaction replaces is what the next checkpoint uploads.
+	g.SetLevelCompactionDynamicLevelBytes(true)
+	g.SetTargetFileSizeBase(uint64(o.FileBytes))
+	g.SetMaxBytesForLevelBase(uint64(4 * o.FileBytes))
+	g.SetMaxCompactionBytes(uint64(10 * o.FileBytes))
+	g.SetMaxManifestFileSize(manifestBytes)
+	g.SetManifestPreallocationSize(0)
+
+	g.SetInfoLogLevel(grocksdb.WarnInfoLogLevel)
+	g.SetMaxLogFileSize(mebibyte)
+	g.SetKeepLogFileNum(2)
+	g.SetStatsDumpPeriodSec(0)
+	g.SetStatsPersistPeriodSec(0)
+	C.tm_configure(cOptions(g), r.budget)
+	return g
+}

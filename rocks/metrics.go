@@ -1,0 +1,90 @@
+package rocks
+
+// #include "shim.h"
+import "C"
+
+import (
+	"fmt"
+	"strconv"
+	"sync/atomic"
+)
+
+// levels is how many a column has: RocksDB's default.
+const levels = 7
+
+// openHandles counts databases and iterators that were not closed.
+var openHandles atomic.Int64
+
+// OpenHandles returns how many databases and iterators of this process are
+// open. Zero after all were closed (I12).
+func OpenHandles() int64 { return openHandles.Load() }
+
+// Memory is the native memory of all databases that share resources, in bytes.
+type Memory struct {
+	Cache       int64 // blocks, indexes and filters, and the write buffers' charge
+	CachePinned int64 // of Cache, in use at this moment
+	CacheLimit  int64
+	WriteBuffer int64 // not yet on disk, or on the way there
+}
+
+// Memory returns what is in use now. Any goroutine.
+func (r *Resources) Memory() Memory {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return Memory{}
+	}
+	return Memory{
+		Cache: int64(r.cache.GetUsage()), CachePinned: int64(r.cache.GetPinnedUsage()),
+		CacheLimit: int64(r.cache.GetCapacity()), WriteBuffer: int64(C.tm_budget_usage(r.budget)),
+	}
+}
+
+// Metrics are sizes of one database, over all its columns.
+type Metrics struct {
+	LiveBytes         int64 // in the files of the newest version
+	DiskBytes         int64 // in all files, also those that something still reads
+	Files             int64 // of the newest version, at all levels
+	EstimatedKeys     int64
+	MemtableBytes     int64
+	TableReaderBytes  int64 // outside the cache
+	PendingCompaction int64 // bytes that compaction has to rewrite
+	RunningJobs       int64 // flushes and compactions
+	WriteStopped      bool  // compaction is behind: writes wait
+	BackgroundErrors  int64
+}
+
+// Metrics returns the sizes now; zero once the database is closed. Any
+// goroutine.
+func (d *DB) Metrics() Metrics {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var m Metrics
+	if d.closed {
+		return m
+	}
+	whole := func(property string) int64 {
+		v, _ := d.db.GetIntProperty("rocksdb." + property)
+		return int64(v)
+	}
+	m.RunningJobs = whole("num-running-flushes") + whole("num-running-compactions")
+	m.WriteStopped = whole("is-write-stopped") != 0
+	m.BackgroundErrors = whole("background-errors")
+	for _, h := range d.handles {
+		sum := func(to *int64, property string) {
+			v, _ := d.db.GetIntPropertyCF("rocksdb."+property, h)
+			*to += int64(v)
+		}
+		sum(&m.LiveBytes, "live-sst-files-size")
+		sum(&m.DiskBytes, "total-sst-files-size")
+		sum(&m.EstimatedKeys, "estimate-num-keys")
+		sum(&m.MemtableBytes, "cur-size-all-mem-tables")
+		sum(&m.TableReaderBytes, "estimate-table-readers-mem")
+		sum(&m.PendingCompaction, "estimate-pending-compaction-bytes")
+		for level := range levels {
+			n, _ := strconv.ParseInt(d.db.GetPropertyCF(fmt.Sprintf("rocksdb.num-files-at-level%d", level), h), 10, 64)
+			m.Files += n
+		}
+	}
+	return m
+}

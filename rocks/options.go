@@ -1,0 +1,91 @@
+package rocks
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Options are what the databases of a process may use, all together where
+// nothing else is said. The zero value of a field means its default.
+type Options struct {
+	// MemoryBytes bounds the native memory of all databases: blocks read from
+	// disk, indexes, filters and write buffers. Default 256 MiB.
+	MemoryBytes int64
+	// WriteBufferBytes is the part of MemoryBytes that writes not yet on disk
+	// may take. Beyond it they are written out early, into smaller files; a
+	// burst may exceed it for as long as that takes. Default: half of
+	// MemoryBytes.
+	WriteBufferBytes int64
+	// ColumnBufferBytes is how much one state of one database buffers before
+	// it writes it out, and so bounds what a checkpoint's synchronous part has
+	// to write. Default 16 MiB, or less where WriteBufferBytes is small.
+	ColumnBufferBytes int64
+	// FileBytes is the size of files that compaction writes. Smaller files
+	// mean smaller uploads, and more of them. Default 16 MiB.
+	FileBytes int64
+	// OpenFiles bounds the file descriptors of one database. Default 256.
+	OpenFiles int
+	// BackgroundThreads flush and compact. Default 2.
+	BackgroundThreads int
+}
+
+const (
+	mebibyte        = 1 << 20
+	minMemoryBytes  = 4 * mebibyte
+	minBufferBytes  = 64 << 10
+	minFileBytes    = 64 << 10
+	minOpenFiles    = 16
+	maxThreads      = 64
+	manifestBytes   = 128 << 10 // a MANIFEST travels with every checkpoint
+	blockBytes      = 16 << 10
+	bloomBitsPerKey = 10
+)
+
+func (o Options) withDefaults() Options {
+	if o.MemoryBytes == 0 {
+		o.MemoryBytes = 256 * mebibyte
+	}
+	if o.WriteBufferBytes == 0 {
+		o.WriteBufferBytes = o.MemoryBytes / 2
+	}
+	if o.ColumnBufferBytes == 0 {
+		o.ColumnBufferBytes = max(minBufferBytes, min(16*mebibyte, o.WriteBufferBytes/4))
+	}
+	if o.FileBytes == 0 {
+		o.FileBytes = 16 * mebibyte
+	}
+	if o.OpenFiles == 0 {
+		o.OpenFiles = 256
+	}
+	if o.BackgroundThreads == 0 {
+		o.BackgroundThreads = 2
+	}
+	return o
+}
+
+// Validate returns an error that names every field that cannot be.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	var errs []error
+	least := func(field string, value, bound int64) {
+		if value < bound {
+			errs = append(errs, fmt.Errorf("%s is %d, must be at least %d", field, value, bound))
+		}
+	}
+	least("MemoryBytes", o.MemoryBytes, minMemoryBytes)
+	least("WriteBufferBytes", o.WriteBufferBytes, minBufferBytes)
+	least("ColumnBufferBytes", o.ColumnBufferBytes, minBufferBytes)
+	least("FileBytes", o.FileBytes, minFileBytes)
+	least("OpenFiles", int64(o.OpenFiles), minOpenFiles)
+	least("BackgroundThreads", int64(o.BackgroundThreads), 1)
+	if o.WriteBufferBytes > o.MemoryBytes {
+		errs = append(errs, fmt.Errorf("WriteBufferBytes is %d, must not exceed the %d of MemoryBytes", o.WriteBufferBytes, o.MemoryBytes))
+	}
+	if o.BackgroundThreads > maxThreads {
+		errs = append(errs, fmt.Errorf("BackgroundThreads is %d, must be at most %d", o.BackgroundThreads, maxThreads))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("rocks options: %w", err)
+	}
+	return nil
+}

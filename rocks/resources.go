@@ -1,0 +1,72 @@
+package rocks
+
+// #cgo CXXFLAGS: -std=c++17 -O2 -fvisibility=hidden
+// #include <stdlib.h>
+// #include "shim.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/linxGnu/grocksdb"
+)
+
+// Resources are what all databases of a process share. Any goroutine may use
+// them. Close them after the last database.
+type Resources struct {
+	options Options
+
+	mu        sync.Mutex
+	databases int // open
+	closed    bool
+	cache     *grocksdb.Cache
+	budget    *C.tm_budget
+}
+
+// NewResources allocates what the options say.
+func NewResources(o Options) (*Resources, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	cache := grocksdb.NewLRUCache(uint64(o.MemoryBytes))
+	return &Resources{options: o, cache: cache, budget: C.tm_budget_new(C.size_t(o.WriteBufferBytes), cCache(cache))}, nil
+}
+
+// Options returns the options with their defaults filled in.
+func (r *Resources) Options() Options { return r.options }
+
+// Close frees the resources. It fails while a database is open.
+func (r *Resources) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return fmt.Errorf("close rocks resources: %w", ErrClosed)
+	}
+	if r.databases > 0 {
+		return fmt.Errorf("close rocks resources: %d databases are open: %w", r.databases, ErrBusy)
+	}
+	r.closed = true
+	C.tm_budget_free(r.budget)
+	r.cache.Destroy()
+	return nil
+}
+
+// acquire counts a database in.
+func (r *Resources) acquire() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return errors.New("its resources are closed")
+	}
+	r.databases++
+	return nil
+}
+
+func (r *Resources) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.databases--
+}

@@ -1,0 +1,136 @@
+#include "shim.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/version.h>
+#include <rocksdb/write_buffer_manager.h>
+
+// rocksdb/c.h leaves these types open; db/c.cc closes them like this. Checked
+// for the versions below: look at db/c.cc before adding one.
+static_assert(ROCKSDB_MAJOR == 7 && ROCKSDB_MINOR == 8, "compare the handles below with db/c.cc of this version");
+struct rocksdb_t { rocksdb::DB* rep; };
+struct rocksdb_options_t { rocksdb::Options rep; };
+struct rocksdb_cache_t { std::shared_ptr<rocksdb::Cache> rep; };
+struct rocksdb_column_family_handle_t { rocksdb::ColumnFamilyHandle* rep; };
+
+struct tm_budget { std::shared_ptr<rocksdb::WriteBufferManager> manager; };
+
+struct tm_scan {
+  std::string end;  // the iterator points into it
+  rocksdb::Slice bound;
+  std::unique_ptr<rocksdb::Iterator> it;
+};
+
+// Exists only in a library that was built with assertions.
+extern "C" __attribute__((weak)) void* tm_sync_point() __asm__("_ZN7rocksdb9SyncPoint11GetInstanceEv");
+
+namespace {
+
+char* copied(const std::string& s) {
+  char* p = static_cast<char*>(malloc(s.size() + 1));
+  memcpy(p, s.c_str(), s.size() + 1);
+  return p;
+}
+
+char* failure(const rocksdb::Status& s) { return s.ok() ? nullptr : copied(s.ToString()); }
+
+rocksdb::WriteOptions unlogged() {
+  rocksdb::WriteOptions o;
+  o.disableWAL = true;
+  return o;
+}
+
+char* append(char* to, const rocksdb::Slice& s) {
+  memcpy(to, s.data(), s.size());
+  return to + s.size();
+}
+
+}  // namespace
+
+extern "C" {
+
+tm_budget* tm_budget_new(size_t bytes, rocksdb_cache_t* charged) {
+  // It never stalls writers: a database that holds the budget but gets no
+  // writes would stall all the others for ever.
+  return new tm_budget{std::make_shared<rocksdb::WriteBufferManager>(bytes, charged->rep, false)};
+}
+
+size_t tm_budget_usage(const tm_budget* b) { return b->manager->memory_usage(); }
+
+void tm_budget_free(tm_budget* b) { delete b; }
+
+void tm_configure(rocksdb_options_t* o, const tm_budget* b) {
+  o->rep.write_buffer_manager = b->manager;
+  o->rep.avoid_flush_during_shutdown = true;
+}
+
+char* tm_get(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* key, size_t key_len,
+             char* buf, size_t cap, int64_t* length) {
+  rocksdb::PinnableSlice value;
+  rocksdb::Status s = db->rep->Get(rocksdb::ReadOptions(), cf->rep, rocksdb::Slice(key, key_len), &value);
+  if (s.IsNotFound()) {
+    *length = -1;
+    return nullptr;
+  }
+  if (!s.ok()) return failure(s);
+  *length = static_cast<int64_t>(value.size());
+  if (value.size() <= cap) append(buf, value);
+  return nullptr;
+}
+
+char* tm_put(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* key, size_t key_len,
+             const char* value, size_t value_len) {
+  return failure(db->rep->Put(unlogged(), cf->rep, rocksdb::Slice(key, key_len), rocksdb::Slice(value, value_len)));
+}
+
+char* tm_delete(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* key, size_t key_len) {
+  return failure(db->rep->Delete(unlogged(), cf->rep, rocksdb::Slice(key, key_len)));
+}
+
+tm_scan* tm_scan_new(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* start, size_t start_len,
+                     const char* end, size_t end_len, int has_end) {
+  auto s = new tm_scan;
+  rocksdb::ReadOptions o;
+  if (has_end) {
+    s->end.assign(end, end_len);
+    s->bound = rocksdb::Slice(s->end);
+    o.iterate_upper_bound = &s->bound;
+  }
+  s->it.reset(db->rep->NewIterator(o, cf->rep));
+  s->it->Seek(rocksdb::Slice(start, start_len));
+  return s;
+}
+
+char* tm_scan_fill(tm_scan* s, char* buf, size_t cap, size_t* used, size_t* need) {
+  char* to = buf;
+  *need = 0;
+  for (; s->it->Valid(); s->it->Next()) {
+    const rocksdb::Slice key = s->it->key(), value = s->it->value();
+    const uint32_t lengths[2] = {static_cast<uint32_t>(key.size()), static_cast<uint32_t>(value.size())};
+    const size_t size = sizeof lengths + key.size() + value.size();
+    if (size > cap - (to - buf)) {
+      *need = size;
+      break;
+    }
+    to = append(to, rocksdb::Slice(reinterpret_cast<const char*>(lengths), sizeof lengths));
+    to = append(append(to, key), value);
+  }
+  *used = to - buf;
+  return failure(s->it->status());
+}
+
+void tm_scan_free(tm_scan* s) { delete s; }
+
+char* tm_resume(rocksdb_t* db) { return failure(db->rep->Resume()); }
+
+int tm_has_assertions(void) { return tm_sync_point != nullptr; }
+
+char* tm_version(void) { return copied(rocksdb::GetRocksVersionAsString(true)); }
+
+}  // extern "C"

@@ -1,0 +1,48 @@
+// The C face of shim.cc. Handles are those of rocksdb/c.h. A function that can
+// fail returns NULL, or a message that the caller frees.
+#pragma once
+#include <rocksdb/c.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// The write-buffer budget of several databases, charged to a cache.
+typedef struct tm_budget tm_budget;
+tm_budget* tm_budget_new(size_t bytes, rocksdb_cache_t* charged);
+size_t tm_budget_usage(const tm_budget*);
+void tm_budget_free(tm_budget*);
+
+// Settings that rocksdb/c.h does not reach.
+void tm_configure(rocksdb_options_t*, const tm_budget*);
+
+// Copies the value of key to buf where it fits in cap bytes. *length is that of
+// the value, or -1 where there is none.
+char* tm_get(rocksdb_t*, rocksdb_column_family_handle_t*, const char* key, size_t key_len,
+             char* buf, size_t cap, int64_t* length);
+char* tm_put(rocksdb_t*, rocksdb_column_family_handle_t*, const char* key, size_t key_len,
+             const char* value, size_t value_len);
+char* tm_delete(rocksdb_t*, rocksdb_column_family_handle_t*, const char* key, size_t key_len);
+
+// An iterator over [start, end) of what the column held when it was made.
+typedef struct tm_scan tm_scan;
+tm_scan* tm_scan_new(rocksdb_t*, rocksdb_column_family_handle_t*, const char* start, size_t start_len,
+                     const char* end, size_t end_len, int has_end);
+// Copies entries to buf, each as two native uint32 lengths, key and value, and
+// says in *used how many bytes it wrote and in *need how many bytes the next
+// entry takes that did not fit; need is 0 at the end.
+char* tm_scan_fill(tm_scan*, char* buf, size_t cap, size_t* used, size_t* need);
+void tm_scan_free(tm_scan*);
+
+// Leaves the state into which a failed flush put the database, if it can.
+char* tm_resume(rocksdb_t*);
+
+// 1: the library was built with its assertions, and is slower for it.
+int tm_has_assertions(void);
+char* tm_version(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,29 @@
+package rocks
+
+// #include "shim.h"
+import "C"
+
+import "fmt"
+
+// Library says which RocksDB is linked.
+type Library struct {
+	Version string // "7.8.3", with what the build knows of its source
+	// Assertions: the library was built with its internal checks, as Linux
+	// distributions do. Right, but up to a third slower; no benchmark should be
+	// without this word.
+	Assertions bool
+}
+
+// Linked returns the library that this program is linked with.
+func Linked() Library {
+	return Library{Version: taken(C.tm_version()), Assertions: C.tm_has_assertions() != 0}
+}
+
+// String renders "RocksDB 7.8.3 (assertions)" or "(release)".
+func (l Library) String() string {
+	build := "release"
+	if l.Assertions {
+		build = "assertions"
+	}
+	return fmt.Sprintf("RocksDB %s (%s)", l.Version, build)
+}
