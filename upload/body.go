@@ -112,7 +112,7 @@ func (r *sectionsReader) Read(p []byte) (int, error) {
 		r.remaining -= int64(n)
 		if err == io.EOF && r.remaining > 0 {
 			s := r.sections[r.current]
-			return n, fmt.Errorf("%s is shorter than %d bytes: %w", s.Path, s.Offset+s.Length, io.ErrUnexpectedEOF)
+			return n, fmt.Errorf("%w: file %s is shorter than %d bytes", ErrCorrupt, s.Path, s.Offset+s.Length)
 		}
 		if r.remaining == 0 {
 			if cerr := r.Close(); err == nil || err == io.EOF {

@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package filestore
+
+import "golang.org/x/sys/unix"
+
+// noAttribute is how this system says that a file lacks an attribute.
+const noAttribute = unix.ENOATTR
