@@ -60,8 +60,9 @@ type Backend interface {
 	// Column opens the column of a state, empty if there was none. It fails
 	// with ErrIncompatible if there was one and d does not fit it.
 	Column(d Descriptor) (Column, error)
-	// Snapshot fixes the state as it is (I8). It holds up the records of the
-	// subtask and so does no more than it must; the rest is for Persist.
+	// Snapshot fixes the state as it is (I8), columns that were restored but
+	// not opened included. It holds up the records of the subtask and so does
+	// no more than it must; the rest is for Persist.
 	Snapshot(ctx context.Context, b checkpoint.Barrier) (Pending, error)
 	// Committed and Aborted tell the fate of a checkpoint. Any goroutine.
 	Committed(id checkpoint.ID)

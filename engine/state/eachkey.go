@@ -3,7 +3,6 @@ package state
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/tidemark/tidemark/engine/keygroup"
@@ -18,7 +17,9 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 	var heads []Iterator
 	defer func() {
 		for _, it := range heads {
-			err = errors.Join(err, it.Close())
+			if cerr := it.Close(); err == nil {
+				err = cerr
+			}
 		}
 	}()
 	for _, c := range r.columns {
