@@ -1,0 +1,89 @@
+package coordinator
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tidemark/tidemark/incremental"
+)
+
+// assemble makes the manifest of a checkpoint that all have acknowledged.
+func (m *machine) assemble(now time.Time, p *pending) (*incremental.Manifest, error) {
+	out := &incremental.Manifest{
+		Job: m.job, Checkpoint: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: p.kind,
+		Triggered: p.triggered.UTC(), Created: now.UTC(), Graph: m.attempt.graph, Writer: m.writer,
+	}
+	for _, a := range p.acks {
+		for _, o := range a.Operators {
+			h, err := handle(o)
+			if err != nil {
+				return nil, err
+			}
+			out.Subtasks = append(out.Subtasks, incremental.Subtask{Operator: o.Operator, Index: o.Index, State: o.State, Keyed: h, Timings: a.Timings})
+		}
+	}
+	slices.SortFunc(out.Subtasks, func(a, b incremental.Subtask) int {
+		return cmp.Or(cmp.Compare(a.Operator, b.Operator), cmp.Compare(a.Index, b.Index))
+	})
+	for i, s := range out.Subtasks[min(1, len(out.Subtasks)):] {
+		if was := out.Subtasks[i]; was.Operator == s.Operator && was.Index == s.Index {
+			return nil, fmt.Errorf("operator %s/%d was acknowledged by two subtasks", s.Operator, s.Index)
+		}
+	}
+	out.Stats = stats(p.Ref, out)
+	return out, nil
+}
+
+// stats sums up a manifest.
+func stats(ref Ref, m *incremental.Manifest) incremental.Stats {
+	var s incremental.Stats
+	own := map[string]bool{} // by object: uploaded by this checkpoint
+	for _, t := range m.Subtasks {
+		if t.Keyed == nil {
+			continue
+		}
+		s.FullBytes += t.Keyed.FullBytes()
+		s.NewBytes += t.Keyed.NewBytes()
+		for _, o := range t.Keyed.Objects {
+			if _, seen := own[o.Name]; !seen {
+				if own[o.Name] = ref.uploaded(o.Name); own[o.Name] {
+					s.NewObjects++
+				}
+			}
+		}
+		for _, f := range t.Keyed.Files {
+			s.Files++
+			if !own[f.Ref.Object] {
+				s.SharedFiles++
+			}
+		}
+	}
+	return s
+}
+
+// report describes the checkpoint at its end.
+func (p pending) report(now time.Time, to State, reason error) Report {
+	r := Report{
+		ID: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: p.kind, State: to, Reason: reason,
+		Triggered: p.triggered, Duration: now.Sub(p.triggered), Acked: len(p.acks) - p.missing, Subtasks: len(p.acks),
+	}
+	if to == Completed {
+		r.FullBytes, r.NewBytes, r.ReusedBytes = p.stats.FullBytes, p.stats.NewBytes, max(0, p.stats.FullBytes-p.stats.NewBytes)
+		r.Files, r.SharedFiles, r.NewObjects = p.stats.Files, p.stats.SharedFiles, p.stats.NewObjects
+	}
+	var slowest time.Duration
+	for _, a := range p.acks {
+		if a == nil {
+			continue
+		}
+		t := a.Timings
+		r.Start, r.Align = max(r.Start, t.Start), max(r.Align, t.Align)
+		r.Sync, r.Async = max(r.Sync, t.Sync), max(r.Async, t.Async)
+		if all := t.Start + t.Align + t.Sync + t.Async; r.Slowest.Vertex == "" || all > slowest {
+			slowest, r.Slowest = all, a.Subtask
+		}
+	}
+	return r
+}

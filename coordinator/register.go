@@ -1,0 +1,64 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/upload"
+)
+
+// ReadHead reads a job's head and its ETag. It fails with upload.ErrNotExist
+// where there is none, and with ErrHeadFormat where it cannot be understood.
+func ReadHead(ctx context.Context, r upload.Reader) (Head, string, error) {
+	b, info, err := upload.ReadAll(ctx, r, incremental.HeadName, maxHeadBytes)
+	if err != nil {
+		return Head{}, "", fmt.Errorf("read head: %w", err)
+	}
+	h, err := DecodeHead(b)
+	if err != nil {
+		return Head{}, "", fmt.Errorf("read %s/%s: %w", r, incremental.HeadName, err)
+	}
+	return h, info.Version, nil
+}
+
+func (c *Coordinator) readHead(ctx context.Context) headRead {
+	h, etag, err := ReadHead(ctx, c.o.Store)
+	if errors.Is(err, upload.ErrNotExist) {
+		return headRead{absent: true}
+	}
+	return headRead{head: h, etag: etag, err: err}
+}
+
+// probe looks for anything that only a head could account for. A head that
+// has appeared meanwhile is the answer instead.
+func (c *Coordinator) probe(ctx context.Context) event {
+	for _, prefix := range []string{incremental.ManifestPrefix, incremental.DataPrefix} {
+		for info, err := range c.o.Store.List(ctx, prefix) {
+			if err != nil {
+				return probed{err: fmt.Errorf("see whether the job is new: %w", err)}
+			}
+			if h := c.readHead(ctx); !h.absent {
+				return h
+			}
+			return probed{found: info.Name}
+		}
+	}
+	return probed{}
+}
+
+func (c *Coordinator) swapHead(ctx context.Context, a swapHead) swapped {
+	b, err := EncodeHead(a.head)
+	if err != nil {
+		return swapped{outcome: refused, err: err}
+	}
+	info, err := c.o.Store.Put(ctx, incremental.HeadName, upload.BodyFromBytes(b), upload.PutOptions{IfAbsent: a.etag == "", IfMatch: a.etag})
+	switch {
+	case err == nil:
+		return swapped{outcome: won, etag: info.Version}
+	case errors.Is(err, upload.ErrPrecondition):
+		return swapped{outcome: refused, err: err}
+	}
+	return swapped{outcome: unknown, err: err}
+}

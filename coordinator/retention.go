@@ -1,0 +1,91 @@
+package coordinator
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+// policy says what retention keeps.
+type policy struct {
+	newest int // how many of the newest; at least 1
+}
+
+// holds are reasons to keep a checkpoint that lie outside the policy.
+type holds struct {
+	pins   []Pin
+	claims []Claim
+	bases  []based
+}
+
+// based tells that a pending checkpoint builds on another.
+type based struct{ base, pending checkpoint.ID }
+
+// reason is one ground on which retention keeps checkpoints: given all, by
+// rising id, it marks those that it keeps.
+type reason func(all []Retained, now time.Time, keep func(i int, why string))
+
+// retain returns those of the checkpoints that are kept, each with every
+// reason why. The newest is always kept. It changes nothing that it is given.
+func retain(all []Retained, now time.Time, p policy, h holds) []Retained {
+	why := make([][]string, len(all))
+	keep := func(i int, reason string) { why[i] = append(why[i], reason) }
+	for _, r := range []reason{newest, p.count, h.held} {
+		r(all, now, keep)
+	}
+	var kept []Retained
+	for i, c := range all {
+		if len(why[i]) > 0 {
+			c.KeptBy = why[i]
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+// newest keeps the checkpoint that a restart begins from.
+func newest(all []Retained, _ time.Time, keep func(int, string)) {
+	if len(all) > 0 {
+		keep(len(all)-1, "newest")
+	}
+}
+
+// count keeps the newest few.
+func (p policy) count(all []Retained, _ time.Time, keep func(int, string)) {
+	for i := max(0, len(all)-p.newest); i < len(all); i++ {
+		keep(i, "count")
+	}
+}
+
+// held keeps what somebody names.
+func (h holds) held(all []Retained, _ time.Time, keep func(int, string)) {
+	for i, c := range all {
+		for _, p := range h.pins {
+			if p.Checkpoint == c.ID {
+				keep(i, "pin:"+p.Name)
+			}
+		}
+		for _, l := range h.claims {
+			if l.Checkpoint == c.ID {
+				keep(i, "claim:"+l.Job)
+			}
+		}
+		for _, b := range h.bases {
+			if b.base == c.ID {
+				keep(i, fmt.Sprintf("base:%d", b.pending))
+			}
+		}
+	}
+}
+
+// dropped lists the checkpoints of old that are not in kept.
+func dropped(old, kept []Retained) []Ref {
+	var gone []Ref
+	for _, c := range old {
+		if !(Head{Retained: kept}).has(c.Ref()) {
+			gone = append(gone, c.Ref())
+		}
+	}
+	return gone
+}

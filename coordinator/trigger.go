@@ -1,0 +1,120 @@
+package coordinator
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+// triggerable reports whether a checkpoint could start now, if it were time.
+func (m *machine) triggerable() bool {
+	switch {
+	case m.phase != leads || m.attempt.stage != running || m.final == finalPending || m.final == finalDone:
+		return false
+	case m.final == finalWanted:
+		// The final checkpoint is taken alone: what is still pending ends first.
+		return len(m.pending) == 0
+	case len(m.pending) >= m.maxConcurrent:
+		return false
+	}
+	// A swap that is not resolved may yet drop the base.
+	drops := m.commit.inDoubt() && m.base.ID != 0 && !m.commit.next.has(m.base.Ref)
+	return !drops || !m.rules.on(baseKept)
+}
+
+// triggerAt returns when the next checkpoint is due.
+func (m *machine) triggerAt() (time.Time, bool) {
+	switch {
+	case m.final == finalWanted:
+		return m.finalAfter, true
+	case m.wanted:
+		return time.Time{}, true
+	case m.interval == 0:
+		return time.Time{}, false
+	}
+	at := m.attempt.started.Add(m.interval)
+	if t := m.lastTrigger.Add(m.interval); !m.lastTrigger.IsZero() && t.After(at) {
+		at = t
+	}
+	if t := m.lastEnd.Add(m.minPause); !m.lastEnd.IsZero() && t.After(at) {
+		at = t
+	}
+	return at, true
+}
+
+func (m *machine) mayTrigger(now time.Time) bool {
+	at, due := m.triggerAt()
+	return due && !now.Before(at) && m.triggerable()
+}
+
+// trigger starts a checkpoint.
+func (m *machine) trigger(now time.Time) {
+	kind := checkpoint.Periodic
+	switch {
+	case m.final == finalWanted:
+		kind, m.final = checkpoint.Final, finalPending
+	case m.wanted:
+		kind, m.wanted = checkpoint.Manual, false
+	}
+	if kind == checkpoint.Periodic {
+		m.lastTrigger = now
+	}
+	p := pending{
+		Ref: Ref{m.nextID(), m.head.Epoch}, kind: kind, triggered: now, deadline: now.Add(m.timeout), attempt: m.attempt.number,
+		acks: make([]*checkpoint.Ack, len(m.attempt.subtasks)), missing: len(m.attempt.subtasks),
+	}
+	if m.rules.on(baseNamed) && m.head.has(m.base.Ref) {
+		p.base = m.base
+	}
+	m.pending = append(m.pending, p)
+	q := &m.pending[len(m.pending)-1]
+	m.move(q, Triggered)
+	if kind == checkpoint.Manual {
+		m.do(asking{p.ID})
+	}
+	m.do(trigger{checkpoint.Barrier{ID: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: kind, Triggered: now}})
+	m.move(q, Aligning)
+}
+
+// nextID takes an id that was never used in this epoch.
+func (m *machine) nextID() checkpoint.ID {
+	id := m.next
+	if !m.rules.on(namesOnce) {
+		id = m.head.NextID
+		for _, p := range m.pending {
+			id = max(id, p.ID+1)
+		}
+	}
+	m.next = max(m.next, id+1)
+	return id
+}
+
+// finish asks for the final checkpoint.
+func (m *machine) finish() {
+	switch {
+	case m.phase != leads || m.attempt.stage != running:
+		m.do(finished{errDetached})
+	case m.final == notFinal:
+		m.final = finalWanted
+	case m.final == finalDone:
+		m.do(finished{})
+	}
+}
+
+// expire aborts what has been pending for too long. A commit in doubt cannot
+// be aborted, and counts as one more failure.
+func (m *machine) expire(now time.Time) {
+	for _, p := range slices.Clone(m.pending) {
+		if now.Before(p.deadline) {
+			continue
+		}
+		if !m.commit.sent(p.ID) {
+			m.abort(now, p.ID, byTimeout, errTimeout)
+			continue
+		}
+		q, _ := m.find(p.ID)
+		q.deadline = now.Add(m.timeout)
+		m.failed(now, p, errTimeout)
+	}
+}
