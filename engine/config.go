@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/state"
+)
+
+// Mode says what a checkpoint promises of the state.
+type Mode uint8
+
+// The modes.
+const (
+	// ExactlyOnce aligns: an input that delivered a barrier waits for the
+	// others, and the state holds each record before it once.
+	ExactlyOnce Mode = iota
+	// AtLeastOnce never waits: after a restart some records may count twice.
+	AtLeastOnce
+)
+
+// String names the mode.
+func (m Mode) String() string {
+	switch m {
+	case ExactlyOnce:
+		return "exactly-once"
+	case AtLeastOnce:
+		return "at-least-once"
+	}
+	return fmt.Sprintf("mode(%d)", uint8(m))
+}
+
+// Config says how a job runs.
+type Config struct {
+	// Parallelism of sources and keyed operators that do not say their own.
+	// Zero: one for each processor, but no more than the job's max parallelism.
+	Parallelism int
+	// Mode is ExactlyOnce by default.
+	Mode Mode
+	// Backends keep keyed state. May be nil for a job without keyed operators.
+	Backends state.Factory
+	// Coordinator takes the checkpoints. Nil: none are taken; a restart begins
+	// from nothing, and sinks publish at the end only.
+	Coordinator checkpoint.Coordinator
+	// Restart decides what follows a failed attempt. Nil: Exponential with its
+	// defaults where there is a Coordinator, else NoRestart.
+	Restart RestartStrategy
+	// RateLimit bounds what all sources together read, in records a second of
+	// wall time. Zero: no limit.
+	RateLimit float64
+	// BatchRecords is how many records travel together. Zero: 512.
+	BatchRecords int
+	// QueueBatches is how many batches wait between two subtasks before the
+	// sender has to. Zero: 4.
+	QueueBatches int
+	// Logger gets what happens to the job. Nil: slog.Default().
+	Logger *slog.Logger
+	// ProfileLabels marks goroutines with pprof labels "operator" and "phase"
+	// (process, align, snapshot, persist).
+	ProfileLabels bool
+	// Metrics, if not nil, is filled in while the job runs.
+	Metrics *Metrics
+}
+
+// Validate reports every field that makes no sense.
+func (c Config) Validate() error {
+	var errs []error
+	for _, f := range []struct {
+		name string
+		n    int
+	}{{"Parallelism", c.Parallelism}, {"BatchRecords", c.BatchRecords}, {"QueueBatches", c.QueueBatches}} {
+		if f.n < 0 {
+			errs = append(errs, fmt.Errorf("config: %s is %d: it must not be negative", f.name, f.n))
+		}
+	}
+	if !(c.RateLimit >= 0) {
+		errs = append(errs, fmt.Errorf("config: RateLimit is %v: it must not be negative", c.RateLimit))
+	}
+	if c.Mode > AtLeastOnce {
+		errs = append(errs, fmt.Errorf("config: no such mode: %v", c.Mode))
+	}
+	if c.Restart != nil {
+		if err := c.Restart.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("config: Restart: %w", err))
+		}
+	}
+	return Permanent(errors.Join(errs...))
+}
+
+func (c Config) withDefaults(j *Job) Config {
+	if c.Parallelism == 0 {
+		c.Parallelism = min(runtime.GOMAXPROCS(0), j.groups())
+	}
+	if c.Restart == nil {
+		if c.Coordinator == nil {
+			c.Restart = NoRestart{}
+		} else {
+			c.Restart = Exponential{}
+		}
+	}
+	if c.BatchRecords == 0 {
+		c.BatchRecords = 512
+	}
+	if c.QueueBatches == 0 {
+		c.QueueBatches = 4
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Metrics == nil {
+		c.Metrics = &Metrics{}
+	}
+	return c
+}

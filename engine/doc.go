@@ -1,0 +1,31 @@
+// Package engine answers: how does a record travel?
+//
+// A Job is a graph of operators joined by typed streams. Run turns it into
+// subtasks, one goroutine each: operators that need no exchange between them
+// are chained and call each other directly, a batch at a time; between
+// subtasks batches travel through bounded queues. Barriers travel with the
+// records, are aligned at each subtask's input gate, and make it snapshot its
+// operators: what the barrier parts is what the checkpoint holds.
+//
+// The decisions of the protocol (alignment, restart, pacing, chaining) are
+// functions without I/O, clock or goroutine; the goroutines feed them. How
+// state is kept, and when a checkpoint exists, is the business of state.Factory
+// and checkpoint.Coordinator: the engine knows neither disk nor store.
+//
+// Invariants
+//
+//   - What reaches a subtask from one producer keeps its order: records,
+//     barriers and the end are one sequence.
+//   - A subtask's snapshot holds the effect of exactly the records before its
+//     barrier: in exactly-once mode no record behind a barrier is processed
+//     before the snapshot (I8).
+//   - A trigger and the drain reach all sources in one order, so no barrier
+//     follows the end on any input.
+//   - What a sink prepared is in every snapshot until it has been published,
+//     and is published only after a checkpoint that holds it is committed, or
+//     by Sink.Recover from a restored one (I3).
+//   - A notice may come twice, late or out of order (I6).
+//   - A snapshot that fails declines its checkpoint; the job goes on (I11).
+//   - Between two subtasks there are at most QueueBatches batches, and no
+//     goroutine outlives Run (I12).
+package engine

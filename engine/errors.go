@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/state"
+)
+
+// ErrBroken marks an error of Writer.Prepare after which the writer cannot go
+// on: instead of declining the checkpoint, the attempt fails and is restarted.
+var ErrBroken = errors.New("writer is broken")
+
+// errDraining is why a checkpoint is declined that is triggered when all input
+// has ended.
+var errDraining = errors.New("all input has ended: the final checkpoint takes its place")
+
+type permanentError struct{ err error }
+
+func (e permanentError) Error() string { return e.err.Error() }
+func (e permanentError) Unwrap() error { return e.err }
+
+// Permanent marks an error that no restart mends, such as malformed input: the
+// job fails at once. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return permanentError{err}
+}
+
+// IsPermanent reports whether no restart mends err: it was marked by
+// Permanent, or the job was fenced, or it does not fit its checkpoint.
+func IsPermanent(err error) bool {
+	var p permanentError
+	return errors.As(err, &p) || errors.Is(err, checkpoint.ErrFenced) ||
+		errors.Is(err, checkpoint.ErrGraphMismatch) || errors.Is(err, state.ErrIncompatible)
+}
+
+// PanicError is a panic in a user's code, as an error.
+type PanicError struct {
+	Operator checkpoint.OperatorID
+	Value    any
+	Stack    []byte
+}
+
+// Error says where the panic was, with the stack.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("operator %q: panic: %v\n%s", e.Operator, e.Value, e.Stack)
+}
+
+// Unwrap returns the panic's value, if that is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

@@ -1,0 +1,48 @@
+package engine
+
+// Out takes what an operator emits. It belongs to the operator's goroutine.
+type Out[U any] struct{ b *buffer[U] }
+
+// Emit sends v on. What goes wrong behind it fails the operator, not the call.
+func (o Out[U]) Emit(v U) {
+	b := o.b
+	b.records = append(b.records, v)
+	if len(b.records) == cap(b.records) {
+		b.flush()
+	}
+}
+
+// target takes batches of records: a chained operator or an exchange. The
+// slice is the caller's again when push returns.
+type target[T any] interface {
+	push(records []T) error
+}
+
+// buffer gathers what an operator emits until there is a batch of it.
+type buffer[U any] struct {
+	op      *opInfo
+	records []U // its capacity never grows: flush empties it when full
+	targets []target[U]
+	err     error // the first of a target; from then on records are dropped
+}
+
+func (b *buffer[U]) flush() error {
+	if len(b.records) > 0 {
+		records := b.records
+		b.records = b.records[:0]
+		b.pass(records)
+	}
+	return b.err
+}
+
+// pass hands a batch to the targets.
+func (b *buffer[U]) pass(records []U) error {
+	b.op.counters.out.Add(int64(len(records)))
+	for _, t := range b.targets {
+		if b.err != nil {
+			break
+		}
+		b.err = t.push(records)
+	}
+	return b.err
+}

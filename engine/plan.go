@@ -1,0 +1,82 @@
+package engine
+
+import "github.com/tidemark/tidemark/engine/checkpoint"
+
+// plan is a job at one parallelism: how wide each operator is, and which of
+// them share a goroutine. A vertex is a chain of operators that need no
+// exchange between them, named for the first.
+type plan struct {
+	nodes []*planned
+	of    map[*node]*planned
+}
+
+// planned is an operator in a plan.
+type planned struct {
+	*node
+	parallelism int
+	exchanges   []exchangeKind // of each input
+	head        *planned       // the first operator of its vertex
+}
+
+// newPlan decides widths, exchanges and chains.
+func newPlan(j *Job, parallelism int) *plan {
+	pl := &plan{of: map[*node]*planned{}}
+	for _, n := range j.nodes {
+		p := &planned{node: n, parallelism: n.parallelism}
+		p.head = p
+		if p.parallelism == 0 {
+			p.parallelism = pl.width(n, parallelism)
+		}
+		for _, in := range n.inputs {
+			up := pl.of[in.from]
+			x := in.exchange
+			if x == forward && (up == nil || up.parallelism != p.parallelism) {
+				x = rebalance
+			}
+			p.exchanges = append(p.exchanges, x)
+			if x == forward && len(n.inputs) == 1 {
+				p.head = up.head
+			}
+		}
+		pl.nodes = append(pl.nodes, p)
+		pl.of[n] = p
+	}
+	return pl
+}
+
+// width is the parallelism of an operator that does not say its own.
+func (pl *plan) width(n *node, parallelism int) int {
+	if len(n.inputs) == 0 {
+		return parallelism
+	}
+	widest := 0
+	for _, in := range n.inputs {
+		if in.exchange != forward {
+			return parallelism
+		}
+		if up := pl.of[in.from]; up != nil {
+			widest = max(widest, up.parallelism)
+		}
+	}
+	return max(widest, 1)
+}
+
+// chain returns the operators of the vertex that p heads, inputs first.
+func (pl *plan) chain(p *planned) []*planned {
+	var ops []*planned
+	for _, o := range pl.nodes {
+		if o.head == p {
+			ops = append(ops, o)
+		}
+	}
+	return ops
+}
+
+// operatorIDs returns the names of operators, for a person.
+func operatorIDs(ops []*planned) []checkpoint.OperatorID {
+	ids := make([]checkpoint.OperatorID, len(ops))
+	for i, o := range ops {
+		ids[i] = o.id
+	}
+	return ids
+}
