@@ -1,0 +1,215 @@
+package state_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/keygroup"
+	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/engine/state/memstate"
+)
+
+const groups = 128
+
+// subtask is an OpenContext over state in memory.
+type subtask struct{ registry *state.Registry }
+
+func (s subtask) Registry() *state.Registry { return s.registry }
+
+func newSubtask(t testing.TB, keySignature string) subtask {
+	t.Helper()
+	b, err := memstate.Factory{}.Open(t.Context(), state.OpenRequest{Operator: "op", KeyGroups: keygroup.Range{Start: 0, End: groups}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := state.NewRegistry(b, keySignature, nil)
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return subtask{r}
+}
+
+// at is a Context.
+type at struct{ cur state.Current }
+
+func (a *at) Current() *state.Current { return &a.cur }
+
+func atKey(k int64) *at {
+	c := must(state.KeyCodecOf[int64]())
+	h := c.Hash(k)
+	return &at{state.Current{Hash: h, Group: keygroup.Of(h, groups), Key: c.Append(nil, k)}}
+}
+
+func TestRegistryReportsEveryMistake(t *testing.T) {
+	s := newSubtask(t, "int64")
+	v := state.NewValue[int](s, "twice")
+	state.NewList[int](s, "twice")
+	state.NewValue[int](s, "Bad Name")
+	h := state.NewMap[string, hidden](s, "hidden")
+	f := state.NewMap[float64, int](s, "floats")
+	state.NewValue[int](s, "wrong-codec", state.WithCodec[string](stringCodec{}))
+	o := state.NewOperatorList[chan int](s, "chans", checkpoint.Split)
+	state.NewOperatorList[int](s, "twice", checkpoint.Split)
+	err := s.registry.Err()
+	for _, want := range []string{`state "twice": the operator has a state of this name`, `"Bad Name": bad name`, `"hidden": unsupported type`, "hidden.price is not exported", `"floats": unsupported type`, `"wrong-codec": unsupported type: WithCodec was given`, `operator state "chans"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("no word of %s in: %v", want, err)
+		}
+	}
+	// A state that could not be opened gives its error, and does not panic.
+	k := atKey(1)
+	if err := h.Set(k, "x", hidden{}); !errors.Is(err, state.ErrUnsupported) {
+		t.Errorf("set: %v", err)
+	}
+	if _, _, err := f.Get(k, 1); !errors.Is(err, state.ErrUnsupported) {
+		t.Errorf("get: %v", err)
+	}
+	if _, err := o.Get(); !errors.Is(err, state.ErrUnsupported) {
+		t.Errorf("get: %v", err)
+	}
+	if err := errors.Join(o.Add(nil), o.Set(nil)); !errors.Is(err, state.ErrUnsupported) {
+		t.Errorf("add: %v", err)
+	}
+	if err := v.Set(k, 1); err != nil {
+		t.Errorf("the first of two states of a name: %v", err)
+	}
+}
+
+func TestRegistryWithoutKeys(t *testing.T) {
+	r := state.NewRegistry(nil, "", nil)
+	s := subtask{r}
+	l := state.NewOperatorList[int](s, "l", checkpoint.Split)
+	if err := errors.Join(r.Err(), l.Add(1, 2)); err != nil {
+		t.Fatal(err)
+	}
+	p, err := r.Snapshot(t.Context(), checkpoint.Barrier{ID: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h, err := p.Persist(t.Context()); h != nil || err != nil {
+		t.Errorf("persisted %v, %v", h, err)
+	}
+	r.Committed(1)
+	r.Aborted(2)
+	if err := r.EachKey(t.Context(), func(*state.Current) error { return errors.New("called") }); err != nil {
+		t.Error(err)
+	}
+	state.NewValue[int](s, "v")
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), `state "v": the operator has no key`) {
+		t.Errorf("got %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+type stringCodec struct{}
+
+func (stringCodec) Append(dst []byte, v string) ([]byte, error) { return append(dst, v...), nil }
+func (stringCodec) Decode(src []byte, v *string) error          { *v = "<" + string(src) + ">"; return nil }
+func (stringCodec) Signature() string                           { return "angled v1" }
+
+func TestWithCodec(t *testing.T) {
+	s := newSubtask(t, "int64")
+	v := state.NewValue[string](s, "v", state.WithCodec[string](stringCodec{}))
+	if err := errors.Join(s.registry.Err(), v.Set(atKey(1), "x")); err != nil {
+		t.Fatal(err)
+	}
+	if got, found, err := v.Get(atKey(1)); got != "<x>" || !found || err != nil {
+		t.Errorf("got %q, %v, %v", got, found, err)
+	}
+	if err := state.Compatible("angled v1", "angled v2"); !errors.Is(err, state.ErrIncompatible) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// I10: a stored value with a header that is not known is not guessed at.
+func TestUnknownHeaderIsRefused(t *testing.T) {
+	b, err := memstate.Factory{}.Open(t.Context(), state.OpenRequest{KeyGroups: keygroup.Range{Start: 0, End: groups}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := subtask{state.NewRegistry(b, "int64", nil)}
+	v := state.NewValue[int64](s, "v")
+	l := state.NewList[int64](s, "l")
+	k := atKey(7)
+	if err := errors.Join(s.registry.Err(), v.Set(k, 5), l.Add(k, 1, 2, 3)); err != nil {
+		t.Fatal(err)
+	}
+	values := column(t, b, "v", state.KindValue)
+	entry := append(append(keygroup.AppendPrefix(nil, k.cur.Group), k.cur.Key...), 0)
+	stored, found, err := values.Get(nil, entry)
+	if err != nil || !found || string(stored) != "\x10\x0a" {
+		t.Fatalf("stored %x, %v, %v", stored, found, err)
+	}
+	for _, bad := range []string{"", "\x10", "\x11\x0a", "\x20\x0a", "\x10\x0a\x00"} {
+		if err := values.Put(entry, []byte(bad)); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := v.Get(k); !errors.Is(err, state.ErrCorrupt) || !strings.Contains(err.Error(), `"v"`) {
+			t.Errorf("stored %x: got %v", bad, err)
+		}
+	}
+	// A list that lost an item says so.
+	items := column(t, b, "l", state.KindList)
+	if err := items.Delete(append(append([]byte(nil), entry...), 0, 0, 0, 0, 0, 0, 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Get(k); !errors.Is(err, state.ErrCorrupt) {
+		t.Errorf("list with a gap: %v", err)
+	}
+	if err := items.Delete(append(append([]byte(nil), entry...), 0, 0, 0, 0, 0, 0, 0, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Get(k); !errors.Is(err, state.ErrCorrupt) {
+		t.Errorf("list without its end: %v", err)
+	}
+}
+
+func column(t *testing.T, b state.Backend, name string, kind state.Kind) state.Column {
+	t.Helper()
+	c, err := b.Column(state.Descriptor{Name: name, Kind: kind, Key: "int64", Value: "int64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// The path of a record allocates nothing of its own.
+func TestAccessDoesNotAllocate(t *testing.T) {
+	type stats struct {
+		N   int64
+		Sum float64
+	}
+	s := newSubtask(t, "int64")
+	v := state.NewValue[stats](s, "v")
+	m := state.NewMap[int32, int64](s, "m")
+	r := state.NewReducing(s, "r", func(a, b int64) int64 { return a + b })
+	l := state.NewList[int64](s, "l")
+	k := atKey(1)
+	var c state.Context = k
+	if err := errors.Join(s.registry.Err(), v.Set(c, stats{1, 2}), m.Set(c, 1, 1), r.Add(c, 1), l.Add(c, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]struct {
+		allocs float64 // one for each value that memstate stores
+		access func()
+	}{
+		"get":        {0, func() { _, _, _ = v.Get(c) }},
+		"map get":    {0, func() { _, _, _ = m.Get(c, 1) }},
+		"map miss":   {0, func() { _, _, _ = m.Get(c, 2) }},
+		"reduce get": {0, func() { _, _, _ = r.Get(c) }},
+		"length":     {0, func() { _, _ = l.Len(c) }},
+		"set":        {1, func() { _ = v.Set(c, stats{3, 4}) }},
+		"map set":    {1, func() { _ = m.Set(c, 1, 5) }},
+		"reduce add": {1, func() { _ = r.Add(c, 5) }},
+	} {
+		if n := testing.AllocsPerRun(100, f.access); n > f.allocs {
+			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+}
