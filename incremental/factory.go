@@ -1,0 +1,270 @@
+package incremental
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/keygroup"
+	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/upload"
+)
+
+// OpenBase opens the local store in dir, which exists, or makes an empty one
+// where dir is empty. States are those that may be in it.
+type OpenBase func(dir string, states []state.Descriptor) (Base, error)
+
+// Options are what the backends of a process have in common. The zero value of
+// a field means its default; the first three fields have none.
+type Options struct {
+	// Dir is a directory for local state. It belongs to this process alone,
+	// is made if need be, and all in it is removed when the Factory starts:
+	// it holds nothing that is not in the store.
+	Dir string
+	// Store is the job's, so that object names begin with "data/".
+	Store upload.Store
+	// OpenBase opens the local store of a subtask.
+	OpenBase OpenBase
+	// Parallel bounds the transfers of all backends together. Default 8.
+	Parallel int
+	// Plan is the trade between uploading little and storing little.
+	Plan PlanOptions
+	// Log gets what is worth knowing and no error. Default slog.Default().
+	Log *slog.Logger
+}
+
+// Validate returns an error that names every field that cannot be.
+func (o Options) Validate() error {
+	var errs []error
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	must(o.Dir != "", "Dir is missing")
+	must(o.Store != nil, "Store is missing")
+	must(o.OpenBase != nil, "OpenBase is missing")
+	must(o.Parallel >= 0, "Parallel is %d", o.Parallel)
+	must(o.Plan.MinLiveShare >= 0 && o.Plan.MinLiveShare <= 1, "Plan.MinLiveShare is %v, must be from 0 to 1", o.Plan.MinLiveShare)
+	must(o.Plan.ObjectBytes >= 0, "Plan.ObjectBytes is %d", o.Plan.ObjectBytes)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("incremental options: %w", err)
+	}
+	return nil
+}
+
+// Factory opens the backends of a process. It implements state.Factory; any
+// goroutine may use it.
+type Factory struct {
+	options Options
+	slots   slots
+	lock    *dirLock
+}
+
+var _ state.Factory = (*Factory)(nil)
+
+// NewFactory takes possession of the options' directory, until Close or the end
+// of the process, and empties it.
+func NewFactory(o Options) (*Factory, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o.Parallel = cmp.Or(o.Parallel, 8)
+	o.Plan = o.Plan.withDefaults()
+	o.Log = cmp.Or(o.Log, slog.Default())
+	lock, err := lockDir(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := lock.empty(); err != nil {
+		return nil, errors.Join(err, lock.release())
+	}
+	return &Factory{options: o, slots: make(slots, o.Parallel), lock: lock}, nil
+}
+
+// Close gives the directory free. All backends have to be closed before.
+func (f *Factory) Close() error { return f.lock.release() }
+
+// Open implements state.Factory. Its error is a *CorruptStateError where bytes
+// in the store are wrong or gone; nothing is opened then, and nothing deleted.
+func (f *Factory) Open(ctx context.Context, r state.OpenRequest) (state.Backend, error) {
+	b, err := f.open(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("open state of %s/%d: %w", r.Operator, r.Index, err)
+	}
+	return b, nil
+}
+
+func (f *Factory) open(ctx context.Context, r state.OpenRequest) (_ *Backend, err error) {
+	handles, err := relevant(r)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := f.lock.makeDir(fmt.Sprintf("%s-%d-%d-*", r.Operator, r.Index, r.Attempt))
+	if err != nil {
+		return nil, err
+	}
+	b := &Backend{
+		operator: r.Operator, index: r.Index, attempt: r.Attempt, groups: r.KeyGroups,
+		store: f.options.Store, plan: f.options.Plan, slots: f.slots, log: f.options.Log,
+		dir: dir, states: map[string]state.Descriptor{},
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		if b.base != nil {
+			err = errors.Join(err, b.base.Close())
+		}
+		err = errors.Join(err, os.RemoveAll(dir))
+	}()
+	if err := mergeStates(b.states, handles); err != nil {
+		return nil, err
+	}
+	home := filepath.Join(dir, "base")
+	if len(handles) == 1 && handles[0].Range == r.KeyGroups {
+		base, err := f.restore(ctx, home, handles[0])
+		if err != nil {
+			return nil, err
+		}
+		b.base = base
+		// The files in home are the handle's: what of them is left at the next
+		// checkpoint need not go up again.
+		b.past.add(handles[0])
+		return b, nil
+	}
+	base, err := f.openBase(home, slices.Collect(maps.Values(b.states)))
+	if err != nil {
+		return nil, err
+	}
+	b.base = base
+	for i, h := range handles {
+		if err := f.copyInto(ctx, b.base, filepath.Join(dir, fmt.Sprintf("source-%d", i)), h, r.KeyGroups); err != nil {
+			return nil, fmt.Errorf("key groups %v of %s/%d at checkpoint %d: %w", h.Range.Intersect(r.KeyGroups), h.Operator, h.Index, h.Checkpoint, err)
+		}
+	}
+	return b, nil
+}
+
+// relevant returns the handles that hold something of what is asked for. No
+// two may hold the same key group: one of them would win by chance (I9).
+func relevant(r state.OpenRequest) ([]*Handle, error) {
+	if !checkpoint.ValidOperatorID(r.Operator) || r.Index < 0 {
+		return nil, errors.New("not a valid subtask")
+	}
+	if r.KeyGroups.Start < 0 || r.KeyGroups.Len() == 0 || r.KeyGroups.End > keygroup.MaxGroups {
+		return nil, fmt.Errorf("key groups %v are none", r.KeyGroups)
+	}
+	var all []*Handle
+	for i, sh := range r.Handles {
+		h, ok := sh.(*Handle)
+		if !ok || h == nil {
+			return nil, fmt.Errorf("handle %d is a %T, want a *incremental.Handle", i, sh)
+		}
+		if err := validateHandle(fmt.Sprintf("handle %d", i), h); err != nil {
+			return nil, err
+		}
+		if h.Operator != r.Operator {
+			return nil, fmt.Errorf("handle %d is of operator %q", i, h.Operator)
+		}
+		if h.Checkpoint != r.Restored {
+			return nil, fmt.Errorf("handle %d is of checkpoint %d, not of %d", i, h.Checkpoint, r.Restored)
+		}
+		if h.Range.Intersect(r.KeyGroups).Len() > 0 {
+			all = append(all, h)
+		}
+	}
+	slices.SortFunc(all, func(a, b *Handle) int { return cmp.Compare(a.Range.Start, b.Range.Start) })
+	for i := 1; i < len(all); i++ {
+		if all[i].Range.Start < all[i-1].Range.End {
+			return nil, fmt.Errorf("handles of %s/%d and %s/%d both hold key groups %v: they are not of one checkpoint",
+				all[i-1].Operator, all[i-1].Index, all[i].Operator, all[i].Index, all[i].Range.Intersect(all[i-1].Range))
+		}
+	}
+	return all, nil
+}
+
+// mergeStates collects the states of handles, which must agree on them.
+func mergeStates(into map[string]state.Descriptor, handles []*Handle) error {
+	for _, h := range handles {
+		for _, d := range h.States {
+			if old, ok := into[d.Name]; ok && old != d {
+				return fmt.Errorf("%w: state %q differs between subtasks: %+v and %+v", state.ErrIncompatible, d.Name, old, d)
+			}
+			into[d.Name] = d
+		}
+	}
+	return nil
+}
+
+// restore downloads a handle's files into dir, verifies them, and only then
+// opens them.
+func (f *Factory) restore(ctx context.Context, dir string, h *Handle) (Base, error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := download(ctx, f.options.Store, f.slots, h.Files, dir); err != nil {
+		return nil, err
+	}
+	return f.options.OpenBase(dir, slices.Clone(h.States))
+}
+
+func (f *Factory) openBase(dir string, states []state.Descriptor) (Base, error) {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return f.options.OpenBase(dir, states)
+}
+
+// copyInto copies what of a handle lies in groups, by way of a temporary base
+// in dir. Sources are copied one after another, so that at most one is on disk
+// beside the target.
+func (f *Factory) copyInto(ctx context.Context, target Base, dir string, h *Handle, groups keygroup.Range) (err error) {
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	source, err := f.restore(ctx, dir, h)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	part := h.Range.Intersect(groups)
+	start := keygroup.AppendPrefix(nil, keygroup.KeyGroup(part.Start))
+	end := keygroup.AppendPrefix(nil, keygroup.KeyGroup(part.End))
+	for _, d := range h.States {
+		if err := copyColumn(ctx, target, source, d, start, end); err != nil {
+			return fmt.Errorf("copy state %q: %w", d.Name, err)
+		}
+	}
+	return nil
+}
+
+// copyBatch is how many entries are copied between looks at the context.
+const copyBatch = 4096
+
+func copyColumn(ctx context.Context, target, source Base, d state.Descriptor, start, end []byte) (err error) {
+	from, err := source.Column(d)
+	if err != nil {
+		return err
+	}
+	to, err := target.Column(d)
+	if err != nil {
+		return err
+	}
+	it := from.Scan(start, end)
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for n := 0; it.Next(); n++ {
+		if n%copyBatch == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := to.Put(it.Key(), it.Value()); err != nil {
+			return err
+		}
+	}
+	return it.Err()
+}

@@ -1,0 +1,159 @@
+package incremental
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/upload"
+)
+
+// pending implements state.Pending: a directory that waits to be uploaded.
+type pending struct {
+	backend *Backend
+	barrier checkpoint.Barrier
+	dir     string
+	files   []LocalFile
+	base    *Handle // nil: reuse nothing
+	states  []state.Descriptor
+	taken   atomic.Bool // by Persist or Release
+}
+
+// errTaken: a snapshot was persisted or released before.
+var errTaken = errors.New("snapshot was already persisted or released")
+
+// Release implements state.Pending. Releasing again does nothing.
+func (p *pending) Release() {
+	if p.taken.CompareAndSwap(false, true) {
+		p.remove()
+	}
+}
+
+func (p *pending) remove() {
+	if err := os.RemoveAll(p.dir); err != nil {
+		p.backend.log.Warn("local snapshot stays on disk until the backend closes",
+			"checkpoint_id", p.barrier.ID, "operator", p.backend.operator, "index", p.backend.index, "error", err)
+	}
+}
+
+// Persist implements state.Pending. Its error is a *PersistError.
+func (p *pending) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
+	if !p.taken.CompareAndSwap(false, true) {
+		return nil, p.failed(errTaken, nil)
+	}
+	defer p.remove()
+	plan := Plan(p.base, p.files, p.backend.plan)
+	uploads := Pack(plan.Upload, p.backend.plan)
+
+	objects := make([]putObject, len(uploads))
+	var mu sync.Mutex
+	var begun []string
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(cap(p.backend.slots))
+	for i, files := range uploads {
+		g.Go(func() error {
+			return p.backend.slots.do(gctx, func() error {
+				name := p.objectName()
+				mu.Lock()
+				begun = append(begun, name)
+				mu.Unlock()
+				var err error
+				objects[i], err = p.put(gctx, name, files)
+				return err
+			})
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, p.failed(err, begun)
+	}
+	h := p.handle(plan.Reuse, objects)
+	if err := validateHandle("handle", h); err != nil {
+		return nil, p.failed(err, begun)
+	}
+	p.backend.mu.Lock()
+	defer p.backend.mu.Unlock()
+	p.backend.past.add(h)
+	return h, nil
+}
+
+func (p *pending) failed(err error, objects []string) error {
+	return &PersistError{
+		Checkpoint: p.barrier.ID, Operator: p.backend.operator, Index: p.backend.index,
+		Objects: slices.Sorted(slices.Values(objects)), Err: err,
+	}
+}
+
+func (p *pending) objectName() string {
+	b := p.backend
+	return NewObjectName(p.barrier.Epoch, p.barrier.ID, b.operator, b.index, b.attempt).String()
+}
+
+// putObject is an object in the store, and the files that lie in it.
+type putObject struct {
+	object Object
+	files  []File
+}
+
+// put uploads files as one object. The name is new, so that the write can be
+// repeated, and needs no condition (I6, I7).
+func (p *pending) put(ctx context.Context, name string, files []LocalFile) (putObject, error) {
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = filepath.Join(p.dir, f.Name)
+	}
+	body, sections, err := upload.BodyFromFiles(ctx, paths...)
+	if err != nil {
+		return putObject{}, err
+	}
+	put := putObject{object: Object{Name: name, Size: body.Size, CRC32C: body.CRC32C}}
+	at := int64(0)
+	for i, s := range sections {
+		if s.Length != files[i].Size {
+			return putObject{}, fmt.Errorf("%s has %d bytes, and had %d when the snapshot was taken", s.Path, s.Length, files[i].Size)
+		}
+		put.files = append(put.files, File{
+			Name: files[i].Name, Immutable: files[i].Immutable,
+			Ref: FileRef{Object: name, Offset: at, Length: s.Length, CRC32C: s.CRC32C},
+		})
+		at += s.Length
+	}
+	if _, err := p.backend.store.Put(ctx, name, body, upload.PutOptions{}); err != nil {
+		return putObject{}, err
+	}
+	return put, nil
+}
+
+// handle makes the handle of files that are in the store.
+func (p *pending) handle(reused []File, put []putObject) *Handle {
+	h := &Handle{
+		Operator: p.backend.operator, Index: p.backend.index, Range: p.backend.groups,
+		Checkpoint: p.barrier.ID, States: slices.Clone(p.states), Files: slices.Clone(reused),
+	}
+	used := map[string]bool{}
+	for _, f := range reused {
+		used[f.Ref.Object] = true
+	}
+	if p.base != nil {
+		for _, o := range p.base.Objects {
+			if used[o.Name] {
+				h.Objects = append(h.Objects, o)
+			}
+		}
+	}
+	for _, o := range put {
+		h.Objects = append(h.Objects, o.object)
+		h.Files = append(h.Files, o.files...)
+		h.Uploaded += o.object.Size
+	}
+	sortHandle(h)
+	return h
+}

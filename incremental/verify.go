@@ -1,0 +1,213 @@
+package incremental
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemark/tidemark/upload"
+)
+
+// VerifyOptions say how to verify a checkpoint. The zero value of a field means
+// its default.
+type VerifyOptions struct {
+	Parallel int // objects read at once. Default 8.
+	// Progress is called after each object, never twice at once.
+	Progress func(VerifyProgress)
+}
+
+// VerifyProgress is how far a verification has come.
+type VerifyProgress struct {
+	Objects, TotalObjects int
+	Bytes, TotalBytes     int64
+}
+
+// Damage is an object that is not what the manifest says.
+type Damage struct {
+	Object string
+	Files  []string // that lie in it and are damaged, as "operator/index name", sorted
+	Err    error    // a *CorruptStateError
+}
+
+// VerifyReport is what was found in the store.
+type VerifyReport struct {
+	Objects int   // read
+	Bytes   int64 // read
+	Damaged []Damage
+}
+
+// OK reports whether every object is as the manifest says.
+func (r *VerifyReport) OK() bool { return len(r.Damaged) == 0 }
+
+// Verify reads every object that the manifest reaches, once, and compares it,
+// and each file in it, with size and checksum (I1). What is damaged or missing
+// is in the report. An error means that the store could not be asked about
+// everything: it says nothing about the objects, and the report holds what was
+// found until then.
+func Verify(ctx context.Context, r upload.Reader, m *Manifest, o VerifyOptions) (*VerifyReport, error) {
+	targets, damaged := verifyTargets(m)
+	report := &VerifyReport{Damaged: damaged}
+	p := VerifyProgress{TotalObjects: len(targets)}
+	for _, t := range targets {
+		p.TotalBytes += t.object.Size
+	}
+	var mu sync.Mutex
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, cmp.Or(o.Parallel, 8)))
+	for _, t := range targets {
+		g.Go(func() error {
+			n, d, err := t.verify(gctx, r)
+			if err != nil {
+				return fmt.Errorf("verify checkpoint %d: %w", m.Checkpoint, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			report.Objects++
+			report.Bytes += n
+			if d != nil {
+				report.Damaged = append(report.Damaged, *d)
+			}
+			p.Objects, p.Bytes = report.Objects, report.Bytes
+			if o.Progress != nil {
+				o.Progress(p)
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	slices.SortFunc(report.Damaged, func(a, b Damage) int { return cmp.Compare(a.Object, b.Object) })
+	return report, err
+}
+
+// verifyTarget is an object, and the files that should lie in it.
+type verifyTarget struct {
+	object Object
+	files  []verifyFile // by offset
+}
+
+type verifyFile struct {
+	label string // "operator/index name"
+	ref   FileRef
+}
+
+// verifyTargets lists what to read, by object name, and the damage that shows
+// in the manifest itself: handles that disagree about an object.
+func verifyTargets(m *Manifest) ([]*verifyTarget, []Damage) {
+	targets := map[string]*verifyTarget{}
+	disputed := map[string]Damage{}
+	for _, s := range m.Subtasks {
+		if s.Keyed == nil {
+			continue
+		}
+		for _, o := range s.Keyed.Objects {
+			if t, ok := targets[o.Name]; !ok {
+				targets[o.Name] = &verifyTarget{object: o}
+			} else if t.object != o {
+				err := fmt.Errorf("%w: one handle says %d bytes and CRC32C %08x, another %d and %08x", upload.ErrCorrupt, t.object.Size, t.object.CRC32C, o.Size, o.CRC32C)
+				disputed[o.Name] = Damage{Object: o.Name, Err: &CorruptStateError{Object: o.Name, Err: err}}
+			}
+		}
+		for _, f := range s.Keyed.Files {
+			if t := targets[f.Ref.Object]; t != nil {
+				t.files = append(t.files, verifyFile{fmt.Sprintf("%s/%d %s", s.Operator, s.Index, f.Name), f.Ref})
+			}
+		}
+	}
+	for name := range disputed {
+		delete(targets, name)
+	}
+	list := slices.SortedFunc(maps.Values(targets), func(a, b *verifyTarget) int { return cmp.Compare(a.object.Name, b.object.Name) })
+	for _, t := range list {
+		slices.SortFunc(t.files, func(a, b verifyFile) int { return cmp.Compare(a.ref.Offset, b.ref.Offset) })
+	}
+	return list, slices.Collect(maps.Values(disputed))
+}
+
+// verify reads the object. An error is one of the store, not of the object.
+func (t *verifyTarget) verify(ctx context.Context, r upload.Reader) (n int64, _ *Damage, err error) {
+	name := t.object.Name
+	body, info, err := r.Get(ctx, name)
+	if errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt) {
+		return 0, t.damage(err, nil), nil
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	sums := fileSums{files: t.files, crc: make([]uint32, len(t.files))}
+	n, err = io.CopyBuffer(&sums, body, make([]byte, 256<<10))
+	if err != nil && !errors.Is(err, upload.ErrCorrupt) {
+		return n, nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	switch bad := sums.mismatches(); {
+	case err != nil:
+		return n, t.damage(err, bad), nil
+	case n != t.object.Size:
+		err := fmt.Errorf("%w: %d bytes (the store says %d), the manifest says %d", upload.ErrCorrupt, n, info.Size, t.object.Size)
+		return n, t.damage(err, bad), nil
+	case sums.whole != t.object.CRC32C:
+		err := fmt.Errorf("%w: CRC32C is %08x, the manifest says %08x", upload.ErrCorrupt, sums.whole, t.object.CRC32C)
+		return n, t.damage(err, bad), nil
+	case len(bad) > 0:
+		return n, t.damage(fmt.Errorf("%w: the object is as it was put, but files in it are not what the manifest says", upload.ErrCorrupt), bad), nil
+	}
+	return n, nil, nil
+}
+
+// damage describes the object; nil files means all of them.
+func (t *verifyTarget) damage(err error, files []string) *Damage {
+	if files == nil {
+		for _, f := range t.files {
+			files = append(files, f.label)
+		}
+	}
+	slices.Sort(files)
+	return &Damage{Object: t.object.Name, Files: files, Err: &CorruptStateError{Object: t.object.Name, Err: err}}
+}
+
+// fileSums is a writer that sums an object and, as they pass by, the files in
+// it.
+type fileSums struct {
+	files []verifyFile // by offset
+	crc   []uint32
+	whole uint32
+	at    int64
+	done  int // files before this one have passed
+}
+
+// Write implements io.Writer; it never fails.
+func (s *fileSums) Write(p []byte) (int, error) {
+	end := s.at + int64(len(p))
+	for i := s.done; i < len(s.files) && s.files[i].ref.Offset < end; i++ {
+		ref := s.files[i].ref
+		from, to := max(ref.Offset, s.at), min(ref.Offset+ref.Length, end)
+		if from < to {
+			s.crc[i] = upload.ExtendCRC32C(s.crc[i], p[from-s.at:to-s.at])
+		}
+		if i == s.done && ref.Offset+ref.Length <= end {
+			s.done++
+		}
+	}
+	s.whole = upload.ExtendCRC32C(s.whole, p)
+	s.at = end
+	return len(p), nil
+}
+
+// mismatches returns the labels of files that are cut off or have another
+// checksum; it is never nil.
+func (s *fileSums) mismatches() []string {
+	bad := []string{}
+	for i, f := range s.files {
+		if f.ref.Offset+f.ref.Length > s.at || s.crc[i] != f.ref.CRC32C {
+			bad = append(bad, f.label)
+		}
+	}
+	return bad
+}
