@@ -1,0 +1,100 @@
+package s3store
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Options of a Store. What is zero comes from the AWS environment variables and
+// profiles, or is the default stated.
+type Options struct {
+	// Bucket must exist. Required.
+	Bucket string
+	// Prefix is put before every name, with a slash between. Zero: none.
+	Prefix string
+	// Endpoint is the URL of the service, of another than AWS. Zero:
+	// AWS_ENDPOINT_URL_S3 or the profile, else AWS.
+	Endpoint string
+	// Region of the bucket. Zero: AWS_REGION or the profile, else us-east-1.
+	Region string
+	// VirtualHosted addresses the bucket by host name at an Endpoint too. Zero:
+	// by path there, by host name at AWS.
+	VirtualHosted bool
+	// AccessKeyID and SecretAccessKey, and SessionToken where there is one, are
+	// credentials. Zero: the SDK's default chain.
+	AccessKeyID, SecretAccessKey, SessionToken string
+
+	// MultipartBytes is the size above which an object is uploaded in parts.
+	// Zero: 64 MiB.
+	MultipartBytes int64
+	// PartBytes is the least size of a part, which grows where 10 000 of them
+	// would not do. At least 5 MiB, as S3 wants it. Zero: 16 MiB.
+	PartBytes int64
+	// Parallel bounds the parts of one object on their way at once. Zero: 4.
+	Parallel int
+	// CopyBytes is the size above which an object is copied in parts, of that
+	// size. At most 5 GiB, and zero: that.
+	CopyBytes int64
+
+	// DialTimeout bounds the opening of a connection. Zero: 10 s.
+	DialTimeout time.Duration
+	// HeaderTimeout bounds the wait for an answer once the request is sent.
+	// Zero: 1 min.
+	HeaderTimeout time.Duration
+	// StallTimeout bounds the wait for the next bytes of a body. Zero: 1 min.
+	StallTimeout time.Duration
+}
+
+const (
+	mib          = 1 << 20
+	minPartBytes = 5 * mib
+	maxParts     = 10_000
+	maxCopyBytes = 5 << 30 // what S3 copies in one request
+)
+
+func (o Options) withDefaults() Options {
+	o.Prefix = strings.Trim(o.Prefix, "/")
+	def(&o.MultipartBytes, 64*mib)
+	def(&o.PartBytes, 16*mib)
+	def(&o.Parallel, 4)
+	def(&o.CopyBytes, maxCopyBytes)
+	def(&o.DialTimeout, 10*time.Second)
+	def(&o.HeaderTimeout, time.Minute)
+	def(&o.StallTimeout, time.Minute)
+	return o
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// Validate says what is wrong with the options, nil if nothing.
+func (o Options) Validate() error {
+	o = o.withDefaults()
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if o.Bucket == "" || strings.ContainsAny(o.Bucket, "/?# ") {
+		bad("bucket %q: give the name of a bucket", o.Bucket)
+	}
+	if (o.AccessKeyID == "") != (o.SecretAccessKey == "") {
+		bad("give both an access key id and a secret access key, or neither")
+	}
+	if o.PartBytes < minPartBytes {
+		bad("part size %d: at least %d bytes", o.PartBytes, minPartBytes)
+	}
+	if o.MultipartBytes < 0 || o.MultipartBytes > maxCopyBytes {
+		bad("multipart threshold %d: between 0 and %d bytes", o.MultipartBytes, int64(maxCopyBytes))
+	}
+	if o.CopyBytes < minPartBytes || o.CopyBytes > maxCopyBytes {
+		bad("copy size %d: between %d and %d bytes", o.CopyBytes, minPartBytes, int64(maxCopyBytes))
+	}
+	if o.Parallel < 0 || o.DialTimeout < 0 || o.HeaderTimeout < 0 || o.StallTimeout < 0 {
+		bad("parallelism and timeouts must not be negative")
+	}
+	return errors.Join(errs...)
+}

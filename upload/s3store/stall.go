@@ -1,0 +1,118 @@
+package s3store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// errStalled: the other side sent or took nothing for Options.StallTimeout.
+var errStalled = errors.New("the server stalled: nothing sent or taken")
+
+// body returns the body of a response. It ends its request when closed, and
+// when nothing arrives for too long.
+func (s *Store) body(ctx context.Context, cancel context.CancelFunc, r io.ReadCloser) io.ReadCloser {
+	return &stallReader{ctx: ctx, cancel: cancel, r: r, patience: s.o.StallTimeout}
+}
+
+type stallReader struct {
+	ctx      context.Context
+	cancel   context.CancelFunc
+	r        io.ReadCloser
+	patience time.Duration
+}
+
+func (b *stallReader) Read(p []byte) (int, error) {
+	// Armed only while a read waits: a slow consumer is no stalled server.
+	stalled := false
+	fired := make(chan struct{})
+	t := time.AfterFunc(b.patience, func() {
+		stalled = true
+		b.cancel()
+		close(fired)
+	})
+	n, err := b.r.Read(p)
+	if !t.Stop() {
+		<-fired
+	}
+	if stalled && err != nil && err != io.EOF {
+		err = fmt.Errorf("%w for %v", errStalled, b.patience)
+	} else if err != nil && err != io.EOF {
+		if cause := b.ctx.Err(); cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
+	}
+	return n, err
+}
+
+func (b *stallReader) Close() error {
+	// A body that was not read to its end is of no more interest, and closing
+	// it would read on.
+	b.cancel()
+	return b.r.Close()
+}
+
+// watch returns a request's body of r, and the context to send it by, which
+// ends where the server takes nothing for too long. Closing it closes r.
+func (s *Store) watch(ctx context.Context, r io.ReadSeekCloser) (context.Context, *watched) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := &watched{r: r, patience: s.o.StallTimeout, cancel: cancel}
+	w.timer = time.AfterFunc(w.patience, func() { cancel(errStalled) })
+	w.timer.Stop() // until the first read
+	w.ctx = ctx
+	return ctx, w
+}
+
+// watched is the body of a request. The HTTP client reads it from one goroutine
+// at a time, and no more once the request has ended.
+type watched struct {
+	r        io.ReadSeekCloser
+	ctx      context.Context
+	patience time.Duration
+	cancel   context.CancelCauseFunc
+	timer    *time.Timer // runs while what was read last is being sent
+	err      error       // the first failed read
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	w.timer.Stop()
+	n, err := w.r.Read(p)
+	if cause := w.ctx.Err(); cause != nil {
+		// A request that ended must not reach the server whole.
+		return 0, cause
+	}
+	switch {
+	case err == nil:
+		w.timer.Reset(w.patience)
+	case err != io.EOF && w.err == nil:
+		w.err = err
+	}
+	return n, err
+}
+
+func (w *watched) Seek(offset int64, whence int) (int64, error) {
+	w.timer.Stop()
+	return w.r.Seek(offset, whence)
+}
+
+func (w *watched) Close() error {
+	w.timer.Stop()
+	w.cancel(nil)
+	return w.r.Close()
+}
+
+// explain returns what made a request with this body fail, better than err of
+// the HTTP client does. The ctx is the caller's.
+func (w *watched) explain(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case w.err != nil:
+		return w.err
+	case context.Cause(w.ctx) == errStalled:
+		return fmt.Errorf("%w for %v", errStalled, w.patience)
+	}
+	return err
+}
