@@ -331,6 +331,7 @@ func TestLyingLengthsTakeNoMemory(t *testing.T) {
 }
 
 // I10: no bytes make a decoder panic, and what it accepts encodes again.
+// The corpus in testdata was found by fuzzing this package.
 func FuzzDecode(f *testing.F) {
 	all := codecOf[everything](f)
 	f.Add([]byte{})
