@@ -28,7 +28,8 @@ type Options struct {
 	// is made if need be, and all in it is removed when the Factory starts:
 	// it holds nothing that is not in the store.
 	Dir string
-	// Store is the job's, so that object names begin with "data/".
+	// Store is the job's, so that object names begin with "data/". A request
+	// that fails fails the checkpoint or the restore: see upload.Retrying.
 	Store upload.Store
 	// OpenBase opens the local store of a subtask.
 	OpenBase OpenBase

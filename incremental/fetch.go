@@ -72,7 +72,10 @@ func download(ctx context.Context, r upload.Reader, s slots, files []File, dir s
 
 // run reads the range and writes its files.
 func (f fetch) run(ctx context.Context, r upload.Reader, root *os.Root) (err error) {
-	body := &resumingReader{ctx: ctx, r: r, object: f.object, offset: f.offset, remaining: f.length}
+	body, err := r.GetRange(ctx, f.object, f.offset, f.length)
+	if err != nil {
+		return damaged(f.object, f.files[0].Name, err)
+	}
 	defer func() { err = errors.Join(err, body.Close()) }()
 	at := f.offset
 	for _, file := range f.files {
@@ -136,77 +139,4 @@ func damaged(object, file string, err error) error {
 		return &CorruptStateError{Object: object, File: file, Err: err}
 	}
 	return fmt.Errorf("read %s of %s: %w", file, object, err)
-}
-
-// resumingReader reads a range of an object. Where the connection breaks in the
-// middle it goes on from there, which the store itself cannot do once it has
-// handed out the body.
-type resumingReader struct {
-	ctx       context.Context
-	r         upload.Reader
-	object    string
-	offset    int64
-	remaining int64
-	body      io.ReadCloser // nil: not open
-	failures  int           // since the last byte
-}
-
-const maxResumes = 3 // without progress in between
-
-func (r *resumingReader) Read(p []byte) (int, error) {
-	if r.remaining == 0 {
-		return 0, r.finish()
-	}
-	for {
-		if r.body == nil {
-			body, err := r.r.GetRange(r.ctx, r.object, r.offset, r.remaining)
-			if err != nil {
-				return 0, err
-			}
-			r.body = body
-		}
-		n, err := r.body.Read(p[:min(int64(len(p)), r.remaining)])
-		if n > 0 {
-			r.offset, r.remaining, r.failures = r.offset+int64(n), r.remaining-int64(n), 0
-			return n, nil // an error comes again
-		}
-		switch {
-		case err == nil:
-			continue
-		case errors.Is(err, upload.ErrCorrupt), errors.Is(err, upload.ErrNotExist), r.ctx.Err() != nil, r.failures == maxResumes:
-			return 0, err
-		}
-		r.failures++
-		r.close()
-	}
-}
-
-// finish returns io.EOF, or what the store says about the bytes at their end.
-func (r *resumingReader) finish() error {
-	if r.body == nil {
-		return io.EOF
-	}
-	var beyond [1]byte
-	n, err := r.body.Read(beyond[:])
-	if n > 0 {
-		return fmt.Errorf("%w: %s holds more than was asked for", upload.ErrCorrupt, r.object)
-	}
-	if errors.Is(err, upload.ErrCorrupt) {
-		return err
-	}
-	return io.EOF
-}
-
-func (r *resumingReader) close() {
-	// What could go wrong was said by Read: all bytes are in, or it failed.
-	_ = r.body.Close()
-	r.body = nil
-}
-
-// Close closes what is open.
-func (r *resumingReader) Close() error {
-	if r.body != nil {
-		r.close()
-	}
-	return nil
 }

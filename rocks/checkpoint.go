@@ -1,15 +1,17 @@
 package rocks
 
-// #include "shim.h"
-import "C"
-
 import (
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
+
+// spareBytes is what a checkpoint needs on disk beside the write buffers.
+const spareBytes = 2 * manifestBytes
 
 // Checkpoint writes what is buffered to disk and makes dir, which must not
 // exist and must lie on the same file system, a database of its own that holds
@@ -20,9 +22,7 @@ func (d *DB) Checkpoint(dir string) error {
 	if d.closed {
 		return d.closedError("checkpoint")
 	}
-	err := d.checkpoint(dir)
-	d.suspect = err != nil
-	if err != nil {
+	if err := d.checkpoint(dir); err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
 	return nil
@@ -32,12 +32,8 @@ func (d *DB) checkpoint(dir string) error {
 	if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
 		return &Error{Op: "checkpoint", Dir: d.dir, Message: fmt.Sprintf("%s is in the way", dir), Err: ErrUsage}
 	}
-	if d.suspect {
-		// A flush that failed leaves the database refusing writes; without
-		// this it would stay so after the disk has room again.
-		if msg := C.tm_resume(cDB(d.db)); msg != nil {
-			return failure("resume", d.dir, taken(msg))
-		}
+	if err := d.roomToFlush(); err != nil {
+		return err
 	}
 	c, err := d.db.NewCheckpoint()
 	if err != nil {
@@ -66,3 +62,23 @@ func (d *DB) checkpoint(dir string) error {
 // Immutable reports whether a file of a checkpoint, by its base name, is one
 // that never changes under its name while the database lives.
 func (d *DB) Immutable(name string) bool { return strings.HasSuffix(name, ".sst") }
+
+// roomToFlush fails where the disk may be too full for what is buffered. Once
+// RocksDB has found that out by itself it refuses all writes until there is
+// room, and then some seconds more: a checkpoint that is not even tried does
+// less harm than one that fails (I11).
+func (d *DB) roomToFlush() error {
+	need := int64(spareBytes)
+	for _, h := range d.handles {
+		n, _ := d.db.GetIntPropertyCF("rocksdb.cur-size-all-mem-tables", h)
+		need += int64(n)
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(d.dir, &fs); err != nil {
+		return &Error{Op: "checkpoint", Dir: d.dir, Message: err.Error(), Err: ErrIO}
+	}
+	if free := int64(fs.Bavail) * fs.Bsize; free < need {
+		return &Error{Op: "checkpoint", Dir: d.dir, Message: fmt.Sprintf("%d bytes are free, and up to %d are needed", free, need), Err: ErrNoSpace}
+	}
+	return nil
+}

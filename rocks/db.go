@@ -32,7 +32,6 @@ type DB struct {
 	options   *grocksdb.Options // of the database, and of columns to come
 	columns   map[string]*column
 	iterators map[*iterator]struct{} // open
-	suspect   bool                   // the last checkpoint failed: resume before the next
 
 	// mu is held where Metrics, in another goroutine, would see a change.
 	mu      sync.Mutex

@@ -127,8 +127,6 @@ char* tm_scan_fill(tm_scan* s, char* buf, size_t cap, size_t* used, size_t* need
 
 void tm_scan_free(tm_scan* s) { delete s; }
 
-char* tm_resume(rocksdb_t* db) { return failure(db->rep->Resume()); }
-
 int tm_has_assertions(void) { return tm_sync_point != nullptr; }
 
 char* tm_version(void) { return copied(rocksdb::GetRocksVersionAsString(true)); }

@@ -36,9 +36,6 @@ tm_scan* tm_scan_new(rocksdb_t*, rocksdb_column_family_handle_t*, const char* st
 char* tm_scan_fill(tm_scan*, char* buf, size_t cap, size_t* used, size_t* need);
 void tm_scan_free(tm_scan*);
 
-// Leaves the state into which a failed flush put the database, if it can.
-char* tm_resume(rocksdb_t*);
-
 // 1: the library was built with its assertions, and is slower for it.
 int tm_has_assertions(void);
 char* tm_version(void);

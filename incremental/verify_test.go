@@ -1,0 +1,127 @@
+package incremental_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/faultstore"
+	"github.com/tidemark/tidemark/upload/memstore"
+)
+
+// I1: every kind of damage to every object is found and named, and nothing else.
+func TestVerifyNamesTheDamage(t *testing.T) {
+	for kind, damage := range damages {
+		s, h, _ := written(t)
+		m := manifestOf(h)
+		o := h.Objects[1]
+		check(t, damage(s, o.Name))
+		var last incremental.VerifyProgress
+		calls := 0
+		r, err := incremental.Verify(t.Context(), s, m, incremental.VerifyOptions{Parallel: 2, Progress: func(p incremental.VerifyProgress) {
+			calls++
+			last = p
+		}})
+		check(t, err)
+		if r.OK() || len(r.Damaged) != 1 || r.Damaged[0].Object != o.Name || r.Objects != len(h.Objects) {
+			t.Fatalf("%s: %+v", kind, r)
+		}
+		d := r.Damaged[0]
+		if !errors.Is(d.Err, incremental.ErrCorruptState) || len(d.Files) == 0 || !strings.HasPrefix(d.Files[0], "op/0 ") {
+			t.Errorf("%s: %+v", kind, d)
+		}
+		if errors.Is(d.Err, upload.ErrNotExist) != (kind == "missing") {
+			t.Errorf("%s: %v", kind, d.Err)
+		}
+		if calls != len(h.Objects) || last.Objects != last.TotalObjects || last.TotalObjects != calls || last.Bytes > last.TotalBytes+50_000 {
+			t.Errorf("%s: %d calls, the last %+v", kind, calls, last)
+		}
+	}
+}
+
+// A manifest whose checksum of a file is wrong is found out too, and so are
+// handles that disagree.
+func TestVerifyComparesEachFile(t *testing.T) {
+	s, h, _ := written(t)
+	m := manifestOf(h)
+	h.Files[0].Ref.CRC32C++
+	r, err := incremental.Verify(t.Context(), s, m, incremental.VerifyOptions{})
+	check(t, err)
+	if len(r.Damaged) != 1 || len(r.Damaged[0].Files) != 1 || r.Damaged[0].Files[0] != "op/0 "+h.Files[0].Name {
+		t.Errorf("%+v", r)
+	}
+	h.Files[0].Ref.CRC32C--
+	second := *h
+	second.Index = 1
+	second.Objects = append([]incremental.Object(nil), h.Objects...)
+	second.Objects[2].Size++
+	m.Subtasks = append(m.Subtasks, incremental.Subtask{Operator: "op", Index: 1, Keyed: &second})
+	r, err = incremental.Verify(t.Context(), s, m, incremental.VerifyOptions{})
+	check(t, err)
+	if len(r.Damaged) != 1 || r.Damaged[0].Object != h.Objects[2].Name {
+		t.Errorf("%+v", r)
+	}
+}
+
+// I10: a store that cannot be asked says nothing about its objects.
+func TestVerifyDoesNotTakeFailuresForDamage(t *testing.T) {
+	inner, h, _ := written(t)
+	boom := errors.New("boom")
+	for name, fault := range map[string]faultstore.Fault{
+		"before": {Before: upload.ErrDenied}, "cut": {Cut: 3, CutShort: boom},
+	} {
+		r, err := incremental.Verify(t.Context(), faultstore.Wrap(inner, faultstore.OnIndex(1, fault)), manifestOf(h), incremental.VerifyOptions{Parallel: 1})
+		if !errors.Is(err, boom) && !errors.Is(err, upload.ErrDenied) || !r.OK() {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
+// I6, I7: a manifest may be written twice, but never over another.
+func TestWriteManifest(t *testing.T) {
+	s := memstore.New()
+	m := sample()
+	check(t, incremental.WriteManifest(t.Context(), s, m))
+	check(t, incremental.WriteManifest(t.Context(), s, m))
+	other := sample()
+	other.Writer = "somebody else"
+	if err := incremental.WriteManifest(t.Context(), s, other); !errors.Is(err, upload.ErrPrecondition) {
+		t.Errorf("another manifest of the same name: %v", err)
+	}
+	lost := faultstore.Wrap(memstore.New(), faultstore.OnIndex(0, faultstore.Fault{Twice: true}))
+	check(t, incremental.WriteManifest(t.Context(), lost, m))
+
+	got, err := incremental.ReadManifest(t.Context(), s, m.Checkpoint, m.Epoch)
+	check(t, err)
+	check(t, got.CheckJob("flights"))
+	if err := got.CheckJob("trains"); !errors.Is(err, incremental.ErrWrongJob) || !strings.Contains(err.Error(), "flights") {
+		t.Errorf("of another job: %v", err)
+	}
+}
+
+func TestReadManifestRefuses(t *testing.T) {
+	s := memstore.New()
+	m := sample()
+	check(t, incremental.WriteManifest(t.Context(), s, m))
+	if _, err := incremental.ReadManifest(t.Context(), s, 40, 3); !errors.Is(err, upload.ErrNotExist) {
+		t.Errorf("absent: %v", err)
+	}
+	name := incremental.ManifestName(40, 3)
+	_, err := s.Put(t.Context(), name, upload.BodyFromBytes(encode(t, m)), upload.PutOptions{})
+	check(t, err)
+	_, err = incremental.ReadManifest(t.Context(), s, 40, 3)
+	if c, ok := errors.AsType[*incremental.CorruptManifestError](err); !ok || c.Object != name {
+		t.Errorf("under another name: %v", err)
+	}
+	b := encode(t, m)
+	b[len(b)-1] ^= 1
+	name = incremental.ManifestName(41, 4)
+	_, err = s.Put(t.Context(), name, upload.BodyFromBytes(b), upload.PutOptions{})
+	check(t, err)
+	_, err = incremental.ReadManifest(t.Context(), s, 41, 4)
+	if c, ok := errors.AsType[*incremental.CorruptManifestError](err); !ok || c.Object != name || !strings.Contains(err.Error(), name) {
+		t.Errorf("damaged: %v", err)
+	}
+}

@@ -1,0 +1,221 @@
+package rocks_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/keygroup"
+	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/engine/state/statetest"
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/rocks"
+	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/memstore"
+)
+
+// A DB is what package incremental takes for a local store.
+var _ incremental.Base = (*rocks.DB)(nil)
+
+func factory(t testing.TB, dir string, r *rocks.Resources, s upload.Store) *incremental.Factory {
+	t.Helper()
+	f, err := incremental.NewFactory(incremental.Options{
+		Dir: dir, Store: s, Parallel: 2, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		OpenBase: func(dir string, states []state.Descriptor) (incremental.Base, error) {
+			return rocks.Open(dir, r, states)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { check(t, f.Close()) })
+	return f
+}
+
+// The whole state backend: RocksDB under incremental checkpoints.
+func TestStates(t *testing.T) {
+	r := resources(t)
+	statetest.Run(t, statetest.Harness{
+		Factory: func(t *testing.T) state.Factory { return factory(t, t.TempDir(), r, memstore.New()) },
+		Leaks: func(t *testing.T) {
+			if n := rocks.OpenHandles(); n != 0 { // I12
+				t.Errorf("%d databases or iterators were not closed", n)
+			}
+		},
+		Steps: 300,
+	})
+}
+
+func openBackend(t testing.TB, f state.Factory, attempt checkpoint.Attempt, groups keygroup.Range, handles ...checkpoint.StateHandle) state.Backend {
+	t.Helper()
+	q := state.OpenRequest{Operator: "op", Attempt: attempt, KeyGroups: groups, Handles: handles}
+	if len(handles) > 0 {
+		q.Restored = handles[0].(*incremental.Handle).Checkpoint
+	}
+	b, err := f.Open(context.Background(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func persist(t testing.TB, b state.Backend, id, base checkpoint.ID) *incremental.Handle {
+	t.Helper()
+	p, err := b.Snapshot(context.Background(), checkpoint.Barrier{ID: id, Epoch: 1, Base: base})
+	check(t, err)
+	h, err := p.Persist(context.Background())
+	check(t, err)
+	b.Committed(id)
+	return h.(*incremental.Handle)
+}
+
+func groupKey(i int) []byte {
+	return fmt.Appendf(keygroup.AppendPrefix(nil, keygroup.KeyGroup(i%128)), "%08d", i)
+}
+
+// A large state that changes little costs little to checkpoint; compactions
+// included, a checkpoint stays far below a full one, and every one is complete
+// in the store (I1).
+func TestCheckpointsAreIncremental(t *testing.T) {
+	r, s := resources(t), memstore.New()
+	f := factory(t, t.TempDir(), r, s)
+	all := keygroup.Range{Start: 0, End: 128}
+	b := openBackend(t, f, 1, all)
+	c, err := b.Column(count)
+	check(t, err)
+	value := func(i, round int) []byte { return fmt.Appendf(nil, "%d in round %d: %x", i, round, i*2654435761) }
+	const n = 60_000
+	for i := range n {
+		check(t, c.Put(groupKey(i*7919%n), value(i, 0)))
+	}
+	h := persist(t, b, 1, 0)
+	full := h.FullBytes()
+	var uploaded int64
+	const rounds = 20
+	for id := checkpoint.ID(2); id < 2+rounds; id++ {
+		for i := range 100 {
+			check(t, c.Put(groupKey((int(id)*1000+i)%n), value(i, int(id))))
+		}
+		h = persist(t, b, id, id-1)
+		uploaded += h.Uploaded
+		report, err := incremental.Verify(t.Context(), s, manifest(h), incremental.VerifyOptions{})
+		check(t, err)
+		if !report.OK() {
+			t.Fatalf("checkpoint %d: %+v", id, report)
+		}
+	}
+	if uploaded > full*rounds/3 {
+		t.Errorf("%d checkpoints uploaded %d bytes, a full one is %d", rounds, uploaded, full)
+	}
+	t.Logf("full %d bytes in %d objects, then %d bytes a checkpoint", full, len(h.Objects), uploaded/rounds)
+
+	want := dump(t, c)
+	check(t, b.Close())
+	b = openBackend(t, f, 2, all, h)
+	c, err = b.Column(count)
+	check(t, err)
+	if !maps.Equal(dump(t, c), want) {
+		t.Error("restored state differs")
+	}
+	// I7: the restored database goes on with the files of the checkpoint, and
+	// uploads none of them again.
+	if again := persist(t, b, 100, h.Checkpoint); again.Uploaded > 200_000 {
+		t.Errorf("%d bytes went up after a restore without a change", again.Uploaded)
+	}
+	check(t, b.Close())
+}
+
+func manifest(h *incremental.Handle) *incremental.Manifest {
+	return &incremental.Manifest{
+		Job: "job", Checkpoint: h.Checkpoint, Epoch: 1,
+		Graph:    checkpoint.Graph{Job: "job", MaxParallelism: 128},
+		Subtasks: []incremental.Subtask{{Operator: h.Operator, Index: h.Index, Keyed: h}},
+	}
+}
+
+func dump(t testing.TB, c state.Column) map[string]string {
+	t.Helper()
+	m := map[string]string{}
+	it := c.Scan(nil, nil)
+	for it.Next() {
+		m[string(it.Key())] = string(it.Value())
+	}
+	check(t, errors.Join(it.Err(), it.Close()))
+	return m
+}
+
+// I10: nothing corrupt reaches RocksDB, and no file of it is left open.
+func TestCorruptObjectIsRefused(t *testing.T) {
+	r, s := resources(t), memstore.New()
+	dir := t.TempDir()
+	f := factory(t, dir, r, s)
+	all := keygroup.Range{Start: 0, End: 128}
+	b := openBackend(t, f, 1, all)
+	c, err := b.Column(count)
+	check(t, err)
+	for i := range 1000 {
+		check(t, c.Put(groupKey(i), []byte("value")))
+	}
+	h := persist(t, b, 1, 0)
+	check(t, b.Close())
+	name := h.Objects[0].Name
+	s.Damage(name, func(b []byte) []byte { b[len(b)/2] ^= 4; return b })
+	_, err = f.Open(t.Context(), state.OpenRequest{Operator: "op", Attempt: 2, KeyGroups: all, Restored: 1, Handles: []checkpoint.StateHandle{h}})
+	if damaged, ok := errors.AsType[*incremental.CorruptStateError](err); !ok || damaged.Object != name {
+		t.Errorf("restore: %v", err)
+	}
+	if n := rocks.OpenHandles(); n != 0 {
+		t.Errorf("%d databases are open", n)
+	}
+}
+
+// An oracle that is not ours: RocksDB's own tool reads what a checkpoint put
+// into the store.
+func TestToolsReadARestoredCheckpoint(t *testing.T) {
+	tool, err := exec.LookPath("ldb")
+	if err != nil {
+		t.Skip("RocksDB's ldb is not installed")
+	}
+	r, s := resources(t), memstore.New()
+	f := factory(t, t.TempDir(), r, s)
+	b := openBackend(t, f, 1, keygroup.Range{Start: 0, End: 128})
+	c, err := b.Column(count)
+	check(t, err)
+	const n = 3000
+	for i := range n {
+		check(t, c.Put(key(i), fmt.Appendf(nil, "value%d", i)))
+	}
+	check(t, c.Delete(key(7)))
+	h := persist(t, b, 1, 0)
+	check(t, b.Close())
+
+	dir := t.TempDir()
+	for _, file := range h.Files {
+		body, err := s.GetRange(t.Context(), file.Ref.Object, file.Ref.Offset, file.Ref.Length)
+		check(t, err)
+		bytes, err := io.ReadAll(body)
+		check(t, errors.Join(err, body.Close()))
+		check(t, os.WriteFile(filepath.Join(dir, file.Name), bytes, 0o644))
+	}
+	out, err := exec.Command(tool, "--db="+dir, "--column_family=s-count", "scan").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	lines := strings.Count(string(out), " : value")
+	if lines != n-1 || !strings.Contains(string(out), "key000042 : value42\n") || strings.Contains(string(out), "key000007 ") {
+		t.Errorf("the tool reads %d entries, want %d:\n%.500s", lines, n-1, out)
+	}
+	out, err = exec.Command(tool, "--db="+dir, "checkconsistency").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "OK") {
+		t.Errorf("checkconsistency: %v: %s", err, out)
+	}
+}

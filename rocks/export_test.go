@@ -1,0 +1,4 @@
+package rocks
+
+// Failure is for tests of the classification.
+var Failure = failure
