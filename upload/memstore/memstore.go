@@ -40,7 +40,7 @@ type object struct {
 }
 
 // New returns an empty store.
-func New() *Store { return Named("") }
+func New() *Store { return Named("memory") }
 
 // Named returns an empty store whose URL is mem://name.
 func Named(name string) *Store {
