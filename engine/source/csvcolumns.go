@@ -1,0 +1,116 @@
+package source
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// column is a column of a CSV file that becomes a field of a struct. What can
+// be known of the field's type is found out once, when the source is made.
+type column struct {
+	name string
+	set  func(record any, text string) error // record is a pointer to the struct
+}
+
+// columnsOf returns the columns that the fields of T name.
+func columnsOf[T any]() ([]column, error) {
+	t := reflect.TypeFor[T]()
+	if t.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("%w: csv: records are of type %v, which is no struct", ErrOptions, t)
+	}
+	var columns []column
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, tagged := f.Tag.Lookup("csv")
+		if name == "-" || !f.IsExported() && !tagged {
+			continue
+		}
+		if name == "" {
+			name = f.Name
+		}
+		parse, err := parserOf(f.Type)
+		if !f.IsExported() {
+			err = errors.New("it is not exported")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: csv: field %s of %v: %w: change it, or tag it `csv:\"-\"`", ErrOptions, f.Name, t, err)
+		}
+		columns = append(columns, column{name, func(record any, text string) error {
+			return parse(reflect.ValueOf(record).Elem().Field(i), text)
+		}})
+	}
+	if len(columns) == 0 {
+		return nil, fmt.Errorf("%w: csv: %v has no field to read a column into", ErrOptions, t)
+	}
+	return columns, nil
+}
+
+var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+
+func parserOf(t reflect.Type) (func(v reflect.Value, text string) error, error) {
+	if reflect.PointerTo(t).Implements(textUnmarshaler) {
+		return func(v reflect.Value, text string) error {
+			return v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
+		}, nil
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return func(v reflect.Value, text string) error {
+			v.SetString(strings.Clone(text)) // the record's fields share memory
+			return nil
+		}, nil
+	case reflect.Bool:
+		return func(v reflect.Value, text string) error {
+			b, err := strconv.ParseBool(text)
+			v.SetBool(b)
+			return reason(err)
+		}, nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return func(v reflect.Value, text string) error {
+			n, err := strconv.ParseInt(text, 10, t.Bits())
+			v.SetInt(n)
+			return reason(err)
+		}, nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return func(v reflect.Value, text string) error {
+			n, err := strconv.ParseUint(text, 10, t.Bits())
+			v.SetUint(n)
+			return reason(err)
+		}, nil
+	case reflect.Float32, reflect.Float64:
+		return func(v reflect.Value, text string) error {
+			n, err := strconv.ParseFloat(text, t.Bits())
+			v.SetFloat(n)
+			return reason(err)
+		}, nil
+	}
+	return nil, fmt.Errorf("no text becomes a %v", t)
+}
+
+// reason strips what strconv says of its own function and of the text.
+func reason(err error) error {
+	var n *strconv.NumError
+	if errors.As(err, &n) {
+		return n.Err
+	}
+	return err
+}
+
+// locate finds the columns in the header.
+func locate(columns []column, header []string) ([]int, error) {
+	indexes := make([]int, len(columns))
+	for i, c := range columns {
+		if indexes[i] = slices.Index(header, c.name); indexes[i] < 0 {
+			return nil, fmt.Errorf("no column %q; the header has %q: correct the header or the field's csv tag", c.name, header)
+		}
+		if slices.Index(header[indexes[i]+1:], c.name) >= 0 {
+			return nil, fmt.Errorf("the header has column %q twice: rename one", c.name)
+		}
+	}
+	return indexes, nil
+}

@@ -1,0 +1,158 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/source/internal/input"
+)
+
+// Lines reads text by line, without the "\n" or "\r\n" that ends it; the last
+// one needs none. Empty lines are records. The options, if any, are the first.
+func Lines(pattern string, opts ...Options) engine.Source[string] {
+	return lineSource("lines", pattern, opts, func(line []byte, v *string) (bool, error) {
+		*v = string(line)
+		return true, nil
+	})
+}
+
+// parseLine makes a record of a line, or skips it; line is valid during the
+// call.
+type parseLine[T any] func(line []byte, v *T) (ok bool, err error)
+
+func lineSource[T any](format, pattern string, opts []Options, parse parseLine[T]) *input.Source[T] {
+	o, err := oneOptions(opts)
+	return &input.Source[T]{
+		Format:   format,
+		Patterns: input.Patterns{pattern},
+		Skip:     o.OnMalformed == Skip,
+		Err:      err,
+		Divide:   o.divideBytes,
+		Records: func(s input.Split, f *os.File) (input.Records[T], error) {
+			return openLines(s, f, o.maxRecordBytes(), parse)
+		},
+	}
+}
+
+// oneOptions returns the options of a source that may be given none.
+func oneOptions(opts []Options) (Options, error) {
+	if len(opts) == 0 {
+		return Options{}, nil
+	}
+	if len(opts) > 1 {
+		return Options{}, fmt.Errorf("%w: given %d times: give one", ErrOptions, len(opts))
+	}
+	return opts[0], opts[0].Validate()
+}
+
+// lines reads the lines whose first byte lies in a split.
+type lines[T any] struct {
+	split    input.Split
+	r        *bufio.Reader
+	position int64
+	maxBytes int
+	long     []byte // a line that exceeds r's buffer
+	parse    parseLine[T]
+}
+
+const readBytes = 128 << 10
+
+// byteOrderMark may stand at the start of a file, and means nothing in UTF-8.
+const byteOrderMark = "\xEF\xBB\xBF"
+
+func openLines[T any](s input.Split, f *os.File, maxBytes int, parse parseLine[T]) (*lines[T], error) {
+	l := &lines[T]{split: s, position: s.Position, maxBytes: maxBytes, parse: parse}
+	cut := !s.Started && s.Position > 0
+	if cut { // the byte before tells whether a line begins here
+		l.position--
+	}
+	r, err := input.Bytes(s, f, l.position)
+	if err != nil {
+		return nil, err
+	}
+	l.r = bufio.NewReaderSize(r, readBytes)
+	if cut {
+		err = l.skipLine()
+	}
+	return l, err
+}
+
+// skipLine reads to behind the next line's end.
+func (l *lines[T]) skipLine() error {
+	for {
+		b, err := l.r.ReadSlice('\n')
+		l.position += int64(len(b))
+		switch err {
+		case bufio.ErrBufferFull:
+			continue
+		case io.EOF:
+			return nil
+		}
+		return err
+	}
+}
+
+func (l *lines[T]) Next(v *T) error {
+	for l.position < l.split.End {
+		start := l.position
+		line, err := l.line()
+		if err != nil {
+			return err
+		}
+		ok, err := l.parse(line, v)
+		if err != nil {
+			return &MalformedError{Path: l.split.File.Path, Offset: start, Err: err}
+		}
+		if ok {
+			return nil
+		}
+	}
+	return io.EOF
+}
+
+// line returns the next line, without its end.
+func (l *lines[T]) line() ([]byte, error) {
+	start := l.position
+	b, err := l.r.ReadSlice('\n')
+	l.position += int64(len(b))
+	if err == bufio.ErrBufferFull {
+		l.long = l.long[:0]
+		for err == bufio.ErrBufferFull && len(l.long)+len(b) <= l.maxBytes {
+			l.long = append(l.long, b...)
+			b, err = l.r.ReadSlice('\n')
+			l.position += int64(len(b))
+		}
+		if err != bufio.ErrBufferFull {
+			l.long = append(l.long, b...)
+			b = l.long
+		}
+	}
+	tooLong := err == bufio.ErrBufferFull
+	if tooLong {
+		err = l.skipLine()
+	}
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if err == io.EOF && len(b) == 0 {
+		return nil, io.EOF
+	}
+	b = bytes.TrimSuffix(b, []byte{'\n'})
+	b = bytes.TrimSuffix(b, []byte{'\r'})
+	if start == 0 {
+		b = bytes.TrimPrefix(b, []byte(byteOrderMark))
+	}
+	if tooLong || len(b) > l.maxBytes {
+		return nil, &MalformedError{Path: l.split.File.Path, Offset: start,
+			Err: fmt.Errorf("%w: %d bytes, the most is %d: raise MaxRecordBytes if that is what the input is like", ErrTooLong, l.position-start, l.maxBytes)}
+	}
+	return b, nil
+}
+
+func (l *lines[T]) Position() int64 { return l.position }
+
+func (l *lines[T]) Close() error { return nil }
