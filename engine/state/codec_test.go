@@ -301,6 +301,52 @@ var errStubborn = errors.New("will not")
 func (stubborn) MarshalBinary() ([]byte, error)  { return nil, errStubborn }
 func (*stubborn) UnmarshalBinary(b []byte) error { return errStubborn }
 
+// deep needs more stack than a new goroutine has, in the middle of encoding.
+type deep struct{ n int32 }
+
+func (d deep) MarshalBinary() ([]byte, error) { return []byte{byte(d.n + sink(2000))}, nil }
+func (d *deep) UnmarshalBinary(b []byte) error {
+	d.n = int32(b[0])
+	return nil
+}
+
+//go:noinline
+func sink(n int) int32 {
+	var room [64]byte
+	room[n%64] = 1
+	if n == 0 {
+		return int32(room[1])
+	}
+	return sink(n-1) * int32(room[n%64])
+}
+
+// The value that is encoded lies on a stack, which may move meanwhile.
+func TestEncodingSurvivesAMovingStack(t *testing.T) {
+	type row struct {
+		Before string
+		Deep   [3]deep
+		After  string
+		M      map[string]deep
+		Last   *int
+	}
+	c := codecOf[row](t)
+	for range 50 {
+		done := make(chan string)
+		go func() {
+			last := 5
+			b, err := c.Append(nil, row{"before", [3]deep{{1}, {2}, {3}}, "after", map[string]deep{"k": {4}}, &last})
+			if err != nil {
+				b = []byte(err.Error())
+			}
+			done <- hex.EncodeToString(b)
+		}()
+		want := "05" + "066265666f7265" + "010101020103" + "056166746572" + "02016b0104" + "010a"
+		if got := <-done; got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	}
+}
+
 // I12: lengths that lie do not make decoding take memory.
 func TestLyingLengthsTakeNoMemory(t *testing.T) {
 	type wide struct {

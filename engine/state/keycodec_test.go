@@ -184,7 +184,7 @@ func TestHashesAreWellMixed(t *testing.T) {
 		"[2]uint32": func(x uint64) uint64 { return pairs.Hash([2]uint32{uint32(x >> 32), uint32(x)}) },
 	} {
 		var flips [64][64]int
-		const n = 2000
+		const n = 1000
 		for i := range uint64(n) {
 			h := hash(i)
 			for in := range 64 {
