@@ -8,11 +8,11 @@ import (
 	"github.com/tidemark/tidemark/engine/keygroup"
 )
 
-// EachKey calls f once for every key that has state, in whatever state and
-// namespace, in the order of key groups and encoded keys. The Current has no
-// namespace, and is f's to change, but valid only until f returns. f may read
-// and write state; a key that it gives its first state is not visited. The
-// first error ends it, as does the end of ctx.
+// EachKey calls f once for every key that has anything stored, in whatever
+// open state and namespace, in the order of key groups and encoded keys. The
+// Current has no namespace, and is f's to change, but valid only until f
+// returns. f may read and write state; a key that it gives its first state is
+// not visited. The first error ends it, as does the end of ctx.
 func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err error) {
 	var heads []Iterator
 	defer func() {

@@ -50,11 +50,29 @@ func (n *node) leaf() bool { return n.children == nil }
 
 // child returns the index of the child that key belongs to.
 func (n *node) child(key []byte) int {
-	i, found := slices.BinarySearchFunc(n.keys, key, bytes.Compare)
+	i, found := n.search(key)
 	if found {
 		i++
 	}
 	return i
+}
+
+// search returns the index of the first key of n that is not less than key,
+// and whether it is key.
+func (n *node) search(key []byte) (i int, found bool) {
+	low, high := 0, len(n.keys)
+	for low < high {
+		middle := (low + high) / 2
+		switch order := bytes.Compare(n.keys[middle], key); {
+		case order == 0:
+			return middle, true
+		case order < 0:
+			low = middle + 1
+		default:
+			high = middle
+		}
+	}
+	return low, false
 }
 
 func (t *tree) get(key []byte) ([]byte, bool) {
@@ -65,7 +83,7 @@ func (t *tree) get(key []byte) ([]byte, bool) {
 	for !n.leaf() {
 		n = n.children[n.child(key)]
 	}
-	i, found := slices.BinarySearchFunc(n.keys, key, bytes.Compare)
+	i, found := n.search(key)
 	if !found {
 		return nil, false
 	}
@@ -95,7 +113,7 @@ func (t *tree) own(n *node) *node {
 // returns the right half and the least key that belongs there.
 func (t *tree) insert(n *node, key, value []byte) (separator []byte, right *node) {
 	if n.leaf() {
-		i, found := slices.BinarySearchFunc(n.keys, key, bytes.Compare)
+		i, found := n.search(key)
 		if found {
 			t.bytes += int64(len(value) - len(n.values[i]))
 			n.values[i] = value
@@ -166,7 +184,7 @@ func (t *tree) delete(key []byte) {
 // leaf without keys, or a node without children, to its caller to drop.
 func (t *tree) remove(n *node, key []byte) {
 	if n.leaf() {
-		i, _ := slices.BinarySearchFunc(n.keys, key, bytes.Compare)
+		i, _ := n.search(key)
 		n.keys = slices.Delete(n.keys, i, i+1)
 		n.values = slices.Delete(n.values, i, i+1)
 		return
@@ -201,7 +219,7 @@ func (t tree) scan(start, end []byte) *cursor {
 	c := &cursor{end: end}
 	for n := t.root; n != nil; {
 		if n.leaf() {
-			i, _ := slices.BinarySearchFunc(n.keys, start, bytes.Compare)
+			i, _ := n.search(start)
 			c.path = append(c.path, position{n, i - 1})
 			break
 		}
