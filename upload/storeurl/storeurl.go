@@ -1,0 +1,146 @@
+// Package storeurl answers: which store does this URL mean?
+//
+//	file:///absolute/path, file://relative/path or a path without a scheme
+//	s3://bucket/prefix?endpoint=http://127.0.0.1:7070&region=eu-central-1&virtual-hosted=true
+//	mem://name        in this process, for tests; the same name is the same store
+//
+// # Invariants
+//
+//   - An unknown scheme, parameter or part of a URL is an error, never passed over.
+//   - A URL holds no secret: one with a user or password is refused.
+package storeurl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/filestore"
+	"github.com/tidemark/tidemark/upload/memstore"
+	"github.com/tidemark/tidemark/upload/s3store"
+)
+
+// Options of Open. The zero value opens what exists.
+type Options struct {
+	// Create makes the directory of a file store that does not exist.
+	Create bool
+	// Probe checks an S3 store before it is returned; see s3store.Store.Probe.
+	Probe bool
+	// Retry bounds the tries of each operation. Attempts of one: a single try.
+	Retry upload.RetryOptions
+	// S3 is what an s3:// URL does not state. Its Bucket and Prefix are the
+	// URL's, as are Endpoint and Region where the URL has them.
+	S3 s3store.Options
+}
+
+// Open opens the store of a URL, with retries.
+func Open(ctx context.Context, rawURL string, o Options) (upload.Store, error) {
+	if err := o.Retry.Validate(); err != nil {
+		return nil, err
+	}
+	s, err := open(ctx, rawURL, o)
+	if err != nil {
+		return nil, fmt.Errorf("open store %q: %w", redacted(rawURL), err)
+	}
+	return upload.Retrying(s, o.Retry), nil
+}
+
+func open(ctx context.Context, rawURL string, o Options) (upload.Store, error) {
+	scheme, rest, hasScheme := strings.Cut(rawURL, "://")
+	if !hasScheme {
+		scheme, rest = "file", rawURL
+	}
+	switch scheme {
+	case "file":
+		if rest == "" {
+			return nil, errors.New("no path: write file:///path/of/directory")
+		}
+		return filestore.Open(rest, filestore.Options{Create: o.Create})
+	case "mem":
+		return named(rest), nil
+	case "s3":
+		so, err := s3Options(rawURL, o.S3)
+		if err != nil {
+			return nil, err
+		}
+		s, err := s3store.Open(ctx, so)
+		if err != nil {
+			return nil, err
+		}
+		if o.Probe {
+			if err := s.Probe(ctx); err != nil {
+				return nil, errors.Join(err, s.Close())
+			}
+		}
+		return s, nil
+	}
+	return nil, fmt.Errorf("unknown scheme %q: use file://, s3:// or mem://", scheme)
+}
+
+func s3Options(rawURL string, o s3store.Options) (s3store.Options, error) {
+	u, err := url.Parse(rawURL)
+	switch {
+	case err != nil:
+		return o, errors.New("not a URL: escape what is special in it, as in s3://bucket/a%20prefix")
+	case u.User != nil:
+		return o, errors.New("a URL must not hold credentials: use AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile")
+	case u.Fragment != "":
+		return o, fmt.Errorf("fragment %q: escape # as %%23", u.Fragment)
+	}
+	o.Bucket, o.Prefix = u.Host, u.Path
+	for name, values := range u.Query() {
+		value := values[len(values)-1]
+		switch name {
+		case "endpoint":
+			e, err := url.Parse(value)
+			if err != nil || e.Host == "" || e.Scheme != "http" && e.Scheme != "https" {
+				return o, fmt.Errorf("endpoint %q: write http://host:port or https://host", value)
+			}
+			o.Endpoint = value
+		case "region":
+			o.Region = value
+		case "virtual-hosted":
+			if o.VirtualHosted, err = strconv.ParseBool(value); err != nil {
+				return o, fmt.Errorf("virtual-hosted=%s: write true or false", value)
+			}
+		default:
+			return o, fmt.Errorf("unknown parameter %q: there are endpoint, region and virtual-hosted", name)
+		}
+	}
+	return o, nil
+}
+
+// redacted hides what might be a password.
+func redacted(rawURL string) string {
+	scheme, rest, ok := strings.Cut(rawURL, "://")
+	authority, path, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(authority, '@'); ok && scheme != "file" && at >= 0 {
+		return scheme + "://***" + authority[at:] + "/" + path
+	}
+	return rawURL
+}
+
+var (
+	memory   = map[string]*memstore.Store{}
+	memoryMu sync.Mutex
+)
+
+// named returns the memory store of that name, a new one for none.
+func named(name string) *memstore.Store {
+	if name == "" {
+		return memstore.New()
+	}
+	memoryMu.Lock()
+	defer memoryMu.Unlock()
+	s, ok := memory[name]
+	if !ok {
+		s = memstore.Named(name)
+		memory[name] = s
+	}
+	return s
+}
