@@ -1,0 +1,76 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+// Stdout prints rows to standard output, as Print does.
+func Stdout[T any]() engine.Sink[T] { return Print[T](os.Stdout) }
+
+// Print writes rows to w as lines of JSON when they come, one Write at a time.
+// It is not exactly-once: after a restart rows may be printed again.
+func Print[T any](w io.Writer) engine.Sink[T] { return &printer[T]{w: w} }
+
+type printer[T any] struct {
+	stateless
+	mu sync.Mutex // of w, which the subtasks share
+	w  io.Writer
+}
+
+func (p *printer[T]) Open(engine.SinkContext) (engine.Writer[T], error) {
+	return &printWriter[T]{to: p, rows: newEncoder[T]()}, nil
+}
+
+type printWriter[T any] struct {
+	statelessWriter
+	to   *printer[T]
+	rows *encoder[T]
+}
+
+func (w *printWriter[T]) Write(_ context.Context, batch []T) error {
+	for i := range batch {
+		if err := w.rows.encode(&batch[i]); err != nil {
+			return err
+		}
+	}
+	w.to.mu.Lock()
+	defer w.to.mu.Unlock()
+	_, err := w.rows.buf.WriteTo(w.to.w)
+	if err != nil {
+		return fmt.Errorf("print rows: %w", err)
+	}
+	return nil
+}
+
+// Discard drops every row.
+func Discard[T any]() engine.Sink[T] { return discard[T]{} }
+
+type discard[T any] struct{ stateless }
+
+func (discard[T]) Open(engine.SinkContext) (engine.Writer[T], error) {
+	return discardWriter[T]{}, nil
+}
+
+type discardWriter[T any] struct{ statelessWriter }
+
+func (discardWriter[T]) Write(context.Context, []T) error { return nil }
+
+// stateless is a sink with nothing to recover, statelessWriter a writer with
+// nothing to publish.
+type (
+	stateless       struct{}
+	statelessWriter struct{}
+)
+
+func (stateless) Recover(context.Context, engine.Recovery) error { return nil }
+
+func (statelessWriter) Prepare(context.Context, checkpoint.ID) ([]byte, error) { return nil, nil }
+func (statelessWriter) Publish(context.Context, [][]byte) error                { return nil }
+func (statelessWriter) Close() error                                           { return nil }

@@ -1,0 +1,154 @@
+package sink
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+// Tee sends every row to all of the sinks. Their number and order must stay as
+// they are in the life of a job; no two of them may be digests, or JSONL sinks
+// of one directory.
+func Tee[T any](sinks ...engine.Sink[T]) engine.Sink[T] { return tee[T](sinks) }
+
+type tee[T any] []engine.Sink[T]
+
+// Validate reports the first mistake of one of the sinks.
+func (s tee[T]) Validate() error {
+	for i, one := range s {
+		if v, ok := one.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				return fmt.Errorf("sink %d of a tee: %w", i, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (s tee[T]) Recover(ctx context.Context, r engine.Recovery) error {
+	each, err := decodeTee(r.Pending, len(s))
+	if err != nil {
+		return err
+	}
+	for i, one := range s {
+		r.Pending = each[i]
+		if err := one.Recover(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s tee[T]) Open(c engine.SinkContext) (engine.Writer[T], error) {
+	w := &teeWriter[T]{prepared: make([][][]byte, len(s))}
+	for _, one := range s {
+		writer, err := one.Open(c)
+		if err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+		w.writers = append(w.writers, writer)
+	}
+	return w, nil
+}
+
+type teeWriter[T any] struct {
+	writers []engine.Writer[T]
+	// prepared is, by writer, what Prepare has not returned yet: more than one
+	// piece where a Prepare failed in a later writer.
+	prepared [][][]byte
+}
+
+func (w *teeWriter[T]) Write(ctx context.Context, batch []T) error {
+	for _, one := range w.writers {
+		if err := one.Write(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *teeWriter[T]) Prepare(ctx context.Context, id checkpoint.ID) ([]byte, error) {
+	for i, one := range w.writers {
+		pending, err := one.Prepare(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if pending != nil {
+			w.prepared[i] = append(w.prepared[i], pending)
+		}
+	}
+	b := encodeTee(w.prepared)
+	clear(w.prepared)
+	return b, nil
+}
+
+func (w *teeWriter[T]) Publish(ctx context.Context, pending [][]byte) error {
+	each, err := decodeTee(pending, len(w.writers))
+	if err != nil {
+		return err
+	}
+	for i, one := range w.writers {
+		if len(each[i]) == 0 {
+			continue
+		}
+		if err := one.Publish(ctx, each[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *teeWriter[T]) Close() error {
+	var errs []error
+	for _, one := range w.writers {
+		errs = append(errs, one.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// teeVersion is the first byte of what a tee has pending. What follows: as a
+// uvarint the number of sinks, and for each the number of its pieces, and
+// their lengths and bytes.
+const teeVersion = 1
+
+// encodeTee returns nil where there is nothing.
+func encodeTee(each [][][]byte) []byte {
+	b := binary.AppendUvarint([]byte{teeVersion}, uint64(len(each)))
+	some := false
+	for _, pieces := range each {
+		b = binary.AppendUvarint(b, uint64(len(pieces)))
+		for _, p := range pieces {
+			b = append(binary.AppendUvarint(b, uint64(len(p))), p...)
+			some = true
+		}
+	}
+	if !some {
+		return nil
+	}
+	return b
+}
+
+// decodeTee sorts what was pending by sink.
+func decodeTee(pending [][]byte, sinks int) ([][][]byte, error) {
+	each := make([][][]byte, sinks)
+	for _, b := range pending {
+		d := decoder{rest: b}
+		d.version(teeVersion)
+		if n := d.uvarint(); d.err == nil && n != uint64(sinks) {
+			d.fail("it is of a tee of %d sinks and this one has %d: give it back the sinks it had", n, sinks)
+		}
+		for i := range each {
+			for n := d.uvarint(); n > 0 && d.err == nil; n-- {
+				each[i] = append(each[i], d.bytes(d.uvarint()))
+			}
+		}
+		if err := d.end(); err != nil {
+			return nil, engine.Permanent(fmt.Errorf("tee: %w", err))
+		}
+	}
+	return each, nil
+}
