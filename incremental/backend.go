@@ -22,13 +22,16 @@ import (
 type Base interface {
 	// Column opens the column of a state, empty if there was none.
 	Column(d state.Descriptor) (state.Column, error)
-	// Checkpoint makes dir, which does not exist, a directory of files that
-	// hold exactly what was written before. Where it fails, the Base stays
-	// usable.
-	Checkpoint(dir string) error
-	// Immutable reports whether a file of a Checkpoint, by its base name,
-	// never changes under its name while the Base lives and is never replaced
-	// by another of that name.
+	// Freeze fixes what was written until now. write makes dir, which does not
+	// exist, a directory of files that hold exactly that; it may run in another
+	// goroutine, beside the Base's own. Where it fails, dir is gone and the
+	// Base stays usable. release gives up what will not be written, and waits
+	// for a write that has begun. Either may be called again, or after the
+	// other, to no further effect.
+	Freeze(dir string) (write func() error, release func(), err error)
+	// Immutable reports whether a file of a snapshot, by its base name, never
+	// changes under its name while the Base lives, nor is replaced by another
+	// of that name. Any goroutine.
 	Immutable(name string) bool
 	// Close frees the Base and leaves its files.
 	Close() error
@@ -77,8 +80,8 @@ func (b *Backend) Column(d state.Descriptor) (state.Column, error) {
 	return c, nil
 }
 
-// Snapshot implements state.Backend: it takes a local checkpoint, and nothing
-// goes over the network yet.
+// Snapshot implements state.Backend. Nothing is written yet, locally or to the
+// store: that is Persist's.
 func (b *Backend) Snapshot(ctx context.Context, barrier checkpoint.Barrier) (state.Pending, error) {
 	if b.closed {
 		return nil, fmt.Errorf("snapshot for checkpoint %d: %w", barrier.ID, ErrClosed)
@@ -88,40 +91,14 @@ func (b *Backend) Snapshot(ctx context.Context, barrier checkpoint.Barrier) (sta
 	}
 	b.snapshots++
 	dir := filepath.Join(b.dir, fmt.Sprintf("snapshot-%d", b.snapshots))
-	files, err := b.checkpointInto(dir)
+	write, release, err := b.base.Freeze(dir)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("snapshot for checkpoint %d: %w", barrier.ID, err), os.RemoveAll(dir))
+		return nil, fmt.Errorf("snapshot for checkpoint %d: %w", barrier.ID, err)
 	}
 	return &pending{
-		backend: b, barrier: barrier, dir: dir, files: files, base: b.reusable(barrier),
-		states: slices.Collect(maps.Values(b.states)),
+		backend: b, barrier: barrier, dir: dir, write: write, release: release, immutable: b.base.Immutable,
+		base: b.reusable(barrier), states: slices.Collect(maps.Values(b.states)),
 	}, nil
-}
-
-func (b *Backend) checkpointInto(dir string) ([]LocalFile, error) {
-	if err := b.base.Checkpoint(dir); err != nil {
-		return nil, err
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	files := make([]LocalFile, len(entries))
-	for i, e := range entries {
-		name, err := LocalName(e.Name())
-		if err != nil {
-			return nil, err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return nil, err
-		}
-		if !info.Mode().IsRegular() {
-			return nil, fmt.Errorf("%s is not a regular file", name)
-		}
-		files[i] = LocalFile{Name: name, Size: info.Size(), Immutable: b.base.Immutable(name)}
-	}
-	return files, nil
 }
 
 // reusable returns the handle whose objects the barrier allows to reuse.

@@ -16,7 +16,7 @@ import (
 	"github.com/tidemark/tidemark/incremental"
 )
 
-// numbered is a Base as small as it can be: each Checkpoint writes what changed
+// numbered is a Base as small as it can be: each Freeze writes what changed
 // since the last one to a numbered file, and merges files when there are many.
 // Opened anew it takes the lowest free number, so that a number lost with a
 // failed attempt comes back with other content, and a file of the same size.
@@ -110,7 +110,12 @@ func (n *numbered) write(changes map[string]map[string]*string) error {
 	return nil
 }
 
-func (n *numbered) Checkpoint(dir string) error {
+func (n *numbered) Freeze(dir string) (write func() error, release func(), err error) {
+	err = n.checkpoint(dir)
+	return func() error { return err }, func() {}, nil
+}
+
+func (n *numbered) checkpoint(dir string) error {
 	if len(n.dirty) > 0 {
 		if err := n.write(n.dirty); err != nil {
 			return err

@@ -17,15 +17,18 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// pending implements state.Pending: a directory that waits to be uploaded.
+// pending implements state.Pending: a snapshot that waits to be written to dir,
+// and uploaded from there.
 type pending struct {
-	backend *Backend
-	barrier checkpoint.Barrier
-	dir     string
-	files   []LocalFile
-	base    *Handle // nil: reuse nothing
-	states  []state.Descriptor
-	taken   atomic.Bool // by Persist or Release
+	backend   *Backend
+	barrier   checkpoint.Barrier
+	dir       string
+	write     func() error // see Base.Freeze
+	release   func()
+	immutable func(name string) bool
+	base      *Handle // nil: reuse nothing
+	states    []state.Descriptor
+	taken     atomic.Bool // by Persist or Release
 }
 
 // errTaken: a snapshot was persisted or released before.
@@ -39,6 +42,7 @@ func (p *pending) Release() {
 }
 
 func (p *pending) remove() {
+	p.release()
 	if err := os.RemoveAll(p.dir); err != nil {
 		p.backend.log.Warn("local snapshot stays on disk until the backend closes",
 			"checkpoint_id", p.barrier.ID, "operator", p.backend.operator, "index", p.backend.index, "error", err)
@@ -51,7 +55,17 @@ func (p *pending) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
 		return nil, p.failed(errTaken, nil)
 	}
 	defer p.remove()
-	plan := Plan(p.base, p.files, p.backend.plan)
+	if ctx.Err() != nil {
+		return nil, p.failed(context.Cause(ctx), nil)
+	}
+	if err := p.write(); err != nil {
+		return nil, p.failed(err, nil)
+	}
+	files, err := p.list()
+	if err != nil {
+		return nil, p.failed(err, nil)
+	}
+	plan := Plan(p.base, files, p.backend.plan)
 	uploads := Pack(plan.Upload, p.backend.plan)
 
 	objects := make([]putObject, len(uploads))
@@ -83,6 +97,30 @@ func (p *pending) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
 	defer p.backend.mu.Unlock()
 	p.backend.past.add(h)
 	return h, nil
+}
+
+// list returns the files of the snapshot.
+func (p *pending) list() ([]LocalFile, error) {
+	entries, err := os.ReadDir(p.dir)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]LocalFile, len(entries))
+	for i, e := range entries {
+		name, err := LocalName(e.Name())
+		if err != nil {
+			return nil, err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return nil, err
+		}
+		if !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s is not a regular file", name)
+		}
+		files[i] = LocalFile{Name: name, Size: info.Size(), Immutable: p.immutable(name)}
+	}
+	return files, nil
 }
 
 func (p *pending) failed(err error, objects []string) error {

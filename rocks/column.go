@@ -12,10 +12,15 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// column implements state.Column on a column family.
+// column implements state.Column on a column family, and a table above it.
 type column struct {
-	db     *DB
-	handle *grocksdb.ColumnFamilyHandle
+	db        *DB
+	handle    *grocksdb.ColumnFamilyHandle
+	live, old *generation
+}
+
+func newColumn(d *DB, h *grocksdb.ColumnFamilyHandle) *column {
+	return &column{db: d, handle: h, live: newGeneration(), old: newGeneration()}
 }
 
 var _ state.Column = (*column)(nil)
@@ -29,6 +34,21 @@ func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
 	if c.db.closed {
 		return dst, false, c.db.closedError("get")
 	}
+	if e := c.lookup(key); e != nil {
+		return append(dst, e.value...), !e.deleted, nil
+	}
+	// Should this fail, the next write will say so: a read does without.
+	_ = c.db.makeRoom()
+	have := len(dst)
+	dst, found, err := c.read(dst, key)
+	if found {
+		c.remember(key, dst[have:])
+	}
+	return dst, found, err
+}
+
+// read asks RocksDB.
+func (c *column) read(dst, key []byte) ([]byte, bool, error) {
 	for room := roomForValue; ; {
 		dst = slices.Grow(dst, room)
 		free := dst[len(dst):cap(dst)]
@@ -52,10 +72,8 @@ func (c *column) Put(key, value []byte) error {
 	if c.db.closed {
 		return c.db.closedError("put")
 	}
-	if msg := C.tm_put(cDB(c.db.db), cColumn(c.handle), bytesOf(key), C.size_t(len(key)), bytesOf(value), C.size_t(len(value))); msg != nil {
-		return failure("put", c.db.dir, taken(msg))
-	}
-	return nil
+	c.set(key, value, false)
+	return c.db.makeRoom()
 }
 
 // Delete implements state.Column.
@@ -63,17 +81,20 @@ func (c *column) Delete(key []byte) error {
 	if c.db.closed {
 		return c.db.closedError("delete")
 	}
-	if msg := C.tm_delete(cDB(c.db.db), cColumn(c.handle), bytesOf(key), C.size_t(len(key))); msg != nil {
-		return failure("delete", c.db.dir, taken(msg))
-	}
-	return nil
+	c.set(key, nil, true)
+	return c.db.makeRoom()
 }
 
-// Scan implements state.Column.
+// Scan implements state.Column. What the table holds of the column is written
+// to RocksDB first, so that there is one place to look.
 func (c *column) Scan(start, end []byte) state.Iterator {
 	it := &iterator{db: c.db, room: firstRoom}
 	if c.db.closed {
 		it.err = c.db.closedError("scan")
+		return it
+	}
+	c.db.settle()
+	if it.err = c.db.spillLive(c); it.err != nil {
 		return it
 	}
 	hasEnd := C.int(0)

@@ -32,6 +32,8 @@ type DB struct {
 	options   *grocksdb.Options // of the database, and of columns to come
 	columns   map[string]*column
 	iterators map[*iterator]struct{} // open
+	liveBytes int64                  // of the columns' live generations
+	frozen    *freeze                // the last checkpoint that began; nil: known to have ended
 
 	// mu is held where Metrics, in another goroutine, would see a change.
 	mu      sync.Mutex
@@ -68,6 +70,9 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	for i := range all {
 		all[i] = options
 	}
+	if err := os.MkdirAll(filepath.Join(dir, spillName), 0o755); err != nil {
+		return nil, &Error{Op: "open", Dir: dir, Message: err.Error(), Err: classifyOS(err)}
+	}
 	db, handles, err := grocksdb.OpenDbColumnFamilies(options, dir, names, all)
 	if err != nil {
 		return nil, failure("open", dir, err.Error())
@@ -77,7 +82,7 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 		columns: map[string]*column{}, iterators: map[*iterator]struct{}{},
 	}
 	for i, name := range names {
-		d.columns[name] = &column{db: d, handle: handles[i]}
+		d.columns[name] = newColumn(d, handles[i])
 	}
 	openHandles.Add(1)
 	d.leak.watch(d)
@@ -112,7 +117,7 @@ func (d *DB) Column(s state.Descriptor) (state.Column, error) {
 	d.mu.Lock()
 	d.handles = append(d.handles, h)
 	d.mu.Unlock()
-	c := &column{db: d, handle: h}
+	c := newColumn(d, h)
 	d.columns[name] = c
 	return c, nil
 }
@@ -130,6 +135,9 @@ func (d *DB) Close() error {
 		for it := range d.iterators {
 			it.free()
 		}
+	}
+	if d.frozen != nil {
+		d.frozen.release() // or wait, if it is being written
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

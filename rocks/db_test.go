@@ -21,7 +21,7 @@ var count = state.Descriptor{Name: "count", Kind: state.KindValue}
 func resources(t testing.TB) *rocks.Resources {
 	t.Helper()
 	r, err := rocks.NewResources(rocks.Options{
-		MemoryBytes: 16 << 20, ColumnBufferBytes: 256 << 10, FileBytes: 256 << 10, BackgroundThreads: 1, OpenFiles: 64,
+		MemoryBytes: 16 << 20, ColumnBufferBytes: 256 << 10, TableBytes: 128 << 10, FileBytes: 256 << 10, BackgroundThreads: 1, OpenFiles: 64,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,11 +1,15 @@
 // Package rocks answers: how is keyed state kept on this disk?
 //
-// A DB is a RocksDB database with one column family for each state. It is a
-// sorted map under a write-back cache, not a database of record: there is no
-// write-ahead log, and what no Checkpoint holds is lost when the DB is closed.
-// A Checkpoint is a directory of hard links, complete in itself. What happens
-// to it then is no business of this package, which knows nothing of object
-// stores, manifests or coordinators.
+// A DB is a RocksDB database with one column family for each state, and above
+// each a table of recent entries in Go memory: most reads and writes of a busy
+// key never get to RocksDB, and what does, gets there sorted, as files that are
+// ingested whole. It is no database of record: there is no write-ahead log, and
+// what no checkpoint holds is lost when the DB is closed.
+//
+// A checkpoint is a directory of hard links, complete in itself. Freeze begins
+// one in constant time, and its write does the work beside the records. What
+// happens to the directory then is no business of this package, which knows
+// nothing of object stores, manifests or coordinators.
 //
 // All databases of a process share one Resources: one block cache, to which
 // the write buffers are charged, and so one bound of native memory.
@@ -19,7 +23,10 @@
 //
 //   - No C memory escapes: every value is copied into Go memory, every native
 //     object is freed by Close, and OpenHandles counts those that are not (I12).
-//   - A Checkpoint holds exactly the writes that returned before it (I8).
+//   - A checkpoint holds exactly the writes that returned before Freeze (I8):
+//     nothing newer reaches RocksDB until it is made or given up.
+//   - What could not be written stays in the table: a checkpoint that fails loses
+//     nothing (I11).
 //   - An immutable file never changes under its name while the directory lives,
 //     and its name is not used again (I7).
 //   - An error is classified once, in errors.go; nothing else parses RocksDB's

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 )
 
 // Errors of a database, wrapped by an *Error.
@@ -44,6 +45,14 @@ func (e *Error) Unwrap() error { return e.Err }
 // failure makes an *Error of a RocksDB status as its library renders it.
 func failure(op, dir, status string) error {
 	return &Error{Op: op, Dir: dir, Message: status, Err: classify(status)}
+}
+
+// classifyOS maps an error of the operating system to one of this package.
+func classifyOS(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return ErrNoSpace
+	}
+	return ErrIO
 }
 
 // classify maps RocksDB's status to an error of this package. A status begins

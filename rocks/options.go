@@ -17,9 +17,12 @@ type Options struct {
 	// MemoryBytes.
 	WriteBufferBytes int64
 	// ColumnBufferBytes is how much one state of one database buffers before
-	// it writes it out, and so bounds what a checkpoint's synchronous part has
-	// to write. Default 16 MiB, or less where WriteBufferBytes is small.
+	// it writes it out. Default 16 MiB, or less where WriteBufferBytes is small.
 	ColumnBufferBytes int64
+	// TableBytes bounds the Go memory in which one database keeps recent
+	// entries, read or not yet written, above RocksDB. One entry may exceed it
+	// by its own size. Default 32 MiB.
+	TableBytes int64
 	// FileBytes is the size of files that compaction writes. Smaller files
 	// mean smaller uploads, and more of them. Default 16 MiB.
 	FileBytes int64
@@ -33,6 +36,7 @@ const (
 	mebibyte        = 1 << 20
 	minMemoryBytes  = 4 * mebibyte
 	minBufferBytes  = 64 << 10
+	minTableBytes   = 64 << 10
 	minFileBytes    = 64 << 10
 	minOpenFiles    = 16
 	maxThreads      = 64
@@ -50,6 +54,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ColumnBufferBytes == 0 {
 		o.ColumnBufferBytes = max(minBufferBytes, min(16*mebibyte, o.WriteBufferBytes/4))
+	}
+	if o.TableBytes == 0 {
+		o.TableBytes = 32 * mebibyte
 	}
 	if o.FileBytes == 0 {
 		o.FileBytes = 16 * mebibyte
@@ -75,6 +82,7 @@ func (o Options) Validate() error {
 	least("MemoryBytes", o.MemoryBytes, minMemoryBytes)
 	least("WriteBufferBytes", o.WriteBufferBytes, minBufferBytes)
 	least("ColumnBufferBytes", o.ColumnBufferBytes, minBufferBytes)
+	least("TableBytes", o.TableBytes, minTableBytes)
 	least("FileBytes", o.FileBytes, minFileBytes)
 	least("OpenFiles", int64(o.OpenFiles), minOpenFiles)
 	least("BackgroundThreads", int64(o.BackgroundThreads), 1)

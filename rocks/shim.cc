@@ -8,7 +8,9 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
+#include <rocksdb/sst_file_writer.h>
 #include <rocksdb/version.h>
+#include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
 
 // rocksdb/c.h leaves these types open; db/c.cc closes them like this. Checked
@@ -27,6 +29,11 @@ struct tm_scan {
   std::unique_ptr<rocksdb::Iterator> it;
 };
 
+struct tm_file {
+  rocksdb::SstFileWriter writer;
+  tm_file(const rocksdb::Options& o, rocksdb::ColumnFamilyHandle* cf) : writer(rocksdb::EnvOptions(), o, cf) {}
+};
+
 // Exists only in a library that was built with assertions.
 extern "C" __attribute__((weak)) void* tm_sync_point() __asm__("_ZN7rocksdb9SyncPoint11GetInstanceEv");
 
@@ -40,10 +47,27 @@ char* copied(const std::string& s) {
 
 char* failure(const rocksdb::Status& s) { return s.ok() ? nullptr : copied(s.ToString()); }
 
-rocksdb::WriteOptions unlogged() {
-  rocksdb::WriteOptions o;
-  o.disableWAL = true;
-  return o;
+// Calls f with each entry of a buffer; a null value means deleted.
+template <typename F>
+rocksdb::Status each(const char* at, size_t len, F f) {
+  const char* end = at + len;
+  while (at < end) {
+    uint32_t lengths[2];
+    memcpy(lengths, at, sizeof lengths);
+    at += sizeof lengths;
+    const rocksdb::Slice key(at, lengths[0]);
+    at += key.size();
+    rocksdb::Status s;
+    if (lengths[1] == TM_DELETED) {
+      s = f(key, nullptr);
+    } else {
+      const rocksdb::Slice value(at, lengths[1]);
+      at += value.size();
+      s = f(key, &value);
+    }
+    if (!s.ok()) return s;
+  }
+  return rocksdb::Status::OK();
 }
 
 char* append(char* to, const rocksdb::Slice& s) {
@@ -84,14 +108,40 @@ char* tm_get(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* key,
   return nullptr;
 }
 
-char* tm_put(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* key, size_t key_len,
-             const char* value, size_t value_len) {
-  return failure(db->rep->Put(unlogged(), cf->rep, rocksdb::Slice(key, key_len), rocksdb::Slice(value, value_len)));
+char* tm_write(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* entries, size_t len) {
+  rocksdb::WriteBatch batch;
+  rocksdb::Status s = each(entries, len, [&](const rocksdb::Slice& key, const rocksdb::Slice* value) {
+    return value ? batch.Put(cf->rep, key, *value) : batch.Delete(cf->rep, key);
+  });
+  if (!s.ok()) return failure(s);
+  rocksdb::WriteOptions o;
+  o.disableWAL = true;
+  return failure(db->rep->Write(o, &batch));
 }
 
-char* tm_delete(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* key, size_t key_len) {
-  return failure(db->rep->Delete(unlogged(), cf->rep, rocksdb::Slice(key, key_len)));
+char* tm_file_new(const rocksdb_options_t* o, rocksdb_column_family_handle_t* cf, const char* path, tm_file** out) {
+  auto f = std::make_unique<tm_file>(o->rep, cf->rep);
+  rocksdb::Status s = f->writer.Open(path);
+  if (s.ok()) *out = f.release();
+  return failure(s);
 }
+
+char* tm_file_add(tm_file* f, const char* entries, size_t len) {
+  return failure(each(entries, len, [&](const rocksdb::Slice& key, const rocksdb::Slice* value) {
+    return value ? f->writer.Put(key, *value) : f->writer.Delete(key);
+  }));
+}
+
+char* tm_file_ingest(tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* path) {
+  rocksdb::Status s = f->writer.Finish();
+  if (!s.ok()) return failure(s);
+  rocksdb::IngestExternalFileOptions o;
+  o.move_files = true;
+  o.write_global_seqno = false;  // it is in the MANIFEST, and the file stays as it is
+  return failure(db->rep->IngestExternalFile(cf->rep, {path}, o));
+}
+
+void tm_file_free(tm_file* f) { delete f; }
 
 tm_scan* tm_scan_new(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* start, size_t start_len,
                      const char* end, size_t end_len, int has_end) {

@@ -22,17 +22,29 @@ void tm_configure(rocksdb_options_t*, const tm_budget*);
 // the value, or -1 where there is none.
 char* tm_get(rocksdb_t*, rocksdb_column_family_handle_t*, const char* key, size_t key_len,
              char* buf, size_t cap, int64_t* length);
-char* tm_put(rocksdb_t*, rocksdb_column_family_handle_t*, const char* key, size_t key_len,
-             const char* value, size_t value_len);
-char* tm_delete(rocksdb_t*, rocksdb_column_family_handle_t*, const char* key, size_t key_len);
+
+// Entries travel in a buffer, one after another: two native uint32 lengths, of
+// key and value, then key and value. TM_DELETED as the second length says that
+// the key is deleted.
+#define TM_DELETED UINT32_MAX
+
+// Writes entries, in any order, to the column's write buffer.
+char* tm_write(rocksdb_t*, rocksdb_column_family_handle_t*, const char* entries, size_t len);
+
+// A file of entries in ascending order, which becomes a part of the column as a
+// whole. path is removed when that succeeds.
+typedef struct tm_file tm_file;
+char* tm_file_new(const rocksdb_options_t*, rocksdb_column_family_handle_t*, const char* path, tm_file** out);
+char* tm_file_add(tm_file*, const char* entries, size_t len);
+char* tm_file_ingest(tm_file*, rocksdb_t*, rocksdb_column_family_handle_t*, const char* path);
+void tm_file_free(tm_file*);
 
 // An iterator over [start, end) of what the column held when it was made.
 typedef struct tm_scan tm_scan;
 tm_scan* tm_scan_new(rocksdb_t*, rocksdb_column_family_handle_t*, const char* start, size_t start_len,
                      const char* end, size_t end_len, int has_end);
-// Copies entries to buf, each as two native uint32 lengths, key and value, and
-// says in *used how many bytes it wrote and in *need how many bytes the next
-// entry takes that did not fit; need is 0 at the end.
+// Copies entries to buf, and says in *used how many bytes it wrote and in *need
+// how many bytes the next entry takes that did not fit; need is 0 at the end.
 char* tm_scan_fill(tm_scan*, char* buf, size_t cap, size_t* used, size_t* need);
 void tm_scan_free(tm_scan*);
 

@@ -1,0 +1,154 @@
+package rocks
+
+// #include <stdlib.h>
+// #include "shim.h"
+import "C"
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"slices"
+	"unsafe"
+
+	"github.com/linxGnu/grocksdb"
+)
+
+const (
+	// fileEntries is from how many entries on a file of their own is cheaper
+	// than a way through the write buffer.
+	fileEntries = 256
+	// spillBytes is about how much goes to RocksDB in one call.
+	spillBytes = 256 << 10
+	// spillName is the directory of files on their way into the database.
+	spillName = "spill"
+)
+
+// spiller writes generations to RocksDB. It does not touch a DB's own fields,
+// so that it may run beside the DB's goroutine.
+type spiller struct {
+	dir     string
+	db      *grocksdb.DB
+	options *grocksdb.Options
+}
+
+// spill writes the dirty entries of g to a column, all or some of them: to
+// write them again is harmless. It sorts g.dirty.
+func (s spiller) spill(h *grocksdb.ColumnFamilyHandle, g *generation) error {
+	slices.Sort(g.dirty)
+	if len(g.dirty) < fileEntries {
+		return g.each(func(buf []byte) error {
+			if msg := C.tm_write(cDB(s.db), cColumn(h), bytesOf(buf), C.size_t(len(buf))); msg != nil {
+				return failure("write", s.dir, taken(msg))
+			}
+			return nil
+		})
+	}
+	return s.spillFile(h, g)
+}
+
+func (s spiller) spillFile(h *grocksdb.ColumnFamilyHandle, g *generation) (err error) {
+	file, err := os.CreateTemp(filepath.Join(s.dir, spillName), "*.sst")
+	if err != nil {
+		return &Error{Op: "write", Dir: s.dir, Message: err.Error(), Err: classifyOS(err)}
+	}
+	path := file.Name()
+	defer func() {
+		if rmErr := os.Remove(path); err != nil || rmErr != nil && !os.IsNotExist(rmErr) {
+			err = firstError(err, rmErr)
+		}
+	}()
+	if err := file.Close(); err != nil {
+		return &Error{Op: "write", Dir: s.dir, Message: err.Error(), Err: classifyOS(err)}
+	}
+	cPath := C.CString(path)
+	defer C.free(unsafe.Pointer(cPath))
+	var f *C.tm_file
+	if msg := C.tm_file_new(cOptions(s.options), cColumn(h), cPath, &f); msg != nil {
+		return failure("write", s.dir, taken(msg))
+	}
+	defer C.tm_file_free(f)
+	err = g.each(func(buf []byte) error {
+		if msg := C.tm_file_add(f, bytesOf(buf), C.size_t(len(buf))); msg != nil {
+			return failure("write", s.dir, taken(msg))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if msg := C.tm_file_ingest(f, cDB(s.db), cColumn(h), cPath); msg != nil {
+		return failure("write", s.dir, taken(msg))
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each calls f with the dirty entries as the shim takes them, some at a time.
+func (g *generation) each(f func(buf []byte) error) error {
+	var buf []byte
+	for _, key := range g.dirty {
+		e := g.entries[key]
+		length := uint32(len(e.value))
+		if e.deleted {
+			length = C.TM_DELETED
+		}
+		buf = binary.NativeEndian.AppendUint32(buf, uint32(len(key)))
+		buf = binary.NativeEndian.AppendUint32(buf, length)
+		buf = append(append(buf, key...), e.value...)
+		if len(buf) >= spillBytes {
+			if err := f(buf); err != nil {
+				return err
+			}
+			buf = buf[:0]
+		}
+	}
+	if len(buf) == 0 {
+		return nil
+	}
+	return f(buf)
+}
+
+// spillLive writes the dirty entries of one column's live generation, and keeps
+// them as clean ones.
+func (d *DB) spillLive(c *column) error {
+	if len(c.live.dirty) == 0 {
+		return nil
+	}
+	if err := d.spiller().spill(c.handle, c.live); err != nil {
+		return err
+	}
+	for _, key := range c.live.dirty {
+		c.live.entries[key].dirty = false
+	}
+	c.live.dirty = c.live.dirty[:0]
+	return nil
+}
+
+func (d *DB) spiller() spiller { return spiller{d.dir, d.db, d.options} }
+
+// makeRoom brings the table back within its budget.
+func (d *DB) makeRoom() error {
+	if d.liveBytes <= d.resources.options.TableBytes/2 {
+		return nil
+	}
+	d.settle()
+	for _, c := range d.columns {
+		if err := d.spillLive(c); err != nil {
+			return err
+		}
+	}
+	for _, c := range d.columns {
+		c.age()
+	}
+	d.liveBytes = 0
+	return nil
+}
