@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
@@ -117,7 +119,13 @@ func (m multipart) complete(ctx context.Context, parts []types.CompletedPart, si
 
 // patient is for requests that may be repeated without effect, and whose
 // failure would cost the whole object.
-func patient(o *s3.Options) { o.RetryMaxAttempts = 4 }
+func patient(o *s3.Options) {
+	o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = 4
+		o.MaxBackoff = 2 * time.Second
+		o.RateLimiter = ratelimit.None
+	})
+}
 
 // putParts is putWhole of a large body.
 func (s *Store) putParts(ctx context.Context, key *string, body upload.Body, c conditions) (version string, err error) {

@@ -84,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 2
-		o.MaxBackoff = time.Second
+		o.MaxBackoff = 100 * time.Millisecond
 		o.RateLimiter = ratelimit.None
 	})
 }

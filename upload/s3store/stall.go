@@ -86,11 +86,21 @@ func (w *watched) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		w.timer.Reset(w.patience)
-	case err != io.EOF && w.err == nil:
-		w.err = err
+	case err != io.EOF:
+		if w.err == nil {
+			w.err = err
+		}
+		err = unrepeatable{err}
 	}
 	return n, err
 }
+
+// unrepeatable is an error after which the SDK must not try again: a body that
+// cannot be read now is for the caller to make anew.
+type unrepeatable struct{ error }
+
+func (unrepeatable) RetryableError() bool { return false }
+func (u unrepeatable) Unwrap() error      { return u.error }
 
 func (w *watched) Seek(offset int64, whence int) (int64, error) {
 	w.timer.Stop()
