@@ -33,6 +33,8 @@ type Options struct {
 	Probe bool
 	// Retry bounds the tries of each operation. Attempts of one: a single try.
 	Retry upload.RetryOptions
+	// File is what a file:// URL does not state. Its Create counts as well.
+	File filestore.Options
 	// S3 is what an s3:// URL does not state. Its Bucket and Prefix are the
 	// URL's, as are Endpoint and Region where the URL has them.
 	S3 s3store.Options
@@ -60,7 +62,8 @@ func open(ctx context.Context, rawURL string, o Options) (upload.Store, error) {
 		if rest == "" {
 			return nil, errors.New("no path: write file:///path/of/directory")
 		}
-		return filestore.Open(rest, filestore.Options{Create: o.Create})
+		o.File.Create = o.File.Create || o.Create
+		return filestore.Open(rest, o.File)
 	case "mem":
 		return named(rest), nil
 	case "s3":
