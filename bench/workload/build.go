@@ -1,0 +1,102 @@
+package workload
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/sink"
+)
+
+// Info says what a job is.
+type Info struct {
+	Name   string
+	Help   string // one line
+	Seeded bool   // it makes its events, and reads no input
+
+	keys      bool // Options.Keys means something
+	finalOnly bool // it cannot emit changes
+	build     func(*builder)
+}
+
+// jobs is in the order in which they are listed.
+var jobs = []Info{
+	{Name: "wordcount", Help: "lines of text: how often each word comes (runs of letters and digits, in lower case)", build: wordcount},
+	{Name: "flights", Help: "flights of Parquet, CSV or JSONL files: delays by route, and the 20 airports with the greatest mean delay", finalOnly: true, build: flights},
+	{Name: "count", Help: "seeded keys, evenly spread: how often each comes", Seeded: true, keys: true, build: count},
+	{Name: "count-hot", Help: "seeded keys, nine of ten out of a tenth of them: how often each comes", Seeded: true, keys: true, build: countHot},
+	{Name: "q0", Help: "seeded bids, passed through", Seeded: true, build: q0},
+	{Name: "q17", Help: "seeded bids: statistics of the prices of each auction and day", Seeded: true, build: q17},
+	{Name: "q18", Help: "seeded bids: the last of each bidder on each auction, whole", Seeded: true, build: q18},
+}
+
+// Jobs lists the jobs.
+func Jobs() []Info { return slices.Clone(jobs) }
+
+// Results is what can be asked of a job when it has run.
+type Results struct {
+	// Digest is that of the job's rows, where it was asked for, else nil; of
+	// flights, that of the routes.
+	Digest *sink.DigestResult
+	// Records is how many records the sources have in all; 0: not known.
+	Records int64
+}
+
+// Build makes the job of that name.
+func Build(name string, o Options) (*engine.Job, *Results, error) {
+	i := slices.IndexFunc(jobs, func(j Info) bool { return j.Name == name })
+	if i < 0 {
+		var names []string
+		for _, j := range jobs {
+			names = append(names, j.Name)
+		}
+		return nil, nil, fmt.Errorf("%w: no job %q: the jobs are %s", ErrOptions, name, strings.Join(names, ", "))
+	}
+	if err := o.validate(jobs[i]); err != nil {
+		return nil, nil, err
+	}
+	b := &builder{job: engine.NewJob(name), options: o, results: &Results{}}
+	jobs[i].build(b)
+	if b.err != nil {
+		return nil, nil, b.err
+	}
+	if err := b.job.Validate(); err != nil {
+		return nil, nil, err
+	}
+	return b.job, b.results, nil
+}
+
+// builder is what a job is built with.
+type builder struct {
+	job     *engine.Job
+	options Options
+	results *Results
+	err     error
+}
+
+// output sends the rows to where the options say, under a directory of its own
+// if sub is not empty, and into the digest if it is asked for.
+func output[T sink.Hasher](b *builder, rows engine.Stream[T], operator, sub string, digest bool, opts ...engine.Option) {
+	var sinks []engine.Sink[T]
+	switch dir := b.options.Output; dir {
+	case "", OutputNone:
+	case OutputStdout:
+		sinks = append(sinks, sink.Stdout[T]())
+	default:
+		sinks = append(sinks, sink.JSONL[T](filepath.Join(dir, sub)))
+	}
+	if digest && b.options.Digest {
+		b.results.Digest = &sink.DigestResult{}
+		sinks = append(sinks, sink.Digest[T](b.results.Digest))
+	}
+	switch len(sinks) {
+	case 0:
+		rows.To(operator, sink.Discard[T](), opts...)
+	case 1:
+		rows.To(operator, sinks[0], opts...)
+	default:
+		rows.To(operator, sink.Tee(sinks...), opts...)
+	}
+}
