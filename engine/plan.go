@@ -1,7 +1,5 @@
 package engine
 
-import "github.com/tidemark/tidemark/engine/checkpoint"
-
 // plan is a job at one parallelism: how wide each operator is, and which of
 // them share a goroutine. A vertex is a chain of operators that need no
 // exchange between them, named for the first.
@@ -59,24 +57,4 @@ func (pl *plan) width(n *node, parallelism int) int {
 		}
 	}
 	return max(widest, 1)
-}
-
-// chain returns the operators of the vertex that p heads, inputs first.
-func (pl *plan) chain(p *planned) []*planned {
-	var ops []*planned
-	for _, o := range pl.nodes {
-		if o.head == p {
-			ops = append(ops, o)
-		}
-	}
-	return ops
-}
-
-// operatorIDs returns the names of operators, for a person.
-func operatorIDs(ops []*planned) []checkpoint.OperatorID {
-	ids := make([]checkpoint.OperatorID, len(ops))
-	for i, o := range ops {
-		ids[i] = o.id
-	}
-	return ids
 }

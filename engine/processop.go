@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/state"
+)
+
+// processOp runs a Processor.
+type processOp[K comparable, T, U any] struct {
+	*opInfo
+	make      func() Processor[K, T, U]
+	processor Processor[K, T, U]
+	key       keyContext[K]
+	out       *buffer[U]
+	registry  *state.Registry
+}
+
+func buildProcess[K comparable, T, U any](a *assembly, p *planned, key func(T) K, codec state.KeyCodec[K], newProcessor func() Processor[K, T, U]) {
+	var process []func(*batch[K, T]) error
+	for i, info := range a.infos(p) {
+		op := &processOp[K, T, U]{opInfo: info, make: newProcessor, out: newBuffer[U](a, p, info)}
+		op.key = keyContext[K]{stale: true, codec: codec, groups: a.groups}
+		op.key.current = &op.key.own
+		a.addOperator(p, i, op)
+		process = append(process, op.process)
+	}
+	connectKeyed(a, p, key, codec, process)
+}
+
+func (o *processOp[K, T, U]) open(ctx context.Context, op opening) error {
+	if o.processor = o.make(); o.processor == nil {
+		return Permanent(o.fail("open", fmt.Errorf("the function given to Process returned no processor")))
+	}
+	backend, err := op.backends.Open(ctx, state.OpenRequest{
+		Operator: o.id, Index: o.index, Attempt: op.attempt, KeyGroups: op.groups, Restored: op.restored, Handles: op.handles,
+	})
+	if err != nil {
+		return o.fail("open state", err)
+	}
+	o.registry = state.NewRegistry(backend, o.key.codec.Signature(), op.states)
+	if err := o.processor.Open(OpenContext{Context: ctx, Operator: o.id, Index: o.index, Parallelism: o.parallelism, States: o.registry}); err != nil {
+		return o.fail("open", err)
+	}
+	if err := o.registry.Err(); err != nil {
+		return o.fail("open states", err)
+	}
+	return nil
+}
+
+func (o *processOp[K, T, U]) process(b *batch[K, T]) error {
+	before := o.sub.enter(o.opInfo)
+	o.counters.in.Add(int64(len(b.records)))
+	c, out := Context[K]{&o.key}, Out[U]{o.out}
+	for i := range b.records {
+		o.key.set(b.keys[i], b.hashes[i])
+		if err := o.processor.Process(c, b.records[i], out); err != nil {
+			return o.fail(fmt.Sprintf("process record of key %v", b.keys[i]), err)
+		}
+	}
+	o.sub.leave(before)
+	return o.out.err
+}
+
+func (o *processOp[K, T, U]) finish(ctx context.Context) error {
+	out := Out[U]{o.out}
+	if f, ok := o.processor.(KeyFinisher[K, U]); ok {
+		c := Context[K]{&o.key}
+		err := o.registry.EachKey(ctx, func(cur *state.Current) (err error) {
+			if o.key.key, _, err = o.key.codec.Decode(cur.Key); err != nil {
+				return err
+			}
+			o.key.current, o.key.stale = cur, false
+			if err := f.FinishKey(c, out); err != nil {
+				return fmt.Errorf("key %v: %w", o.key.key, err)
+			}
+			return o.out.err
+		})
+		o.key.current, o.key.stale = &o.key.own, true
+		if err != nil {
+			return o.fail("finish keys", err)
+		}
+	}
+	if f, ok := o.processor.(Finisher[U]); ok {
+		if err := f.Finish(out); err != nil {
+			return o.fail("finish", err)
+		}
+	}
+	return o.out.err
+}
+
+func (o *processOp[K, T, U]) snapshot(ctx context.Context, b checkpoint.Barrier) (opSnapshot, error) {
+	pending, err := o.registry.Snapshot(ctx, b)
+	if err != nil {
+		return opSnapshot{}, o.fail("snapshot", err)
+	}
+	return opSnapshot{o.registry.OperatorStates(), pending}, nil
+}
+
+func (o *processOp[K, T, U]) committed(_ context.Context, id checkpoint.ID) error {
+	o.registry.Committed(id)
+	return nil
+}
+
+func (o *processOp[K, T, U]) aborted(id checkpoint.ID) { o.registry.Aborted(id) }
+
+func (o *processOp[K, T, U]) publish(context.Context) error { return nil }
+
+func (o *processOp[K, T, U]) close() error {
+	if o.registry == nil {
+		return nil
+	}
+	return o.registry.Close()
+}

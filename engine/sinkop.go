@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/state"
+)
+
+// sinkOp writes to a sink. What a checkpoint prepared is held, and is part of
+// every snapshot, until it has been published.
+type sinkOp[T any] struct {
+	*opInfo
+	sink     Sink[T]
+	writer   Writer[T]
+	registry *state.Registry
+	held     []prepared // by checkpoint id
+}
+
+// prepared is output that is durable and not yet visible.
+type prepared struct {
+	id      checkpoint.ID
+	pending []byte
+}
+
+func buildSink[T any](a *assembly, p *planned, s Sink[T]) {
+	var ops []target[T]
+	for i, info := range a.infos(p) {
+		op := &sinkOp[T]{opInfo: info, sink: s}
+		a.addOperator(p, i, op)
+		ops = append(ops, op)
+	}
+	if a.attempt != nil {
+		a.attempt.recover[p.id] = s.Recover
+	}
+	connect(a, p, ops)
+}
+
+func (o *sinkOp[T]) open(ctx context.Context, op opening) (err error) {
+	// What was restored pending has been published by Recover.
+	states := slices.DeleteFunc(slices.Clone(op.states), func(s checkpoint.OperatorState) bool { return s.Name == statePending })
+	o.registry = state.NewRegistry(nil, "", states)
+	o.writer, err = o.sink.Open(SinkContext{
+		Context: ctx, Operator: o.id, Index: o.index, Parallelism: o.parallelism,
+		Epoch: op.epoch, Attempt: op.attempt, States: o.registry,
+	})
+	if err == nil {
+		err = o.registry.Err()
+	}
+	if err != nil {
+		return o.fail("open", err)
+	}
+	return nil
+}
+
+func (o *sinkOp[T]) push(records []T) error {
+	before := o.sub.enter(o.opInfo)
+	o.counters.in.Add(int64(len(records)))
+	if err := o.writer.Write(o.sub.ctx, records); err != nil {
+		return o.fail("write", err)
+	}
+	o.sub.leave(before)
+	return nil
+}
+
+func (o *sinkOp[T]) finish(context.Context) error { return nil }
+
+func (o *sinkOp[T]) snapshot(ctx context.Context, b checkpoint.Barrier) (opSnapshot, error) {
+	pending, err := o.writer.Prepare(ctx, b.ID)
+	if err != nil {
+		return opSnapshot{}, o.fail("prepare", err)
+	}
+	if pending != nil {
+		o.held = append(o.held, prepared{b.ID, pending})
+	}
+	all := append(o.registry.OperatorStates(), heldState(o.held))
+	return opSnapshot{state: all}, nil
+}
+
+func (o *sinkOp[T]) committed(ctx context.Context, id checkpoint.ID) error {
+	n := 0
+	var pending [][]byte
+	for n < len(o.held) && o.held[n].id <= id {
+		pending = append(pending, o.held[n].pending)
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	if err := o.publishAll(ctx, pending); err != nil {
+		return err
+	}
+	o.held = slices.Delete(o.held, 0, n)
+	return nil
+}
+
+// publishTries and publishPause bound how a failing Publish is retried; the
+// pause doubles each time.
+const (
+	publishTries = 4
+	publishPause = 100 * time.Millisecond
+)
+
+func (o *sinkOp[T]) publishAll(ctx context.Context, pending [][]byte) error {
+	pause := publishPause
+	for try := 1; ; try++ {
+		err := o.writer.Publish(ctx, pending)
+		switch {
+		case err == nil:
+			return nil
+		case try == publishTries || ctx.Err() != nil || IsPermanent(err):
+			return o.fail("publish", err)
+		}
+		o.sub.attempt.log.Warn("publishing failed, trying again", "operator", o.id, "subtask", o.index, "error", err)
+		select {
+		case <-time.After(pause):
+			pause *= 2
+		case <-ctx.Done():
+			return o.fail("publish", context.Cause(ctx))
+		}
+	}
+}
+
+func (o *sinkOp[T]) aborted(checkpoint.ID) {}
+
+func (o *sinkOp[T]) publish(ctx context.Context) error {
+	pending, err := o.writer.Prepare(ctx, 0)
+	if err != nil {
+		return o.fail("prepare", err)
+	}
+	if pending == nil {
+		return nil
+	}
+	return o.publishAll(ctx, [][]byte{pending})
+}
+
+func (o *sinkOp[T]) close() error {
+	if o.writer == nil {
+		return nil
+	}
+	return o.writer.Close()
+}
+
+func heldState(held []prepared) checkpoint.OperatorState {
+	s := checkpoint.OperatorState{Name: statePending, Redistribution: checkpoint.Split, Codec: "uvarint id, opaque"}
+	for _, h := range held {
+		s.Items = append(s.Items, append(binary.AppendUvarint(nil, uint64(h.id)), h.pending...))
+	}
+	return s
+}
+
+// restoredPending returns what the sinks' subtasks held at a checkpoint, in
+// the order of checkpoints and subtasks.
+func restoredPending(snaps []checkpoint.OperatorSnapshot) ([][]byte, error) {
+	var held []prepared
+	for _, snap := range snaps {
+		for _, s := range snap.State {
+			if s.Name != statePending {
+				continue
+			}
+			for _, item := range s.Items {
+				id, n := binary.Uvarint(item)
+				if n <= 0 {
+					return nil, fmt.Errorf("operator %q subtask %d: state %q: item without a checkpoint id: the checkpoint is damaged", snap.Operator, snap.Index, statePending)
+				}
+				held = append(held, prepared{checkpoint.ID(id), item[n:]})
+			}
+		}
+	}
+	slices.SortStableFunc(held, func(a, b prepared) int { return cmp.Compare(a.id, b.id) })
+	var pending [][]byte
+	for _, h := range held {
+		pending = append(pending, h.pending)
+	}
+	return pending, nil
+}

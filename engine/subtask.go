@@ -1,0 +1,454 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"runtime/pprof"
+	"sync"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/state"
+)
+
+// eventKind is what a subtask's head has to say.
+type eventKind uint8
+
+const (
+	eventWorked  eventKind = iota // records were processed, there may be more
+	eventLull                     // the same, but it may take a while for more to come
+	eventIdle                     // nothing to do until woken
+	eventBarrier                  // a barrier has arrived on all inputs
+	eventSkipped                  // a checkpoint's barrier will not arrive on all inputs
+	eventEnd                      // all inputs have ended
+)
+
+type event struct {
+	kind    eventKind
+	wait    time.Duration // eventIdle: wake up after it; zero: when woken only
+	aligned aligned
+	skipped checkpoint.Barrier
+}
+
+// head is where a subtask's records come in: a source or an input gate.
+type head interface {
+	// step does a batch's worth of work, or says why there is none.
+	step() (event, error)
+	// abort tells that a checkpoint will never be.
+	abort(id checkpoint.ID)
+}
+
+// gateHead feeds what comes through a gate to the first operator of a chain.
+type gateHead[K comparable, T any] struct {
+	gate    *gate[K, T]
+	process func(*batch[K, T]) error
+}
+
+func (h *gateHead[K, T]) step() (event, error) {
+	ev, b := h.gate.poll()
+	if b != nil {
+		return ev, h.process(b)
+	}
+	return ev, nil
+}
+
+func (h *gateHead[K, T]) abort(id checkpoint.ID) { h.gate.abort(id) }
+
+// flusher is a buffer without its type.
+type flusher interface{ flush() error }
+
+// subtask is one goroutine of an attempt: a chain of operators behind a head.
+// All fields belong to it, except where they say otherwise.
+type subtask struct {
+	id      checkpoint.SubtaskID
+	ctx     context.Context
+	attempt *attempt
+	wake    chan struct{} // something is in the mailbox or the gate
+	mailbox mailbox       // any goroutine
+
+	head      head
+	ops       []operator // inputs before their consumers
+	nodes     []*planned // of ops
+	buffers   []flusher
+	exchanges []exchange
+
+	source    bool    // the head is a source
+	exhausted bool    // and it has no more records
+	ended     bool    // all records have been processed, the outputs ended
+	at        *opInfo // the operator whose code is running, nil: none
+	persist   persisting
+}
+
+func newSubtask(ctx context.Context, id checkpoint.SubtaskID, a *attempt) *subtask {
+	s := &subtask{id: id, ctx: ctx, attempt: a, wake: make(chan struct{}, 1)}
+	s.mailbox.wake, s.mailbox.parent = s.wake, ctx
+	s.persist.running = map[checkpoint.ID]context.CancelFunc{}
+	return s
+}
+
+// enter notes whose code is about to run, for blame and profiles; leave takes
+// it back. After an error or a panic it stays, and so names the culprit.
+func (s *subtask) enter(o *opInfo) (before *opInfo) {
+	before, s.at = s.at, o
+	s.label(phaseProcess)
+	return before
+}
+
+func (s *subtask) leave(before *opInfo) {
+	s.at = before
+	s.label(phaseProcess)
+}
+
+func (s *subtask) label(ph phase) {
+	if s.at != nil && s.at.labels[ph] != nil {
+		pprof.SetGoroutineLabels(s.at.labels[ph])
+	}
+}
+
+// guard turns a panic of f into an error that names the operator.
+func (s *subtask) guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p := &PanicError{Operator: s.id.Vertex, Value: v, Stack: debug.Stack()}
+			if s.at != nil {
+				p.Operator = s.at.id
+			}
+			err = p
+		}
+	}()
+	return f()
+}
+
+// open opens the operators from what each starts from.
+func (s *subtask) open(openings []opening) error {
+	for i, op := range s.ops {
+		s.at = op.info()
+		if err := op.open(s.ctx, openings[i]); err != nil {
+			return err
+		}
+	}
+	s.at = s.ops[0].info()
+	s.label(phaseProcess)
+	return nil
+}
+
+// close ends what the subtask owns.
+func (s *subtask) close() error {
+	s.persist.cancelAll()
+	s.persist.wait.Wait()
+	s.mailbox.close()
+	var errs []error
+	for i := len(s.ops) - 1; i >= 0; i-- {
+		s.at = s.ops[i].info()
+		if err := s.guard(s.ops[i].close); err != nil {
+			errs = append(errs, s.at.fail("close", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// run processes records and messages until it is told to stop.
+func (s *subtask) run() error {
+	for {
+		if err := context.Cause(s.ctx); err != nil {
+			return err
+		}
+		for _, m := range s.mailbox.take() {
+			if m.kind == messageStop {
+				return nil
+			}
+			if err := s.handle(m); err != nil {
+				return err
+			}
+		}
+		ev := event{kind: eventIdle}
+		if !s.ended && !s.exhausted {
+			var err error
+			if ev, err = s.head.step(); err != nil {
+				return err
+			}
+		}
+		var err error
+		switch ev.kind {
+		case eventLull:
+			err = s.flush()
+		case eventIdle:
+			if err = s.flush(); err == nil {
+				s.wait(ev.wait)
+			}
+		case eventBarrier:
+			err = s.checkpoint(ev.aligned)
+		case eventSkipped:
+			s.decline(ev.skipped.ID, ev.skipped.Epoch, fmt.Errorf("an input skipped the barrier of checkpoint %v and delivered a newer one", ev.skipped.ID))
+		case eventEnd:
+			err = s.end()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// end handles the end of a subtask's input. A source stays as it is until all
+// sources are exhausted; everything else finishes.
+func (s *subtask) end() error {
+	if s.source {
+		s.exhausted = true
+		s.attempt.exhausted()
+		return s.flush()
+	}
+	return s.finish()
+}
+
+// finish lets the operators finish one after the other, each behind the last
+// record of those before it, and ends the outputs.
+func (s *subtask) finish() error {
+	for _, op := range s.ops {
+		before := s.enter(op.info())
+		if err := op.finish(s.ctx); err != nil {
+			return err
+		}
+		s.leave(before)
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	for _, x := range s.exchanges {
+		x.end()
+	}
+	s.ended = true
+	s.attempt.ended()
+	return nil
+}
+
+// flush sends on all that is buffered.
+func (s *subtask) flush() error {
+	for _, b := range s.buffers {
+		if err := b.flush(); err != nil {
+			return err
+		}
+	}
+	for _, x := range s.exchanges {
+		if err := x.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *subtask) wait(d time.Duration) {
+	var after <-chan time.Time
+	if d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		after = t.C
+	}
+	select {
+	case <-s.wake:
+	case <-after:
+	case <-s.ctx.Done():
+	}
+}
+
+// handle acts on a message.
+func (s *subtask) handle(m message) error {
+	switch m.kind {
+	case messageTrigger:
+		return s.trigger(m.barrier)
+	case messageDrain:
+		return s.finish()
+	case messageCommitted:
+		for _, op := range s.ops {
+			s.at = op.info()
+			if err := op.committed(s.ctx, m.id); err != nil {
+				return err
+			}
+		}
+	case messageAborted:
+		s.head.abort(m.id)
+		for _, op := range s.ops {
+			op.aborted(m.id)
+		}
+	case messagePublish:
+		for _, op := range s.ops {
+			s.at = op.info()
+			if err := op.publish(s.ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// trigger starts a checkpoint that did not come with the records: at a source,
+// or the final one, when all records are behind.
+func (s *subtask) trigger(b checkpoint.Barrier) error {
+	switch {
+	case b.Kind == checkpoint.Final && !s.ended:
+		s.decline(b.ID, b.Epoch, errors.New("final checkpoint before the input has ended"))
+	case b.Kind != checkpoint.Final && s.ended:
+		s.decline(b.ID, b.Epoch, errDraining)
+	default:
+		return s.checkpoint(aligned{barrier: b, start: max(0, time.Since(b.Triggered))})
+	}
+	return nil
+}
+
+// checkpoint sends the barrier on, fixes the state of all operators, and has
+// it persisted beside the records.
+func (s *subtask) checkpoint(al aligned) error {
+	b := al.barrier
+	s.at = s.ops[0].info()
+	s.label(phaseAlign)
+	if !s.ended {
+		if err := s.flush(); err != nil {
+			return err
+		}
+		for _, x := range s.exchanges {
+			x.barrier(b)
+		}
+	}
+	start := time.Now()
+	s.label(phaseSnapshot)
+	snaps, err := s.snapshot(b)
+	sync := time.Since(start)
+	s.at = s.ops[0].info()
+	s.label(phaseProcess)
+	c := s.ops[0].info().counters
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrBroken) || IsPermanent(err) || s.ctx.Err() != nil:
+		return err
+	default:
+		s.decline(b.ID, b.Epoch, err)
+		return nil
+	}
+	c.snapshots.Add(1)
+	c.align.Add(int64(al.align))
+	c.sync.Add(int64(sync))
+	raise(&c.alignLongest, int64(al.align))
+	raise(&c.syncLong, int64(sync))
+	s.persistAsync(b, snaps, checkpoint.Timings{Start: al.start, Align: al.align, Sync: sync})
+	return nil
+}
+
+// snapshot fixes the state of every operator, or of none.
+func (s *subtask) snapshot(b checkpoint.Barrier) (snaps []opSnapshot, err error) {
+	if err := s.persist.room(); err != nil {
+		return nil, err
+	}
+	for _, op := range s.ops {
+		s.at = op.info()
+		snap, err := op.snapshot(s.ctx, b)
+		if err != nil {
+			release(snaps)
+			return nil, err
+		}
+		snaps = append(snaps, snap)
+	}
+	return snaps, nil
+}
+
+func release(snaps []opSnapshot) {
+	for _, snap := range snaps {
+		if snap.pending != nil {
+			snap.pending.Release()
+		}
+	}
+}
+
+func (s *subtask) decline(id checkpoint.ID, epoch checkpoint.Epoch, reason error) {
+	s.ops[0].info().counters.declined.Add(1)
+	s.attempt.decline(s.id, id, epoch, reason)
+}
+
+// maxPersisting is how many snapshots of a subtask may be on their way to the
+// store at once.
+const maxPersisting = 4
+
+// persisting are the snapshots of a subtask on their way to the store. Any
+// goroutine may cancel one.
+type persisting struct {
+	mu      sync.Mutex
+	running map[checkpoint.ID]context.CancelFunc
+	wait    sync.WaitGroup
+}
+
+func (p *persisting) room() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.running) >= maxPersisting {
+		return fmt.Errorf("%d earlier snapshots are still on their way to the store", len(p.running))
+	}
+	return nil
+}
+
+func (p *persisting) cancel(id checkpoint.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if cancel := p.running[id]; cancel != nil {
+		cancel()
+	}
+}
+
+func (p *persisting) cancelAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, cancel := range p.running {
+		cancel()
+	}
+}
+
+// persistAsync makes snapshots durable, then acknowledges the checkpoint.
+func (s *subtask) persistAsync(b checkpoint.Barrier, snaps []opSnapshot, t checkpoint.Timings) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.persist.mu.Lock()
+	s.persist.running[b.ID] = cancel
+	s.persist.mu.Unlock()
+	s.persist.wait.Go(func() {
+		start := time.Now()
+		operators, err := s.persistAll(ctx, snaps)
+		t.Async = time.Since(start)
+		cancelled := ctx.Err() != nil
+		cancel()
+		s.persist.mu.Lock()
+		delete(s.persist.running, b.ID)
+		s.persist.mu.Unlock()
+		switch {
+		case err == nil:
+			s.attempt.ack(checkpoint.Ack{Checkpoint: b.ID, Epoch: b.Epoch, Subtask: s.id, Operators: operators, Timings: t})
+		case !cancelled:
+			s.decline(b.ID, b.Epoch, err)
+		}
+	})
+}
+
+func (s *subtask) persistAll(ctx context.Context, snaps []opSnapshot) (operators []checkpoint.OperatorSnapshot, err error) {
+	for i, snap := range snaps {
+		o := s.ops[i].info()
+		if o.labels[phasePersist] != nil {
+			pprof.SetGoroutineLabels(o.labels[phasePersist])
+		}
+		done := checkpoint.OperatorSnapshot{Operator: o.id, Index: o.index, State: snap.state}
+		if snap.pending != nil {
+			if done.Keyed, err = persistOne(ctx, snap.pending); err != nil {
+				release(snaps[i+1:])
+				return nil, o.fail("persist", err)
+			}
+		}
+		operators = append(operators, done)
+	}
+	return operators, nil
+}
+
+// persistOne persists a snapshot; a panic in the backend is an error like any.
+func persistOne(ctx context.Context, p state.Pending) (h checkpoint.StateHandle, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return p.Persist(ctx)
+}
