@@ -1,0 +1,101 @@
+# Tidemark. `make help` lists the targets.
+
+SHELL      := /bin/bash
+CACHE      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidemark
+TOOLS      := $(CACHE)/bin
+VERSITYGW  := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BENCHSTAT  := golang.org/x/perf/cmd/benchstat@latest
+TAGS       := grocksdb_clean_link
+ROCKSDB    := $(CACHE)/rocksdb-7.8.3
+SEED       ?= 1
+N          ?= 50
+# The packages that need no cgo: all but rocks and what wires it.
+PURE       := ./engine/... ./incremental/... ./upload/... ./coordinator/...
+
+export PATH := $(TOOLS):$(PATH)
+export TIDEMARK_REQUIRE_S3 := 1
+# A release build of RocksDB (make rocksdb) is used where it lies in the cache.
+ifneq ($(wildcard $(ROCKSDB)/librocksdb.a),)
+export CGO_LDFLAGS := -L$(ROCKSDB)
+endif
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-zA-Z_-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## Install the Debian packages and Go modules that the build needs
+	@.ci/deps
+	@go mod download
+
+.PHONY: build
+build: deps ## Build bin/tidemark
+	go build -tags $(TAGS) -o bin/tidemark ./cmd/tidemark
+
+.PHONY: run
+run: build ## Run the main job on real flights, with incremental checkpoints in ./data
+	rm -rf data/run
+	bin/tidemark run flights --input testdata/flights/flights-20k.jsonl --output data/run/out \
+		--checkpoint-store file://$(CURDIR)/data/run/checkpoints --interval 1s --parallelism 4 --rate-limit 4000
+	@echo; echo "airports by mean delay ($(CURDIR)/data/run/out/airports):"; cat data/run/out/airports/part-* | head -5
+	@echo; bin/tidemark checkpoints ls file://$(CURDIR)/data/run/checkpoints/flights
+
+$(TOOLS)/versitygw:
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install $(VERSITYGW)
+
+$(TOOLS)/golangci-lint:
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install $(GOLANGCI)
+
+$(TOOLS)/benchstat:
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install $(BENCHSTAT)
+
+.PHONY: tools
+tools: $(TOOLS)/versitygw $(TOOLS)/golangci-lint ## Install the S3 server and the linter that the tests use
+
+.PHONY: lint
+lint: deps tools ## gofmt, vet and the lint rules, walls between the packages included
+	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "not formatted (gofmt -w):"; echo "$$bad"; exit 1; fi
+	go vet -tags $(TAGS) ./...
+	golangci-lint run --build-tags $(TAGS) ./...
+
+.PHONY: test-nocgo
+test-nocgo: ## Test everything but rocks and its wiring without cgo
+	CGO_ENABLED=0 go test $(PURE)
+
+.PHONY: test-race
+test-race: ## Test under the race detector where goroutines meet
+	go test -race -short -tags $(TAGS),invariants $(PURE) ./rocks/...
+
+.PHONY: test
+test: build lint test-nocgo test-race ## All tests: build, lint, unit, race, walls, end to end on a real S3 server
+	go test -tags $(TAGS) -timeout 20m ./rocks/... ./bench/... ./cmd/... .
+
+.PHONY: crash
+crash: build tools ## Kill the jobs with -9 N times at random moments and compare: make crash N=50 SEED=1
+	bin/tidemark bench crash --n $(N) --seed $(SEED)
+
+.PHONY: bench
+bench: build tools ## Run the benchmarks and write bench-report.md
+	bin/tidemark bench suite --report bench-report.md
+
+.PHONY: bench-compare
+bench-compare: deps $(TOOLS)/benchstat ## Compare the Go benchmarks with another commit: make bench-compare REF=<commit>
+	.ci/bench-compare $(REF)
+
+.PHONY: rocksdb
+rocksdb: deps ## Build a release library of RocksDB from Debian's source package, outside the work tree; used from then on
+	.ci/rocksdb $(ROCKSDB)
+
+.PHONY: image
+image: ## Build the container image
+	docker build -t tidemark .
+
+.PHONY: clean
+clean: ## Remove what was built and what make run wrote
+	rm -rf bin data
