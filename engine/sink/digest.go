@@ -27,9 +27,19 @@ func Digest[T Hasher](result *DigestResult) engine.Sink[T] { return &digest[T]{r
 // runs, subtasks that have committed nothing in the attempt yet are left out.
 type DigestResult struct {
 	mu    sync.Mutex
-	parts map[int]total // by subtask, all of the newest attempt
-	epoch checkpoint.Epoch
-	try   checkpoint.Attempt
+	of    execution
+	parts map[int]total // by subtask
+}
+
+// execution is the attempt that totals are of.
+type execution struct {
+	epoch   checkpoint.Epoch
+	attempt checkpoint.Attempt
+	ended   bool // they were restored
+}
+
+func (e execution) compare(o execution) int {
+	return cmp.Or(cmp.Compare(e.epoch, o.epoch), cmp.Compare(e.attempt, o.attempt))
 }
 
 // total is what a subtask has seen, the part of earlier attempts that it
@@ -51,33 +61,53 @@ func (r *DigestResult) Sum() (digest uint64, rows int64) {
 	return digest, rows
 }
 
-// take notes committed totals; doubled and late ones do no harm (I6).
-func (r *DigestResult) take(pending [][]byte) error {
+// restore forgets all but the totals that a checkpoint holds: those of the
+// newest attempt among them.
+func (r *DigestResult) restore(pending [][]byte) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of, r.parts = execution{ended: true}, map[int]total{}
+	for _, b := range pending {
+		of, index, t, err := decodeTotal(b)
+		if err != nil {
+			return err
+		}
+		of.ended = true
+		if c := of.compare(r.of); c > 0 {
+			r.of, r.parts = of, map[int]total{}
+		} else if c < 0 {
+			continue
+		}
+		r.keep(index, t)
+	}
+	return nil
+}
+
+// commit notes totals that a running attempt committed; doubled and late ones
+// do no harm (I6).
+func (r *DigestResult) commit(running execution, pending [][]byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, b := range pending {
-		d := decoder{rest: b}
-		d.version(digestVersion)
-		epoch, try := checkpoint.Epoch(d.uvarint()), checkpoint.Attempt(d.uvarint())
-		index := int(d.uvarint())
-		t := total{number: d.uvarint(), sum: d.uvarint(), rows: int64(d.uvarint())}
-		if err := d.end(); err != nil {
-			return engine.Permanent(fmt.Errorf("digest: %w", err))
+		of, index, t, err := decodeTotal(b)
+		if err != nil {
+			return err
 		}
-		switch c := cmp.Or(cmp.Compare(epoch, r.epoch), cmp.Compare(try, r.try)); {
-		case c < 0:
+		if of != running {
 			continue
-		case c > 0:
-			r.epoch, r.try, r.parts = epoch, try, nil
 		}
-		if r.parts == nil {
-			r.parts = make(map[int]total)
+		if r.of != running {
+			r.of, r.parts = running, map[int]total{}
 		}
-		if was, ok := r.parts[index]; !ok || was.number < t.number {
-			r.parts[index] = t
-		}
+		r.keep(index, t)
 	}
 	return nil
+}
+
+func (r *DigestResult) keep(index int, t total) {
+	if was, ok := r.parts[index]; !ok || was.number < t.number {
+		r.parts[index] = t
+	}
 }
 
 type digest[T Hasher] struct{ result *DigestResult }
@@ -85,10 +115,7 @@ type digest[T Hasher] struct{ result *DigestResult }
 // Recover implements engine.Sink: what a restored checkpoint holds is all that
 // counts.
 func (s *digest[T]) Recover(_ context.Context, r engine.Recovery) error {
-	s.result.mu.Lock()
-	s.result.epoch, s.result.try, s.result.parts = 0, 0, nil
-	s.result.mu.Unlock()
-	return s.result.take(r.Pending)
+	return s.result.restore(r.Pending)
 }
 
 // restoredTotal is the item of a subtask's operator state.
@@ -98,7 +125,7 @@ type restoredTotal struct {
 }
 
 func (s *digest[T]) Open(c engine.SinkContext) (engine.Writer[T], error) {
-	w := &digestWriter[T]{result: s.result, context: c}
+	w := &digestWriter[T]{result: s.result, of: execution{epoch: c.Epoch, attempt: c.Attempt}, index: c.Index}
 	w.saved = state.NewOperatorList[restoredTotal](c, "digest", checkpoint.Split)
 	items, err := w.saved.Get()
 	if err != nil {
@@ -112,10 +139,11 @@ func (s *digest[T]) Open(c engine.SinkContext) (engine.Writer[T], error) {
 }
 
 type digestWriter[T Hasher] struct {
-	result  *DigestResult
-	context engine.SinkContext
-	saved   state.OperatorList[restoredTotal]
-	total   total
+	result *DigestResult
+	of     execution
+	index  int
+	saved  state.OperatorList[restoredTotal]
+	total  total
 }
 
 func (w *digestWriter[T]) Write(_ context.Context, batch []T) error {
@@ -126,24 +154,40 @@ func (w *digestWriter[T]) Write(_ context.Context, batch []T) error {
 	return nil
 }
 
-// digestVersion is the first byte of an encoded total. What follows, as
-// uvarints: epoch, attempt, index, number, sum, rows.
-const digestVersion = 1
-
 func (w *digestWriter[T]) Prepare(context.Context, checkpoint.ID) ([]byte, error) {
 	if err := w.saved.Set([]restoredTotal{{w.total.sum, w.total.rows}}); err != nil {
 		return nil, fmt.Errorf("save digest: %w", err)
 	}
 	w.total.number++
-	b := []byte{digestVersion}
-	for _, v := range [...]uint64{uint64(w.context.Epoch), uint64(w.context.Attempt), uint64(w.context.Index), w.total.number, w.total.sum, uint64(w.total.rows)} {
-		b = binary.AppendUvarint(b, v)
-	}
-	return b, nil
+	return encodeTotal(w.of, w.index, w.total), nil
 }
 
 func (w *digestWriter[T]) Publish(_ context.Context, pending [][]byte) error {
-	return w.result.take(pending)
+	return w.result.commit(w.of, pending)
 }
 
 func (w *digestWriter[T]) Close() error { return nil }
+
+// digestVersion is the first byte of an encoded total. What follows, as
+// uvarints: epoch, attempt, index, number, sum, rows.
+const digestVersion = 1
+
+func encodeTotal(of execution, index int, t total) []byte {
+	b := []byte{digestVersion}
+	for _, v := range [...]uint64{uint64(of.epoch), uint64(of.attempt), uint64(index), t.number, t.sum, uint64(t.rows)} {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}
+
+func decodeTotal(b []byte) (of execution, index int, t total, err error) {
+	d := decoder{rest: b}
+	d.version(digestVersion)
+	of = execution{epoch: checkpoint.Epoch(d.uvarint()), attempt: checkpoint.Attempt(d.uvarint())}
+	index = int(d.uvarint())
+	t = total{number: d.uvarint(), sum: d.uvarint(), rows: int64(d.uvarint())}
+	if err := d.end(); err != nil {
+		return of, index, t, engine.Permanent(fmt.Errorf("digest: %w", err))
+	}
+	return of, index, t, nil
+}

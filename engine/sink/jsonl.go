@@ -160,11 +160,13 @@ func publish(ctx context.Context, dir string, operator checkpoint.OperatorID, pe
 
 func publishPart(dir string, p part) error {
 	temp, final := filepath.Join(pendingDir(dir), p.tempName()), filepath.Join(dir, p.finalName())
-	err := os.Rename(temp, final)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("publish output: %w", err)
-	}
 	info, err := os.Stat(final)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.Rename(temp, final); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("publish output: %w", err)
+		}
+		info, err = os.Stat(final)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return engine.Permanent(fmt.Errorf("%w: neither %s nor %s exists, with %d bytes of checkpoint %d: bring back one of them, or start from another checkpoint",
