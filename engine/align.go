@@ -17,6 +17,7 @@ import (
 type aligner struct {
 	mode    Mode
 	ended   []bool
+	newest  []checkpoint.ID // delivered by each channel
 	open    int          // channels that have not ended
 	pending []*alignment // by checkpoint id
 	floor   checkpoint.ID
@@ -48,15 +49,16 @@ type alignOutcome struct {
 const rememberedAborts = 16
 
 func newAligner(mode Mode, channels int) *aligner {
-	return &aligner{mode: mode, ended: make([]bool, channels), open: channels}
+	return &aligner{mode: mode, ended: make([]bool, channels), newest: make([]checkpoint.ID, channels), open: channels}
 }
 
 // barrier tells that a channel delivered b. Doubled and late barriers are
 // ignored (I6).
 func (a *aligner) barrier(ch int, b checkpoint.Barrier, now time.Time) (out alignOutcome) {
-	if a.ended[ch] || b.ID <= a.floor || slices.Contains(a.aborted, b.ID) {
+	if a.ended[ch] || b.ID <= a.floor {
 		return out
 	}
+	a.newest[ch] = max(a.newest[ch], b.ID)
 	a.pending = slices.DeleteFunc(a.pending, func(p *alignment) bool {
 		skips := p.barrier.ID < b.ID && !p.delivered[ch]
 		if skips {
@@ -65,10 +67,18 @@ func (a *aligner) barrier(ch int, b checkpoint.Barrier, now time.Time) (out alig
 		}
 		return skips
 	})
+	if slices.Contains(a.aborted, b.ID) {
+		return out
+	}
 	i, found := slices.BinarySearchFunc(a.pending, b.ID, func(p *alignment, id checkpoint.ID) int {
 		return cmp.Compare(p.barrier.ID, id)
 	})
 	if !found {
+		if slices.ContainsFunc(a.newest, func(id checkpoint.ID) bool { return id > b.ID }) {
+			a.forget(b.ID)
+			out.skipped = append(out.skipped, b)
+			return out
+		}
 		a.pending = slices.Insert(a.pending, i, &alignment{barrier: b, delivered: make([]bool, len(a.ended)), first: now})
 	}
 	a.pending[i].delivered[ch] = true
