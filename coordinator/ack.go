@@ -179,6 +179,7 @@ func (m *machine) end(now time.Time, p pending, to State, c cause, reason error)
 func (m *machine) failed(_ time.Time, p pending, reason error) {
 	m.failures++
 	if m.failures == m.tolerable+1 && m.tolerable >= 0 && m.attempt.stage == running {
+		m.attempt.failing = true
 		m.do(fail{fmt.Errorf("%d checkpoints in a row failed, and %d are tolerated; the last was %d: %w", m.failures, m.tolerable, p.ID, reason)})
 	}
 }

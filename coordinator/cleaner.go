@@ -15,13 +15,13 @@ import (
 
 // Bounds of the cleaner.
 const (
-	deleteBatch   = 250
-	deleteTries   = 6
-	readTries     = 4
-	maxWaiting    = 100_000 // objects; more are left to a sweep
-	maxUnknown    = 100     // names that are remembered
-	cleanerPause  = 200 * time.Millisecond
-	deleteTimeout = time.Minute
+	deleteBatch  = 250
+	deleteTries  = 6
+	readTries    = 4
+	maxWaiting   = 100_000 // objects; more are left to a sweep
+	maxUnknown   = 100     // names that are remembered
+	cleanerPause = 200 * time.Millisecond
+	listingLimit = 10 // of the time that one request may take
 )
 
 // cleaner deletes what a commit left unreachable, what aborted checkpoints
@@ -32,14 +32,16 @@ type cleaner struct {
 	store  upload.Store
 	job    string
 	log    *slog.Logger
-	rate   int // deletes a second
+	rate   int           // deletes a second
+	limit  time.Duration // of one request
 	events *teller
 
 	registry *registry // of run's goroutine
 
 	mu struct {
 		sync.Mutex
-		collect  *collect // coalesced: what was dropped since, and what is kept now
+		dropped  []Ref // by commits, and not collected yet
+		kept     []Ref // by the newest commit
 		names    []string
 		sweeps   []sweep
 		finished bool
@@ -58,7 +60,7 @@ type sweep struct {
 
 func newCleaner(o Options, events *teller) *cleaner {
 	return &cleaner{
-		store: o.Store, job: o.Job, log: o.Logger, rate: o.DeletesPerSecond, events: events,
+		store: o.Store, job: o.Job, log: o.Logger, rate: o.DeletesPerSecond, limit: o.RequestTimeout, events: events,
 		registry: newRegistry(), wake: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 }
@@ -72,11 +74,8 @@ func (c *cleaner) add(work any) {
 	}
 	switch w := work.(type) {
 	case collect:
-		if c.mu.collect == nil {
-			c.mu.collect = &collect{}
-		}
-		c.mu.collect.dropped = append(c.mu.collect.dropped, w.dropped...)
-		c.mu.collect.kept = w.kept
+		c.mu.dropped = append(c.mu.dropped, w.dropped...)
+		c.mu.kept = w.kept
 	case discard:
 		c.mu.status.Doomed += len(w.names)
 		if room := maxWaiting - len(c.mu.names); len(w.names) > room {
@@ -87,6 +86,7 @@ func (c *cleaner) add(work any) {
 		c.mu.status.Waiting += len(w.names)
 	case sweep:
 		c.mu.sweeps = append(c.mu.sweeps, w)
+		c.mu.kept = w.kept
 	}
 	c.signal()
 }
@@ -96,7 +96,7 @@ func (c *cleaner) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.left = true
-	c.mu.collect, c.mu.names, c.mu.sweeps = nil, nil, nil
+	c.mu.dropped, c.mu.names, c.mu.sweeps = nil, nil, nil
 	c.mu.status.LeftToSweep += c.mu.status.Waiting
 	c.mu.status.Waiting = 0
 }
@@ -160,14 +160,16 @@ func (c *cleaner) take() (work any, finished bool) {
 	m := &c.mu
 	switch {
 	case m.status.Halted != nil:
-	case m.collect != nil:
-		work, m.collect = *m.collect, nil
+	case len(m.dropped) > 0:
+		work, m.dropped = collect{m.dropped, m.kept}, nil
 	case len(m.names) > 0:
 		n := min(deleteBatch, len(m.names))
 		work, m.names = discard{m.names[:n:n]}, m.names[n:]
 		m.status.Waiting -= n
 	case len(m.sweeps) > 0:
-		work, m.sweeps = m.sweeps[0], m.sweeps[1:]
+		// What was kept when the sweep was asked for may have been dropped and
+		// deleted since.
+		work, m.sweeps = sweep{m.kept, m.sweeps[0].dead}, m.sweeps[1:]
 	}
 	return work, m.finished
 }
@@ -177,7 +179,7 @@ func (c *cleaner) halt(err error) {
 	err = fmt.Errorf("nothing is deleted any more until the job is started again: %w", err)
 	c.mu.Lock()
 	c.mu.status.Halted = err
-	c.mu.collect, c.mu.names, c.mu.sweeps = nil, nil, nil
+	c.mu.dropped, c.mu.names, c.mu.sweeps = nil, nil, nil
 	c.mu.status.LeftToSweep += c.mu.status.Waiting
 	c.mu.status.Waiting = 0
 	c.mu.Unlock()
@@ -258,7 +260,9 @@ func (c *cleaner) manifest(ctx context.Context, ref Ref) (m *incremental.Manifes
 		if try > 0 && !pause(ctx, cleanerPause<<try) {
 			return nil, ctx.Err()
 		}
-		m, err = incremental.ReadManifest(ctx, c.store, ref.ID, ref.Epoch)
+		request, cancel := context.WithTimeout(ctx, c.limit)
+		m, err = incremental.ReadManifest(request, c.store, ref.ID, ref.Epoch)
+		cancel()
 		if err == nil {
 			return m, m.CheckJob(c.job)
 		}
@@ -280,7 +284,7 @@ func (c *cleaner) remove(ctx context.Context, names []string) bool {
 			if try > 0 && !pause(ctx, cleanerPause<<try) {
 				return false
 			}
-			request, cancel := context.WithTimeout(ctx, deleteTimeout)
+			request, cancel := context.WithTimeout(ctx, c.limit)
 			err = c.store.Delete(request, batch...)
 			cancel()
 			if err == nil || ctx.Err() != nil || permanent(err) {
@@ -315,7 +319,7 @@ func (c *cleaner) sweep(ctx context.Context, w sweep) error {
 	if err := c.keep(ctx, w.kept); err != nil {
 		return err
 	}
-	found, err := survey(ctx, c.store, func(o string) bool { return len(c.registry.keepers[o]) > 0 }, w.dead)
+	found, err := c.survey(ctx, w.dead)
 	if err != nil {
 		return err
 	}
@@ -328,7 +332,10 @@ func (c *cleaner) sweep(ctx context.Context, w sweep) error {
 	}
 	c.remove(ctx, found.doomed)
 	for _, u := range found.uploads {
-		if err := c.store.AbortUpload(ctx, u); err != nil {
+		request, cancel := context.WithTimeout(ctx, c.limit)
+		err := c.store.AbortUpload(request, u)
+		cancel()
+		if err != nil {
 			c.count(func(s *CleanerStatus) { s.Failures++ })
 			if ctx.Err() == nil {
 				c.alarm("abort unfinished upload", err, "object", u)
@@ -338,6 +345,22 @@ func (c *cleaner) sweep(ctx context.Context, w sweep) error {
 		c.count(func(s *CleanerStatus) { s.Uploads++ })
 	}
 	return nil
+}
+
+// survey looks for orphans, again where that may help.
+func (c *cleaner) survey(ctx context.Context, dead func(Ref) bool) (f findings, err error) {
+	for try := range readTries {
+		if try > 0 && !pause(ctx, cleanerPause<<try) {
+			return findings{}, ctx.Err()
+		}
+		request, cancel := context.WithTimeout(ctx, listingLimit*c.limit)
+		f, err = survey(request, c.store, func(o string) bool { return len(c.registry.keepers[o]) > 0 }, dead)
+		cancel()
+		if err == nil || permanent(err) {
+			break
+		}
+	}
+	return f, err
 }
 
 // findings are what a survey of a job's store found.

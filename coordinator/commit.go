@@ -168,7 +168,7 @@ func (m *machine) won(now time.Time, h Head, etag string) {
 	for _, r := range gone {
 		m.do(moved{r.ID, Subsumed})
 	}
-	if len(gone) > 0 && m.rules.on(ownCommit) {
+	if m.rules.on(ownCommit) {
 		m.do(collect{gone, h.refs()})
 	}
 	if p.kind == checkpoint.Final && m.final == finalPending {

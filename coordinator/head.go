@@ -152,11 +152,11 @@ func EncodeHead(h Head) ([]byte, error) {
 	if err := h.validate(); err != nil {
 		return nil, fmt.Errorf("encode head: %w", err)
 	}
-	h.Retained = slices.Concat([]Retained{}, h.Retained) // null is not a list
-	h.Pins = slices.Concat([]Pin{}, h.Pins)
-	h.Claims = slices.Concat([]Claim{}, h.Claims)
+	h.Retained = append([]Retained{}, h.Retained...) // null is not a list
+	h.Pins = append([]Pin{}, h.Pins...)
+	h.Claims = append([]Claim{}, h.Claims...)
 	for i := range h.Retained {
-		h.Retained[i].KeptBy = slices.Concat([]string{}, h.Retained[i].KeptBy)
+		h.Retained[i].KeptBy = append([]string{}, h.Retained[i].KeptBy...)
 	}
 	body, err := json.MarshalIndent(h, "", "  ")
 	if err != nil {

@@ -60,6 +60,7 @@ type attempt struct {
 	from     Ref                    // what is being restored
 	subtasks []checkpoint.SubtaskID // never changed in place
 	started  time.Time
+	failing  bool // it was told to fail
 }
 
 type attemptStage uint8

@@ -103,7 +103,9 @@ func (w *crew) snapshot(b checkpoint.Barrier, i int) {
 func (w *crew) upload(b checkpoint.Barrier, i int) (*incremental.Handle, error) {
 	name := incremental.NewObjectName(b.Epoch, b.ID, operator, i, w.n).String()
 	content := fmt.Appendf(nil, "state of subtask %d at checkpoint %d of epoch %d", i, b.ID, b.Epoch)
-	if _, err := w.store.Put(context.Background(), name, upload.BodyFromBytes(content), upload.PutOptions{IfAbsent: true}); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if _, err := w.store.Put(ctx, name, upload.BodyFromBytes(content), upload.PutOptions{IfAbsent: true}); err != nil {
 		return nil, &incremental.PersistError{Checkpoint: b.ID, Operator: operator, Index: i, Objects: []string{name}, Err: err}
 	}
 	w.mu.Lock()

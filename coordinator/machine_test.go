@@ -1,0 +1,262 @@
+package coordinator
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/incremental"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden traces")
+
+// director feeds a machine and writes down what it says.
+type director struct {
+	t     *testing.T
+	m     *machine
+	now   time.Time
+	trace strings.Builder
+}
+
+var beginning = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func direct(t *testing.T, change func(*settings)) *director {
+	s := &settings{
+		job: "j", nonce: "n", interval: 10 * time.Second, timeout: time.Minute, maxConcurrent: 1, tolerable: 2, policy: policy{newest: 1},
+	}
+	if change != nil {
+		change(s)
+	}
+	return &director{t: t, m: &machine{settings: s}, now: beginning}
+}
+
+// tell steps the machine after a while.
+func (d *director) tell(after time.Duration, e event) []action {
+	d.now = d.now.Add(after)
+	fmt.Fprintf(&d.trace, "%v %s\n", d.now.Sub(beginning), describeEvent(e))
+	out := d.m.step(d.now, e)
+	for _, a := range out {
+		fmt.Fprintf(&d.trace, "\t%s\n", describeAction(a))
+	}
+	return out
+}
+
+// leadAndStart brings the machine to where it waits for its first checkpoint.
+func (d *director) leadAndStart() {
+	d.tell(0, opened{})
+	d.tell(0, headRead{absent: true})
+	d.tell(0, probed{})
+	d.tell(0, swapped{outcome: won, etag: "e1"})
+	d.tell(0, attached{checkpoint.Graph{}, 1})
+	d.tell(0, started{[]checkpoint.SubtaskID{{Vertex: "op"}}})
+}
+
+func object(r Ref) incremental.Object {
+	return incremental.Object{Name: incremental.ObjectName{Epoch: r.Epoch, Checkpoint: r.ID, Operator: "op", Attempt: 1, Random: "0123456789abcdef"}.String(), Size: 1}
+}
+
+func ackOf(r Ref, more ...incremental.Object) acked {
+	return acked{checkpoint.Ack{Checkpoint: r.ID, Epoch: r.Epoch, Subtask: checkpoint.SubtaskID{Vertex: "op"}, Attempt: 1, Operators: []checkpoint.OperatorSnapshot{{
+		Operator: "op", Keyed: &incremental.Handle{Operator: "op", Checkpoint: r.ID, Objects: append([]incremental.Object{object(r)}, more...)},
+	}}}}
+}
+
+func headLine(h Head) string {
+	s := fmt.Sprintf("version %d, epoch %d, next %d, retained", h.Version, h.Epoch, h.NextID)
+	for _, r := range h.Retained {
+		s += fmt.Sprintf(" %v%v", r.Ref(), r.KeptBy)
+	}
+	return s
+}
+
+func describeEvent(e event) string {
+	switch e := e.(type) {
+	case headRead:
+		if e.absent || e.err != nil {
+			return fmt.Sprintf("headRead absent=%v err=%v", e.absent, e.err)
+		}
+		return fmt.Sprintf("headRead %s: %s", e.etag, headLine(e.head))
+	case swapped:
+		return fmt.Sprintf("swapped %s %s %v", []string{"unknown", "won", "refused"}[e.outcome], e.etag, e.err)
+	case acked:
+		return fmt.Sprintf("acked %d by attempt %d", e.Checkpoint, e.Attempt)
+	case declined:
+		return fmt.Sprintf("declined %d: %v", e.Checkpoint, e.Reason)
+	case manifestWritten:
+		return fmt.Sprintf("manifestWritten %v %v", e.ref, e.err)
+	case probed:
+		return fmt.Sprintf("probed %q %v", e.found, e.err)
+	case restored:
+		return fmt.Sprintf("restored %v %v", e.ref, e.err)
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", e), "coordinator.")
+}
+
+func describeAction(a action) string {
+	switch a := a.(type) {
+	case swapHead:
+		return fmt.Sprintf("swapHead if %q: %s", a.etag, headLine(a.head))
+	case writeManifest:
+		return fmt.Sprintf("writeManifest %d-%d base %d", a.manifest.Checkpoint, a.manifest.Epoch, a.manifest.Base)
+	case trigger:
+		return fmt.Sprintf("trigger %d of epoch %d on base %d, %v", a.ID, a.Epoch, a.Base, a.Kind)
+	case moved:
+		return fmt.Sprintf("moved %d to %v", a.id, a.to)
+	case ended:
+		return fmt.Sprintf("ended %d %v %s after %v: %v", a.ID, a.State, a.cause, a.Duration, a.Reason)
+	case attachDone:
+		if a.manifest != nil {
+			return fmt.Sprintf("attachDone from %d-%d", a.manifest.Checkpoint, a.manifest.Epoch)
+		}
+		return fmt.Sprintf("attachDone empty, err %v", a.err)
+	case aborted:
+		return fmt.Sprintf("aborted %d: %v", a.id, a.reason)
+	case fail:
+		return fmt.Sprintf("fail: %v", a.err)
+	case stop:
+		return fmt.Sprintf("stop: %v", a.err)
+	case finished:
+		return fmt.Sprintf("finished: %v", a.err)
+	case doubt:
+		return fmt.Sprintf("doubt about %d: %v", a.id, a.err)
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T%+v", a, a), "coordinator.")
+}
+
+func TestGoldenTraces(t *testing.T) {
+	lost := errors.New("no answer")
+	one, two := Ref{1, 1}, Ref{2, 1}
+	for name, play := range map[string]func(*director){
+		"commit-and-subsume": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(time.Second, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(9*time.Second, ticked{})
+			d.tell(0, ackOf(two, object(one)))
+			d.tell(0, ackOf(two, object(one))) // doubled
+			d.tell(0, manifestWritten{ref: two})
+			d.tell(0, swapped{outcome: won, etag: "e3"})
+			d.tell(0, ackOf(one)) // late
+		},
+		"unknown-then-fenced-off": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: unknown, err: lost})
+			d.tell(0, headRead{head: d.m.head, etag: "e1"})
+			d.tell(0, swapped{outcome: unknown, err: lost}) // the fence is lost too
+			d.tell(time.Second, ticked{})
+			d.tell(0, headRead{err: lost})
+			d.tell(time.Second, ticked{})
+			d.tell(0, headRead{head: d.m.head, etag: "e1"})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(0, ackOf(one)) // late: revives nothing
+		},
+		"unknown-then-learned-late": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: unknown, err: lost})
+			d.tell(0, headRead{head: d.m.head, etag: "e1"})
+			d.tell(0, swapped{outcome: refused, err: lost}) // the commit was first
+			d.tell(time.Second, ticked{})
+			d.tell(0, headRead{head: d.m.commit.next, etag: "e2"})
+		},
+		"fenced-by-a-newer-leader": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: refused, err: lost})
+			d.tell(0, headRead{head: Head{Version: 2, Epoch: 2, NextID: 2, Writer: "other"}, etag: "x"})
+			d.tell(time.Minute, ticked{})
+			d.tell(0, attached{checkpoint.Graph{}, 2})
+		},
+		"declined-and-timed-out-beyond-tolerance": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, declined{checkpoint.Decline{Checkpoint: 1, Epoch: 1, Attempt: 1, Reason: errors.New("disk full")}})
+			d.tell(10*time.Second, ticked{})
+			d.tell(time.Minute, ticked{})
+			d.tell(time.Minute, ticked{})
+			d.tell(0, detached{})
+		},
+		"detached-while-committing": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, detached{})
+			d.tell(0, attached{checkpoint.Graph{}, 2}) // waits: what is newest is not known
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(0, restored{ref: one, manifest: &incremental.Manifest{Checkpoint: 1, Epoch: 1}})
+		},
+		"detached-while-writing": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, detached{})
+			d.tell(0, manifestWritten{ref: one})
+		},
+		"final": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, finishing{}) // waits for what is pending
+			d.tell(0, declined{checkpoint.Decline{Checkpoint: 1, Epoch: 1, Attempt: 1, Reason: errors.New("busy")}})
+			d.tell(0, declined{checkpoint.Decline{Checkpoint: 2, Epoch: 1, Attempt: 1, Reason: errors.New("busy")}})
+			d.tell(time.Second, ticked{})
+			d.tell(0, ackOf(Ref{3, 1}))
+			d.tell(0, manifestWritten{ref: Ref{3, 1}})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(time.Minute, ticked{})
+		},
+		"overtaken": func(d *director) {
+			d.m.maxConcurrent = 2
+			d.leadAndStart()
+			d.tell(0, asked{})
+			d.tell(0, asked{})
+			d.tell(0, ackOf(two))
+			d.tell(0, manifestWritten{ref: two})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(0, ackOf(one))
+		},
+		"foreign-object": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one, object(Ref{7, 1})))
+		},
+		"head-missing": func(d *director) {
+			d.tell(0, opened{})
+			d.tell(0, headRead{absent: true})
+			d.tell(0, probed{found: "manifests/3-1"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := direct(t, nil)
+			play(d)
+			file := filepath.Join("testdata", name+".trace")
+			if *update {
+				if err := os.WriteFile(file, []byte(d.trace.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.trace.String() != string(want) {
+				t.Errorf("trace differs from %s (rewrite it with -update):\n%s", file, d.trace.String())
+			}
+		})
+	}
+}
