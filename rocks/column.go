@@ -37,11 +37,10 @@ func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
 	if e := c.lookup(key); e != nil {
 		return append(dst, e.value...), !e.deleted, nil
 	}
-	// Should this fail, the next write will say so: a read does without.
-	_ = c.db.makeRoom()
 	have := len(dst)
 	dst, found, err := c.read(dst, key)
-	if found {
+	// Where there is no room, the next write will say why: a read does without.
+	if found && c.db.makeRoom() == nil {
 		c.remember(key, dst[have:])
 	}
 	return dst, found, err
