@@ -1,0 +1,123 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/rocks"
+	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/s3store"
+)
+
+// Defaults of Config.
+const (
+	DefaultStore       = "file://data/checkpoints"
+	DefaultStateDir    = "data/state"
+	DefaultTableBytes  = 256 << 20
+	DefaultMemoryBytes = 256 << 20
+)
+
+// Config says which job to run, and how. The zero value of a field means its
+// default.
+type Config struct {
+	// Job is what to run. Required.
+	Job *engine.Job
+	// JobID names the job in the store: its objects lie under <store>/<job-id>/.
+	// Default: the job's name.
+	JobID string
+	// Store is the URL of the checkpoint store. Default DefaultStore.
+	Store string
+	// S3 is what an s3:// URL does not say.
+	S3 s3store.Options
+	// Decorate, if set, wraps the job's part of the store, beneath the retries.
+	Decorate func(upload.Store) upload.Store
+	// Interval is the time between checkpoints. Zero: checkpoints are off.
+	Interval time.Duration
+	// Checkpoints is everything else about checkpoints: Timeout, Retain,
+	// Restore, Listener and so on. Store, Job, Interval and Logger are filled
+	// in.
+	Checkpoints coordinator.Options
+	// Plan is the trade between uploading little and storing little.
+	Plan incremental.PlanOptions
+	// StateDir is where local state lives, below a directory for each job. It
+	// belongs to one process at a time, and is emptied when a job starts.
+	// Default DefaultStateDir.
+	StateDir string
+	// TableBytes bounds the Go memory for recent entries of all states,
+	// together. Default DefaultTableBytes.
+	TableBytes int64
+	// Rocks is what RocksDB may use. TableBytes in it is filled in. Default of
+	// MemoryBytes: DefaultMemoryBytes.
+	Rocks rocks.Options
+	// Engine says how records are processed. Coordinator, Backends, Logger and
+	// Metrics are filled in.
+	Engine engine.Config
+	// Logger gets what an operator should know. Default slog.Default().
+	Logger *slog.Logger
+	// Progress, if set, is called about every ProgressEvery from one goroutine.
+	Progress      func(Progress)
+	ProgressEvery time.Duration // default 200 ms
+	// Writer names the program in the manifests.
+	Writer string
+}
+
+var jobID = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,127}$`)
+
+// Validate reports everything that is wrong with the config itself.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Job == nil {
+		return errors.New("config: no job")
+	}
+	if !jobID.MatchString(c.jobID()) {
+		errs = append(errs, fmt.Errorf("job id %q: use 1 to 128 of a-z, 0-9, '_' and '-', a letter or digit first", c.jobID()))
+	}
+	if c.Interval < 0 {
+		errs = append(errs, fmt.Errorf("checkpoint interval %v: it cannot be negative; 0 turns checkpoints off", c.Interval))
+	}
+	if c.TableBytes < 0 {
+		errs = append(errs, fmt.Errorf("table memory %d: it cannot be negative", c.TableBytes))
+	}
+	return errors.Join(append(errs, c.Rocks.Validate(), c.Engine.Validate(), c.Job.Validate())...)
+}
+
+func (c Config) jobID() string {
+	if c.JobID != "" {
+		return c.JobID
+	}
+	if c.Job != nil {
+		return c.Job.Name()
+	}
+	return ""
+}
+
+func (c Config) withDefaults() Config {
+	c.JobID = c.jobID()
+	if c.Store == "" {
+		c.Store = DefaultStore
+	}
+	if c.StateDir == "" {
+		c.StateDir = DefaultStateDir
+	}
+	c.StateDir = filepath.Join(c.StateDir, c.JobID)
+	if c.TableBytes == 0 {
+		c.TableBytes = DefaultTableBytes
+	}
+	if c.Rocks.MemoryBytes == 0 {
+		c.Rocks.MemoryBytes = DefaultMemoryBytes
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.ProgressEvery == 0 {
+		c.ProgressEvery = 200 * time.Millisecond
+	}
+	return c
+}

@@ -1,0 +1,14 @@
+// Package launch answers: how is a job put together from the parts, and run in
+// this process?
+//
+// It is the wiring: it opens the store, leads the job through a coordinator,
+// gives the engine RocksDB backends whose snapshots go to the store, runs the
+// job, and reports what it did. Nothing here decides anything about
+// checkpoints, state or records.
+//
+// # Invariants
+//
+//   - What was opened is closed in the opposite order, whatever failed (I12).
+//   - With checkpoints off nothing is read from or written to a checkpoint
+//     store.
+package launch

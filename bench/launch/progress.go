@@ -1,0 +1,66 @@
+package launch
+
+import (
+	"time"
+
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine"
+)
+
+// Progress is how far a run has come.
+type Progress struct {
+	Elapsed       time.Duration
+	Events        int64
+	EventsPerS    float64 // since the last Progress
+	Attempts      int
+	Epoch         uint64              // zero where checkpoints are off
+	Last          *coordinator.Report // the newest completed checkpoint; nil: none yet
+	Pending       int                 // checkpoints under way
+	Completed     int
+	Failed        int
+	LastFailure   error
+	DeletedObject int
+}
+
+// watch calls c.Progress until the function that it returns is called; that
+// waits until no call is under way.
+func watch(c Config, m *engine.Metrics, coord *coordinator.Coordinator) (stop func()) {
+	if c.Progress == nil {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	begin := time.Now()
+	var last Progress
+	report := func() {
+		s := m.Snapshot()
+		p := Progress{Elapsed: time.Since(begin), Events: s.SourceRecords, Attempts: s.Attempts}
+		if dt := p.Elapsed - last.Elapsed; dt > 0 && p.Events >= last.Events {
+			p.EventsPerS = float64(p.Events-last.Events) / dt.Seconds()
+		}
+		if coord != nil {
+			st := coord.Status()
+			p.Epoch, p.Last, p.Pending = uint64(st.Epoch), st.Last, len(st.Pending)
+			p.Completed, p.Failed, p.DeletedObject = st.Completed, st.Failed, st.Cleaner.Deleted
+			if st.LastAborted != nil {
+				p.LastFailure = st.LastAborted.Reason
+			}
+		}
+		last = p
+		c.Progress(p)
+	}
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(c.ProgressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				report()
+			case <-done:
+				report()
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}

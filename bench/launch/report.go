@@ -1,0 +1,118 @@
+package launch
+
+import (
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine"
+)
+
+// Report is what a run did. Its JSON form is what `tidemark run --json` ends
+// with.
+type Report struct {
+	Job    string `json:"job"` // the job's id
+	Events int64  `json:"events"`
+	// Rows is how many rows the sinks have taken since the job's beginning.
+	Rows   int64  `json:"rows"`
+	Digest string `json:"digest"` // 16 hexadecimal digits; empty: not asked for
+	// WallS and CPUS are seconds from the start of Run; CPUS is that of the
+	// process, RocksDB's threads included.
+	WallS       float64     `json:"wall_s"`
+	CPUS        float64     `json:"cpu_s"`
+	ResumedFrom *uint64     `json:"resumed_from"` // null: it started from nothing
+	Attempts    int         `json:"attempts"`
+	Malformed   int64       `json:"malformed"`
+	Checkpoints Checkpoints `json:"checkpoints"`
+}
+
+// Checkpoints sums up the checkpoints of a run.
+type Checkpoints struct {
+	Completed   int         `json:"completed"`
+	Failed      int         `json:"failed"`
+	NewBytes    int64       `json:"new_bytes"`
+	ReusedBytes int64       `json:"reused_bytes"`
+	SyncMS      Percentiles `json:"sync_ms"`     // the slowest subtask's
+	DurationMS  Percentiles `json:"duration_ms"` // from the trigger to the commit
+}
+
+// Percentiles of a series; all zero where it is empty.
+type Percentiles struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+// percentiles uses the nearest rank.
+func percentiles(v []float64) Percentiles {
+	if len(v) == 0 {
+		return Percentiles{}
+	}
+	v = slices.Sorted(slices.Values(v))
+	at := func(percent int) float64 { return v[max(0, (percent*len(v)+99)/100-1)] }
+	return Percentiles{P50: at(50), P99: at(99), Max: v[len(v)-1]}
+}
+
+// history gathers the completed checkpoints of a run.
+type history struct {
+	mu       sync.Mutex
+	sync     []float64 // ms
+	duration []float64 // ms
+	reused   int64
+}
+
+func (h *history) add(r coordinator.Report) {
+	if r.State != coordinator.Completed {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sync = append(h.sync, milliseconds(r.Sync))
+	h.duration = append(h.duration, milliseconds(r.Duration))
+	h.reused += r.ReusedBytes
+}
+
+func (h *history) summary(s coordinator.Status) Checkpoints {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Checkpoints{
+		Completed: s.Completed, Failed: s.Failed, NewBytes: s.NewBytes, ReusedBytes: h.reused,
+		SyncMS: percentiles(h.sync), DurationMS: percentiles(h.duration),
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func rows(j *engine.Job, r engine.Result) int64 {
+	var n int64
+	for _, o := range j.Graph(1).Operators {
+		if o.Type == "sink" {
+			n += r.Metrics.Operators[o.ID].In
+		}
+	}
+	return n
+}
+
+// clock measures a run.
+type clock struct {
+	wall time.Time
+	cpu  time.Duration
+}
+
+func startClock() clock { return clock{time.Now(), processCPU()} }
+
+// elapsed returns seconds of wall and processor time.
+func (c clock) elapsed() (wall, cpu float64) {
+	return time.Since(c.wall).Seconds(), (processCPU() - c.cpu).Seconds()
+}
+
+// processCPU is the user and system time of this process until now.
+func processCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,141 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/rocks"
+	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/memstore"
+	"github.com/tidemark/tidemark/upload/storeurl"
+)
+
+// closeTimeout bounds how long the end of a run waits for the coordinator to
+// delete what is no longer needed; what is left is found by the next start.
+const closeTimeout = time.Minute
+
+// Run runs the job until its bounded input is processed and published, until
+// it fails for good, or until ctx ends. The report is as good as it can be
+// with an error too.
+func Run(ctx context.Context, c Config) (report Report, err error) {
+	if err := c.Validate(); err != nil {
+		return Report{}, err
+	}
+	c = c.withDefaults()
+	clock := startClock()
+	history := &history{}
+	defer func() { report.WallS, report.CPUS = clock.elapsed() }()
+	report.Job = c.JobID
+
+	var store upload.Store = memstore.New() // never written to where checkpoints are off
+	var coord *coordinator.Coordinator
+	if c.Interval > 0 {
+		if store, err = OpenStore(ctx, c); err != nil {
+			return report, err
+		}
+		if coord, err = lead(ctx, c, store, history); err != nil {
+			return report, err
+		}
+		defer func() {
+			// The job may have ended because ctx did: what there is to tidy up
+			// is tidied up all the same, for a while.
+			closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+			defer cancel()
+			closed := coord.Close(closing)
+			if closed != nil {
+				err = errors.Join(err, fmt.Errorf("close the coordinator of job %s: %w", c.JobID, closed))
+			}
+			report.Checkpoints = history.summary(coord.Status())
+		}()
+		c.Engine.Coordinator = coord
+	}
+	backends, closeBackends, err := openBackends(c, store)
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, closeBackends()) }()
+	c.Engine.Backends = backends
+
+	metrics := &engine.Metrics{}
+	c.Engine.Metrics, c.Engine.Logger = metrics, c.Logger
+	stop := watch(c, metrics, coord)
+	result, err := engine.Run(ctx, c.Job, c.Engine)
+	stop()
+	report.Events, report.Malformed, report.Attempts = result.Records, result.Malformed, result.Attempts
+	report.Rows = rows(c.Job, result)
+	if result.Restored != 0 {
+		id := uint64(result.Restored)
+		report.ResumedFrom = &id
+	}
+	return report, err
+}
+
+// OpenStore opens the checkpoint store that c names, and checks that it can be
+// used.
+func OpenStore(ctx context.Context, c Config) (upload.Store, error) {
+	s, err := storeurl.Open(ctx, c.Store, storeurl.Options{Create: true, Probe: true, S3: c.S3, Retry: upload.RetryOptions{Attempts: 1}})
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint store %s: %w", c.Store, err)
+	}
+	s = upload.Prefixed(s, c.JobID)
+	if c.Decorate != nil {
+		s = c.Decorate(s)
+	}
+	return upload.Retrying(s, upload.RetryOptions{}), nil
+}
+
+func lead(ctx context.Context, c Config, store upload.Store, h *history) (*coordinator.Coordinator, error) {
+	o := c.Checkpoints
+	o.Store, o.Job, o.Interval, o.Logger = store, c.JobID, c.Interval, c.Logger
+	if o.Writer == "" {
+		o.Writer = c.Writer
+	}
+	ended := o.Listener.Ended
+	o.Listener.Ended = func(r coordinator.Report) {
+		h.add(r)
+		if ended != nil {
+			ended(r)
+		}
+	}
+	coord, err := coordinator.Open(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("lead job %s in %s: %w", c.JobID, c.Store, err)
+	}
+	return coord, nil
+}
+
+// openBackends returns RocksDB backends whose snapshots go to the store.
+func openBackends(c Config, store upload.Store) (state.Factory, func() error, error) {
+	keyed := 0
+	for _, o := range c.Job.Graph(max(1, c.Engine.Parallelism)).Operators {
+		if o.Key != "" {
+			keyed += o.Parallelism
+		}
+	}
+	c.Rocks.TableBytes = max(1<<20, c.TableBytes/int64(max(1, keyed)))
+	resources, err := rocks.NewResources(c.Rocks)
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := filepath.Abs(c.StateDir)
+	if err != nil {
+		return nil, nil, errors.Join(err, resources.Close())
+	}
+	factory, err := incremental.NewFactory(incremental.Options{
+		Dir: dir, Store: store, Plan: c.Plan, Log: c.Logger,
+		OpenBase: func(dir string, states []state.Descriptor) (incremental.Base, error) {
+			return rocks.Open(dir, resources, states)
+		},
+	})
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("local state in %s: %w", dir, err), resources.Close())
+	}
+	return factory, func() error { return errors.Join(factory.Close(), resources.Close()) }, nil
+}

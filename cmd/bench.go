@@ -1,0 +1,11 @@
+package tidemarkcmd
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/tidemark/tidemark/engine"
+)
+
+func benchCommand(*engine.Job) *cobra.Command {
+	return &cobra.Command{Use: "bench", Short: "Measure workloads, and kill them to see what they lose"}
+}

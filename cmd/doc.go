@@ -1,0 +1,17 @@
+// Package tidemarkcmd answers: what does a person type?
+//
+// Main gives a program every verb and flag of tidemark: run, checkpoints,
+// bench and version. With a job of its own the program runs that; without one
+// it runs the built-in jobs by name.
+//
+//	func main() { tidemarkcmd.Main(job) }
+//
+// Verbs are thin: they parse, call one function of another package, and print.
+//
+// # Invariants
+//
+//   - Exit code 0 means that all that was asked for happened; 1 that it did
+//     not, with the reason on standard error; 2 that the command line makes no
+//     sense; 130 that an interrupt ended the run.
+//   - With --json standard output holds JSON and nothing else.
+package tidemarkcmd

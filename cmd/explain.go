@@ -1,0 +1,39 @@
+package tidemarkcmd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/sink"
+	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/upload"
+)
+
+// advice says what to do about errors whose own text does not, in the order in
+// which they are looked for.
+var advice = []struct {
+	is   error
+	what string
+}{
+	{checkpoint.ErrFenced, "another process leads this job now; nothing is lost. Stop one of them for good"},
+	{checkpoint.ErrGraphMismatch, "nothing was changed. Run the job that wrote the checkpoint, or start anew with --restore none or another --job-id"},
+	{state.ErrIncompatible, "nothing was changed. Give the state another name, or start anew with --restore none or another --job-id"},
+	{sink.ErrForeignOutput, "nothing was changed. Move the output away, or choose another --output"},
+	{incremental.ErrNewerVersion, "nothing was changed. Use the version of tidemark that wrote it, or a newer one"},
+	{incremental.ErrCorruptState, "nothing was deleted. Start from another checkpoint with --restore <id> (tidemark checkpoints ls, verify)"},
+	{upload.ErrNoBucket, "make the bucket, or correct --checkpoint-store"},
+	{upload.ErrDenied, "check the credentials (AWS_ACCESS_KEY_ID and so on) or the directory's permissions"},
+	{upload.ErrNoSpace, "make room in the store; the job goes on from its newest checkpoint"},
+}
+
+// explain adds to an error what to do about it.
+func explain(err error) error {
+	for _, a := range advice {
+		if errors.Is(err, a.is) {
+			return fmt.Errorf("%w\n  what to do: %s", err, a.what)
+		}
+	}
+	return err
+}

@@ -1,0 +1,122 @@
+package tidemarkcmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/engine"
+)
+
+func runCommand(job *engine.Job) *cobra.Command {
+	var f runFlags
+	c := &cobra.Command{
+		Use:   "run <job>",
+		Short: "Run a job, with incremental checkpoints",
+		Long:  "Run a built-in job:\n\n" + jobList() + "\nA job that was stopped or killed goes on from its newest checkpoint when the same command is run again.",
+		Args:  usageArgs(cobra.ExactArgs(1)),
+	}
+	if job != nil {
+		c.Use, c.Args = "run", usageArgs(cobra.NoArgs)
+		c.Long = fmt.Sprintf("Run the job %s. If it was stopped or killed it goes on from its newest checkpoint.", job.Name())
+	}
+	f.bind(c.Flags(), job == nil)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return runJob(c, job, args, &f)
+	}
+	return c
+}
+
+func jobList() string {
+	var b strings.Builder
+	for _, j := range workload.Jobs() {
+		fmt.Fprintf(&b, "  %-10s %s\n", j.Name, j.Help)
+	}
+	return b.String()
+}
+
+func runJob(c *cobra.Command, job *engine.Job, args []string, f *runFlags) error {
+	config, err := f.config()
+	if err != nil {
+		return usageError{err}
+	}
+	var results *workload.Results
+	if job == nil {
+		o, err := f.workload()
+		if err != nil {
+			return usageError{err}
+		}
+		if job, results, err = workload.Build(args[0], o); err != nil {
+			if errors.Is(err, workload.ErrOptions) {
+				return usageError{err}
+			}
+			return err
+		}
+	}
+	config.Job = job
+	if err := config.Validate(); err != nil {
+		return usageError{err}
+	}
+	stdout, stderr := c.OutOrStdout(), c.ErrOrStderr()
+	out := stdout
+	if f.json || f.output == workload.OutputStdout {
+		out = stderr // rows, or JSON, have standard output to themselves
+	}
+	line := newProgressLine(out)
+	config.Logger = slog.New(slog.NewTextHandler(line.above(stderr), &slog.HandlerOptions{Level: f.logLevel}))
+	config.Progress = line.show
+	if results != nil {
+		line.total = results.Records
+	}
+	report, err := launch.Run(c.Context(), config)
+	line.end()
+	if results != nil && results.Digest != nil {
+		digest, rows := results.Digest.Sum()
+		report.Digest, report.Rows = fmt.Sprintf("%016x", digest), rows
+	}
+	if f.json {
+		if encodeErr := json.NewEncoder(stdout).Encode(report); encodeErr != nil {
+			err = errors.Join(err, encodeErr)
+		}
+	} else if err == nil {
+		printReport(out, report, f, config)
+	}
+	return explain(err)
+}
+
+func printReport(w io.Writer, r launch.Report, f *runFlags, config launch.Config) {
+	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
+	p("%s: %d events, %d rows in %.1f s (%.1f CPU s)\n", r.Job, r.Events, r.Rows, r.WallS, r.CPUS)
+	if r.ResumedFrom != nil {
+		p("resumed from checkpoint %d\n", *r.ResumedFrom)
+	}
+	if r.Malformed > 0 {
+		p("%d malformed input records were skipped\n", r.Malformed)
+	}
+	if r.Digest != "" {
+		p("digest %s\n", r.Digest)
+	}
+	if f.output != "" && f.output != workload.OutputNone && f.output != workload.OutputStdout {
+		p("output      %s\n", absolute(f.output))
+	}
+	if config.Interval > 0 {
+		k := r.Checkpoints
+		p("checkpoints %s/%s: %d completed, %d failed, %s new, %s reused, sync pause p99 %.1f ms\n",
+			config.Store, r.Job, k.Completed, k.Failed, bytesText(k.NewBytes), bytesText(k.ReusedBytes), k.SyncMS.P99)
+	}
+}
+
+func absolute(path string) string {
+	if a, err := filepath.Abs(path); err == nil {
+		return a
+	}
+	return path
+}
