@@ -18,8 +18,8 @@ type aligner struct {
 	mode    Mode
 	ended   []bool
 	newest  []checkpoint.ID // delivered by each channel
-	open    int          // channels that have not ended
-	pending []*alignment // by checkpoint id
+	open    int             // channels that have not ended
+	pending []*alignment    // by checkpoint id
 	floor   checkpoint.ID
 	aborted []checkpoint.ID // above the floor, the newest few
 }

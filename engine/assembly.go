@@ -52,7 +52,7 @@ func (a *assembly) addOperator(p *planned, index int, op operator) {
 
 // newBuffer makes the output of one subtask of p; they are made by index.
 func newBuffer[U any](a *assembly, p *planned, info *opInfo) *buffer[U] {
-	b := &buffer[U]{op: info, records: make([]U, 0, a.cfg.BatchRecords)}
+	b := &buffer[U]{op: info, records: make([]U, 0, a.cfg.BatchRecords), size: a.cfg.BatchRecords}
 	a.outputs[p] = append(a.outputs[p], b)
 	info.sub.buffers = append(info.sub.buffers, b)
 	return b

@@ -5,10 +5,8 @@ type Out[U any] struct{ b *buffer[U] }
 
 // Emit sends v on. What goes wrong behind it fails the operator, not the call.
 func (o Out[U]) Emit(v U) {
-	b := o.b
-	b.records = append(b.records, v)
-	if len(b.records) == cap(b.records) {
-		b.flush()
+	if o.b.records = append(o.b.records, v); len(o.b.records) == o.b.size {
+		o.b.flush()
 	}
 }
 
@@ -21,7 +19,8 @@ type target[T any] interface {
 // buffer gathers what an operator emits until there is a batch of it.
 type buffer[U any] struct {
 	op      *opInfo
-	records []U // its capacity never grows: flush empties it when full
+	records []U // never more than size: flush empties it when full
+	size    int
 	targets []target[U]
 	err     error // the first of a target; from then on records are dropped
 }

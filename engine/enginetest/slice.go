@@ -62,6 +62,7 @@ type sliceReader[T any] struct {
 	source *SliceSource[T]
 	splits []sliceSplit
 	at     int
+	due    time.Time // the end of the pause; zero: none has begun
 }
 
 func (r *sliceReader[T]) Read(ctx context.Context, dst []T) ([]T, error) {
@@ -72,10 +73,14 @@ func (r *sliceReader[T]) Read(ctx context.Context, dst []T) ([]T, error) {
 		return dst, io.EOF
 	}
 	if r.source.pause > 0 {
+		if r.due.IsZero() {
+			r.due = time.Now().Add(r.source.pause)
+		}
 		select {
-		case <-time.After(r.source.pause):
+		case <-time.After(time.Until(r.due)):
+			r.due = time.Time{}
 		case <-ctx.Done():
-			return dst, nil
+			return dst, nil // the pause goes on in the next Read
 		}
 	}
 	s := &r.splits[r.at]
