@@ -484,12 +484,10 @@ func (w *world) next(b bounds, yield func(*world, label)) {
 			}
 		}
 		for _, q := range p.m.pending {
-			if !p.m.commit.sent(q.ID) {
-				c := w.fork()
-				c.own(k)
-				c.tell(k, declined{checkpoint.Decline{Checkpoint: q.ID, Epoch: q.Epoch, Attempt: 1}}, nil, false)
-				yield(c, label{declines, uint8(k), uint8(q.ID)})
-			}
+			c := w.fork()
+			c.own(k)
+			c.tell(k, declined{checkpoint.Decline{Checkpoint: q.ID, Epoch: q.Epoch, Attempt: 1}}, nil, false)
+			yield(c, label{declines, uint8(k), uint8(q.ID)})
 		}
 	}
 	if !w.swept {

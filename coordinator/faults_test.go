@@ -112,6 +112,7 @@ func TestFenced(t *testing.T) {
 		if _, err := old.Trigger(t.Context()); !errors.Is(err, checkpoint.ErrFenced) {
 			t.Fatalf("the fenced one: %v", err)
 		}
+		synctest.Wait()
 		if _, _, _, failed := w.seen(); len(failed) != 1 || !errors.Is(failed[0], checkpoint.ErrFenced) {
 			t.Errorf("its attempt was told %v", failed)
 		}
