@@ -153,7 +153,7 @@ func (m *machine) abort(now time.Time, id checkpoint.ID, c cause, reason error) 
 	m.end(now, p, Aborted, c, reason)
 	m.discard(names)
 	if c.counts() {
-		m.failed(now, p, reason)
+		m.failed(p, reason)
 	}
 	if p.kind == checkpoint.Final && m.final == finalPending {
 		m.retryFinal(now, reason)
@@ -176,7 +176,7 @@ func (m *machine) end(now time.Time, p pending, to State, c cause, reason error)
 
 // failed counts a failure, and ends the attempt with the first that is not
 // tolerated.
-func (m *machine) failed(_ time.Time, p pending, reason error) {
+func (m *machine) failed(p pending, reason error) {
 	m.failures++
 	if m.failures == m.tolerable+1 && m.tolerable >= 0 && m.attempt.stage == running {
 		m.attempt.failing = true

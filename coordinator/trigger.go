@@ -115,6 +115,6 @@ func (m *machine) expire(now time.Time) {
 		}
 		q, _ := m.find(p.ID)
 		q.deadline = now.Add(m.timeout)
-		m.failed(now, p, errTimeout)
+		m.failed(p, errTimeout)
 	}
 }
