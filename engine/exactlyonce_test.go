@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -170,7 +171,7 @@ func TestExactlyOnceUnderFailures(t *testing.T) {
 			opts := []enginetest.Option{
 				enginetest.With(co), enginetest.Parallelism(1 + rng.IntN(4)), enginetest.Restarts(rng.IntN(2)),
 				enginetest.Config(func(c *engine.Config) {
-					c.BatchRecords, c.QueueBatches = 1+rng.IntN(64), 1+rng.IntN(3)
+					c.BatchRecords, c.QueueBatches, c.ProfileLabels = 1+rng.IntN(64), 1+rng.IntN(3), rng.IntN(2) == 0
 				}),
 			}
 			result, err = enginetest.Execute(t.Context(), j, opts...)
@@ -296,6 +297,7 @@ type flakySink struct {
 	broken    atomic.Bool
 	prepareAt atomic.Int64 // this call of Prepare fails
 	prepares  atomic.Int64
+	reason    error // of a failing Prepare; nil: errBoom
 	published []string
 	n         int
 }
@@ -307,7 +309,7 @@ func (s *flakySink) Open(engine.SinkContext) (engine.Writer[int], error) { retur
 func (s *flakySink) Write(_ context.Context, batch []int) error          { s.n += len(batch); return nil }
 func (s *flakySink) Prepare(context.Context, checkpoint.ID) ([]byte, error) {
 	if s.prepares.Add(1) == s.prepareAt.Load() {
-		return nil, errBoom
+		return nil, cmp.Or(s.reason, errBoom)
 	}
 	if s.n == 0 {
 		return nil, nil
@@ -339,5 +341,16 @@ func TestFailingPrepareDeclines(t *testing.T) {
 	}
 	if fmt.Sprint(sink.published) != "[3 records]" {
 		t.Fatalf("published %v", sink.published)
+	}
+}
+
+// A writer that cannot go on fails the attempt instead.
+func TestBrokenWriterFailsTheAttempt(t *testing.T) {
+	sink := &flakySink{reason: fmt.Errorf("disk is gone: %w", engine.ErrBroken)}
+	sink.prepareAt.Store(1)
+	j := engine.NewJob("broken")
+	engine.From(j, "in", enginetest.FromSlice(1, 2, 3)).To("out", sink)
+	if _, err := enginetest.Execute(t.Context(), j, enginetest.Parallelism(1)); !errors.Is(err, engine.ErrBroken) {
+		t.Fatalf("got %v", err)
 	}
 }

@@ -6,7 +6,7 @@ type Out[U any] struct{ b *buffer[U] }
 // Emit sends v on. What goes wrong behind it fails the operator, not the call.
 func (o Out[U]) Emit(v U) {
 	if o.b.records = append(o.b.records, v); len(o.b.records) == o.b.size {
-		o.b.flush()
+		_ = o.b.flush() // kept in the buffer
 	}
 }
 
@@ -29,7 +29,7 @@ func (b *buffer[U]) flush() error {
 	if len(b.records) > 0 {
 		records := b.records
 		b.records = b.records[:0]
-		b.pass(records)
+		return b.pass(records)
 	}
 	return b.err
 }

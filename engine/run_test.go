@@ -235,3 +235,34 @@ func TestMisfitIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// I11: when a checkpoint is aborted, the inputs that waited for its barrier go
+// on. The right source is stuck until all of the left has been processed, so
+// its barrier never comes while the left waits for it.
+func TestAbortReleasesWaitingInputs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		co := &enginetest.Coordinator{}
+		release := make(chan struct{})
+		j := engine.NewJob("stuck")
+		left := engine.From(j, "left", enginetest.FromSlice(make([]int, 100)...).Slowly(1, time.Second))
+		right := engine.Map(engine.From(j, "right", enginetest.FromSlice(1)), "stuck", func(v int) int { <-release; return v })
+		n := 0
+		engine.Map(engine.Union(left, right), "both", func(v int) int {
+			if n++; n == 100 {
+				close(release)
+			}
+			return v
+		}).To("out", enginetest.Discard[int]())
+		gone := errors.New("timed out")
+		time.AfterFunc(10500*time.Millisecond, func() {
+			go func() {
+				time.Sleep(20 * time.Second)
+				co.Abort(gone)
+			}()
+			if _, err := co.Trigger(t.Context()); !errors.Is(err, gone) {
+				t.Errorf("the checkpoint ended with %v, want it aborted", err)
+			}
+		})
+		enginetest.Run(t, j, enginetest.With(co), enginetest.Parallelism(1))
+	})
+}

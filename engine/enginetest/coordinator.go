@@ -72,7 +72,7 @@ func (c *Coordinator) Start(t checkpoint.Tasks) {
 				case <-ctx.Done():
 					return
 				}
-				c.take(ctx, checkpoint.Periodic) // a failed one is followed by the next
+				_, _ = c.take(ctx, checkpoint.Periodic) // a failed one is followed by the next
 			}
 		})
 	}
