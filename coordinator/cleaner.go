@@ -190,7 +190,7 @@ func (c *cleaner) alarm(what string, err error, args ...any) {
 	c.mu.Lock()
 	c.mu.status.Alarms++
 	c.mu.Unlock()
-	c.log.Error(what, append([]any{"job", c.job, "alarm", true, "error", err}, args...)...)
+	c.log.With(args...).Error("alarm", "what", what, "job", c.job, "error", err)
 	c.events.alarm(err)
 }
 

@@ -31,7 +31,7 @@ func openKeyed(r *Registry, d Descriptor, codecErr error) keyed {
 		return k
 	}
 	if k.col, k.err = r.column(d); k.err != nil {
-		r.fail(k.err)
+		_ = r.fail(k.err) // kept in the registry
 	}
 	return k
 }

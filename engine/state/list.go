@@ -146,7 +146,7 @@ func (s *directList[V]) all(cur *Current) iter.Seq2[V, error] {
 				break
 			}
 			if len(it.Key()) == len(prefix) {
-				if want, payload, err = uvarint(payload); err != nil {
+				if want, _, err = uvarint(payload); err != nil {
 					break
 				}
 				continue

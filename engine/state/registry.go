@@ -40,7 +40,7 @@ func NewRegistry(backend Backend, keySignature string, restored []checkpoint.Ope
 	if backend != nil {
 		var err error
 		if r.key, err = parseSignature(keySignature); err != nil {
-			r.fail(fmt.Errorf("%w: key: %w", ErrUnsupported, err))
+			_ = r.fail(fmt.Errorf("%w: key: %w", ErrUnsupported, err))
 		}
 	}
 	return r

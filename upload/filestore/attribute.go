@@ -66,7 +66,7 @@ func newVersion() string {
 func foreignVersion(stat os.FileInfo) string {
 	var inode uint64
 	if sys, ok := stat.Sys().(*syscall.Stat_t); ok {
-		inode = uint64(sys.Ino)
+		inode = sys.Ino
 	}
 	return fmt.Sprintf("f-%d-%d-%d", inode, stat.Size(), stat.ModTime().UnixNano())
 }

@@ -83,7 +83,7 @@ func (s *Store) begin(ctx context.Context, key *string, checked bool, f func(mul
 	}
 	if err != nil {
 		if aerr := m.abort(ctx); aerr != nil {
-			return fmt.Errorf("%w; its multipart upload stays open: %v", err, aerr)
+			return fmt.Errorf("%w; its multipart upload stays open: %w", err, aerr)
 		}
 	}
 	return err

@@ -48,7 +48,10 @@ func testList(t *testing.T, s upload.Store) {
 		}
 	}
 	n := 0
-	for range s.List(t.Context(), "") { // stopping early is allowed
+	for _, err := range s.List(t.Context(), "") { // stopping early is allowed
+		if err != nil {
+			t.Error(err)
+		}
 		if n++; n == 2 {
 			break
 		}

@@ -48,10 +48,10 @@ func testEmpty(t *testing.T, h Harness) {
 	o.one(nil)
 	none := o.checkpoint() // no state was ever opened
 	o.stop()
-	v := openCounts(o.one(none))
+	_ = openCounts(o.one(none))
 	empty := o.checkpoint() // a state without entries
 	o.stop()
-	v = openCounts(o.one(empty))
+	v := openCounts(o.one(empty))
 	holds(t, v.Value, 0, 10, "")
 	fill(t, v.Value, 0, 10, "x")
 	full := o.checkpoint()

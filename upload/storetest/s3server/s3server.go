@@ -250,7 +250,7 @@ type child struct {
 
 func startChild(binary, root, addr string) (*child, error) {
 	c := &child{log: &tail{}, done: make(chan struct{})}
-	c.cmd = exec.Command(binary, "-p", addr, "-q", "posix", root)
+	c.cmd = exec.CommandContext(context.Background(), binary, "-p", addr, "-q", "posix", root)
 	c.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey, "VGW_REGION="+Region)
 	c.cmd.Stdout, c.cmd.Stderr = c.log, c.log
 	c.cmd.SysProcAttr = dieWithParent()
