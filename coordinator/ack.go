@@ -112,7 +112,11 @@ func (m *machine) decline(now time.Time, d checkpoint.Decline) {
 		reason = errors.New("no reason given")
 	}
 	if p, ok := m.find(d.Checkpoint); ok && d.Attempt == p.attempt && !m.commit.sent(p.ID) {
-		m.abort(now, p.ID, byDecline, fmt.Errorf("subtask %s declined: %w", d.Subtask, reason))
+		why := byDecline
+		if errors.Is(reason, checkpoint.ErrDraining) {
+			why = byDrain
+		}
+		m.abort(now, p.ID, why, fmt.Errorf("subtask %s declined: %w", d.Subtask, reason))
 	}
 	if partial, ok := errors.AsType[*incremental.PersistError](d.Reason); ok && slices.Contains(m.aborts, d.Checkpoint) {
 		ref := Ref{d.Checkpoint, d.Epoch}

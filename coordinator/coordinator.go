@@ -136,6 +136,9 @@ func (c *Coordinator) Ack(a checkpoint.Ack) { c.mail.post(letter{event: acked{a}
 // Decline implements checkpoint.Coordinator. It does not wait.
 func (c *Coordinator) Decline(d checkpoint.Decline) { c.mail.post(letter{event: declined{d}}) }
 
+// Drain implements checkpoint.Coordinator. It does not wait.
+func (c *Coordinator) Drain() { c.mail.post(letter{event: draining{}}) }
+
 // Finish implements checkpoint.Coordinator. The final checkpoint is tried
 // again as long as failures are tolerated.
 func (c *Coordinator) Finish(ctx context.Context) error {

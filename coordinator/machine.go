@@ -97,7 +97,8 @@ type pending struct {
 type finalStage uint8
 
 const (
-	notFinal finalStage = iota
+	notFinal    finalStage = iota
+	finalComing            // all input has been read
 	finalWanted
 	finalPending
 	finalDone
@@ -135,6 +136,10 @@ func (m *machine) step(now time.Time, e event) []action {
 		m.decline(now, e.Decline)
 	case asked:
 		m.wanted = true
+	case draining:
+		if m.attempt.stage == running && m.final == notFinal {
+			m.final = finalComing
+		}
 	case finishing:
 		m.finish()
 	case detached:

@@ -220,6 +220,16 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, swapped{outcome: won, etag: "e2"})
 			d.tell(time.Minute, ticked{})
 		},
+		"draining": func(d *director) {
+			d.m.tolerable = 0
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, draining{})
+			late := fmt.Errorf("subtask op/0: %w", checkpoint.ErrDraining) // the trigger came behind the end
+			d.tell(0, declined{checkpoint.Decline{Checkpoint: 1, Epoch: 1, Attempt: 1, Reason: late}})
+			d.tell(time.Minute, ticked{}) // nothing is due until all is processed
+			d.tell(0, finishing{})
+		},
 		"overtaken": func(d *director) {
 			d.m.maxConcurrent = 2
 			d.leadAndStart()

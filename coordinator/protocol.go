@@ -54,6 +54,8 @@ type (
 	declined struct{ checkpoint.Decline }
 	// asked: somebody wants a checkpoint now.
 	asked struct{}
+	// draining: all input was read; what follows is the final checkpoint.
+	draining struct{}
 	// finishing: all input was processed; take the final checkpoint.
 	finishing struct{}
 	// detached: the attempt is over.
@@ -73,6 +75,7 @@ func (started) isEvent()         {}
 func (acked) isEvent()           {}
 func (declined) isEvent()        {}
 func (asked) isEvent()           {}
+func (draining) isEvent()        {}
 func (finishing) isEvent()       {}
 func (detached) isEvent()        {}
 func (ticked) isEvent()          {}
@@ -182,6 +185,7 @@ const (
 	byOvertaken cause = "overtaken" // a newer one was committed first
 	byDetach    cause = "detached"
 	byFence     cause = "fenced"
+	byDrain     cause = "draining" // triggered when all input had ended
 )
 
 // counts reports whether it is a failure of checkpointing itself.

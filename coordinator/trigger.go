@@ -10,7 +10,7 @@ import (
 // triggerable reports whether a checkpoint could start now, if it were time.
 func (m *machine) triggerable() bool {
 	switch {
-	case m.phase != leads || m.attempt.stage != running || m.attempt.failing || m.final == finalPending || m.final == finalDone:
+	case m.phase != leads || m.attempt.stage != running || m.attempt.failing || m.final == finalComing || m.final == finalPending || m.final == finalDone:
 		return false
 	case m.final == finalWanted:
 		// The final checkpoint is taken alone: what is still pending ends first.
@@ -95,7 +95,7 @@ func (m *machine) finish() {
 	switch {
 	case m.phase != leads || m.attempt.stage != running:
 		m.do(finished{errDetached})
-	case m.final == notFinal:
+	case m.final == notFinal || m.final == finalComing:
 		m.final = finalWanted
 	case m.final == finalDone:
 		m.do(finished{})

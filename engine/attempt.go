@@ -79,7 +79,7 @@ func (a *attempt) Committed(id checkpoint.ID) {
 
 // Aborted implements checkpoint.Tasks.
 func (a *attempt) Aborted(id checkpoint.ID, reason error) {
-	a.log.Warn("checkpoint aborted", "checkpoint_id", uint64(id), "error", reason)
+	a.log.Debug("checkpoint aborted", "checkpoint_id", uint64(id), "error", reason)
 	for _, s := range a.subtasks {
 		s.persist.cancel(id)
 	}
@@ -294,6 +294,9 @@ func (a *attempt) host(s *subtask, own []opening, opened func(), begin <-chan st
 func (a *attempt) drain() error {
 	if err := a.await(a.allExhausted); err != nil {
 		return err
+	}
+	if a.cfg.Coordinator != nil {
+		a.cfg.Coordinator.Drain()
 	}
 	a.post(a.sources, message{kind: messageDrain})
 	if err := a.await(a.allEnded); err != nil {

@@ -12,10 +12,6 @@ import (
 // on: instead of declining the checkpoint, the attempt fails and is restarted.
 var ErrBroken = errors.New("writer is broken")
 
-// errDraining is why a checkpoint is declined that is triggered when all input
-// has ended.
-var errDraining = errors.New("all input has ended: the final checkpoint takes its place")
-
 type permanentError struct{ err error }
 
 func (e permanentError) Error() string { return e.err.Error() }

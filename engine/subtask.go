@@ -289,7 +289,7 @@ func (s *subtask) trigger(b checkpoint.Barrier) error {
 	case b.Kind == checkpoint.Final && !s.ended:
 		s.decline(b.ID, b.Epoch, errors.New("final checkpoint before the input has ended"))
 	case b.Kind != checkpoint.Final && s.ended:
-		s.decline(b.ID, b.Epoch, errDraining)
+		s.decline(b.ID, b.Epoch, checkpoint.ErrDraining)
 	default:
 		return s.checkpoint(aligned{barrier: b, start: max(0, time.Since(b.Triggered))})
 	}

@@ -209,6 +209,9 @@ type Coordinator interface {
 	Start(tasks Tasks)
 	Ack(Ack)
 	Decline(Decline)
+	// Drain tells that all input has been read: no checkpoint starts from now
+	// until Finish. Those under way go on.
+	Drain()
 	// Finish tells that all input has been processed, takes the Final
 	// checkpoint, and returns once it is committed and Tasks were told so.
 	Finish(ctx context.Context) error
