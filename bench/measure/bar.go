@@ -1,0 +1,54 @@
+package measure
+
+import "fmt"
+
+// Bar is what a figure has to reach. The zero value asks for nothing.
+type Bar struct {
+	AtLeast, AtMost float64 // zero: no such bound
+}
+
+// Verdict says how a figure stands to its bar.
+type Verdict string
+
+// The verdicts.
+const (
+	NoBar   Verdict = ""
+	Reached Verdict = "reached"
+	Missed  Verdict = "missed"
+	// Open: the median is on one side, and part of the interval on the other.
+	Open Verdict = "open"
+)
+
+// Judge compares the median and its interval with the bar. Neither side is
+// claimed unless the whole interval lies there.
+func (b Bar) Judge(s Summary) Verdict {
+	if b == (Bar{}) {
+		return NoBar
+	}
+	if !(s.N > 0 && s.Low <= s.High) { // NaN too
+		return Missed
+	}
+	holds := func(v float64) bool {
+		return (b.AtLeast == 0 || v >= b.AtLeast) && (b.AtMost == 0 || v <= b.AtMost)
+	}
+	switch low, mid, high := holds(s.Low), holds(s.Median), holds(s.High); {
+	case low && mid && high:
+		return Reached
+	case !low && !mid && !high:
+		return Missed
+	}
+	return Open
+}
+
+// String renders "≥ 0.95", "≤ 2", or nothing.
+func (b Bar) String() string {
+	switch {
+	case b.AtLeast != 0 && b.AtMost != 0:
+		return fmt.Sprintf("%g to %g", b.AtLeast, b.AtMost)
+	case b.AtLeast != 0:
+		return fmt.Sprintf("≥ %g", b.AtLeast)
+	case b.AtMost != 0:
+		return fmt.Sprintf("≤ %g", b.AtMost)
+	}
+	return ""
+}
