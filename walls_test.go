@@ -1,0 +1,145 @@
+// Package tidemark_test checks what ARCHITECTURE.md promises of the structure.
+package tidemark_test
+
+import (
+	"bufio"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/tidemark/tidemark/"
+
+func read(t *testing.T, name string) string {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// The walls: the imports between our packages are those that ARCHITECTURE.md
+// lists. Packages of tests and of the harness may import anything below them.
+func TestImportsAreThoseOfTheArchitecture(t *testing.T) {
+	want := map[string]string{}
+	_, list, ok := strings.Cut(read(t, "ARCHITECTURE.md"), "<!-- imports -->\n```\n")
+	list, _, end := strings.Cut(list, "```\n<!-- /imports -->")
+	if !ok || !end {
+		t.Fatal("ARCHITECTURE.md has no list of imports between its marks")
+	}
+	for line := range strings.Lines(list) {
+		pkg, imports, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		want[pkg] = imports
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-tags", "grocksdb_clean_link", "-f", `{{.ImportPath}}:{{range .Imports}} {{.}}{{end}}`, "./...")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		pkg, imports, _ := strings.Cut(strings.TrimSpace(line), ":")
+		pkg = strings.TrimPrefix(pkg, module)
+		var ours []string
+		for _, i := range strings.Fields(imports) {
+			if p, ok := strings.CutPrefix(i, module); ok {
+				ours = append(ours, p)
+			}
+		}
+		got[pkg] = strings.Join(ours, " ")
+	}
+	for pkg, imports := range got {
+		w, listed := want[pkg]
+		switch {
+		case pkg == "cmd" || strings.HasPrefix(pkg, "bench") && !listed: // what wires and measures may import all
+		case imports != "" && imports != w:
+			t.Errorf("%s imports %q; ARCHITECTURE.md says %q", pkg, imports, w)
+		}
+	}
+	for pkg := range want {
+		if got[pkg] == "" {
+			t.Errorf("ARCHITECTURE.md lists the imports of %s, which has none", pkg)
+		}
+	}
+}
+
+var backticked = regexp.MustCompile("`([a-z0-9_/.]+(?:/|\\.(?:go|md|cc))[a-z0-9_./]*)`")
+
+// A path that the documents name exists.
+func TestDocumentsNameWhatExists(t *testing.T) {
+	for _, doc := range []string{"ARCHITECTURE.md", "README.md"} {
+		for _, m := range backticked.FindAllStringSubmatch(read(t, doc), -1) {
+			if _, err := os.Stat(m[1]); err != nil && !strings.HasPrefix(m[1], "./") {
+				t.Errorf("%s names `%s`: %v", doc, m[1], err)
+			}
+		}
+	}
+}
+
+var (
+	invariant = regexp.MustCompile(`(?m)^\| (I\d+) \|`)
+	cited     = regexp.MustCompile(`\bI\d+\b`)
+)
+
+// Every invariant is cited by a test.
+func TestInvariantsAreTested(t *testing.T) {
+	seen := map[string]int{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") && !strings.Contains(path, "statetest/") && !strings.Contains(path, "storetest/") {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		lines := bufio.NewScanner(f)
+		for lines.Scan() {
+			if _, comment, ok := strings.Cut(lines.Text(), "//"); ok {
+				for _, i := range cited.FindAllString(comment, -1) {
+					seen[i]++
+				}
+			}
+		}
+		return lines.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := invariant.FindAllStringSubmatch(read(t, "ARCHITECTURE.md"), -1)
+	if len(names) != 12 {
+		t.Errorf("ARCHITECTURE.md has %d invariants", len(names))
+	}
+	for _, n := range names {
+		if seen[n[1]] == 0 {
+			t.Errorf("no test cites %s", n[1])
+		}
+	}
+}
+
+// Every package says which question it answers, and its invariants.
+func TestPackagesSayWhatTheyAnswer(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-tags", "grocksdb_clean_link", "-f", `{{.Dir}} {{.Name}}{{range .GoFiles}} {{.}}{{end}}`, "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) < 3 || f[1] == "main" || strings.Contains(f[0], "/internal/") {
+			continue
+		}
+		if !slices.ContainsFunc(f[2:], func(file string) bool {
+			text := read(t, filepath.Join(f[0], file))
+			return strings.Contains(text, "// Package "+f[1]+" answers") && strings.Contains(text, "Invariants")
+		}) {
+			t.Errorf("%s does not say which question it answers, and its invariants", f[0])
+		}
+	}
+}
