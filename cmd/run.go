@@ -73,6 +73,7 @@ func runJob(c *cobra.Command, job *engine.Job, args []string, f *runFlags) error
 	line := newProgressLine(out)
 	config.Logger = slog.New(slog.NewTextHandler(line.above(stderr), &slog.HandlerOptions{Level: f.logLevel}))
 	config.Progress = line.show
+	config.Starting = func(s launch.Start) { printStart(line.above(out), config, s) }
 	if results != nil {
 		line.total = results.Records
 	}
@@ -90,6 +91,22 @@ func runJob(c *cobra.Command, job *engine.Job, args []string, f *runFlags) error
 		printReport(out, report, f, config)
 	}
 	return explain(err)
+}
+
+// printStart says what an attempt goes on from.
+func printStart(w io.Writer, c launch.Config, s launch.Start) {
+	job := c.JobID
+	if job == "" {
+		job = c.Job.Name()
+	}
+	switch {
+	case s.Final:
+		_, _ = fmt.Fprintf(w, "%s: finished: checkpoint %d is that of the end of its input. To run it again: --restore none, or another --job-id, and another --output\n", job, s.Checkpoint)
+	case s.Checkpoint != 0:
+		_, _ = fmt.Fprintf(w, "%s: resuming from checkpoint %d\n", job, s.Checkpoint)
+	case s.Attempt > 1:
+		_, _ = fmt.Fprintf(w, "%s: starting again from nothing\n", job)
+	}
 }
 
 func printReport(w io.Writer, r launch.Report, f *runFlags, config launch.Config) {

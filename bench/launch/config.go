@@ -38,6 +38,8 @@ type Config struct {
 	S3 s3store.Options
 	// Decorate, if set, wraps the job's part of the store, beneath the retries.
 	Decorate func(upload.Store) upload.Store
+	// Retry bounds the tries of a request to the store.
+	Retry upload.RetryOptions
 	// Interval is the time between checkpoints. Zero: checkpoints are off.
 	Interval time.Duration
 	// Checkpoints is everything else about checkpoints: Timeout, Retain,
@@ -61,6 +63,8 @@ type Config struct {
 	Engine engine.Config
 	// Logger gets what an operator should know. Default slog.Default().
 	Logger *slog.Logger
+	// Starting, if set, is told what each attempt starts from, before it does.
+	Starting func(Start)
 	// Progress, if set, is called about every ProgressEvery from one goroutine.
 	Progress      func(Progress)
 	ProgressEvery time.Duration // default 200 ms
@@ -85,7 +89,7 @@ func (c Config) Validate() error {
 	if c.TableBytes < 0 {
 		errs = append(errs, fmt.Errorf("table memory %d: it cannot be negative", c.TableBytes))
 	}
-	return errors.Join(append(errs, c.Rocks.Validate(), c.Engine.Validate(), c.Job.Validate())...)
+	return errors.Join(append(errs, c.Retry.Validate(), c.Rocks.Validate(), c.Engine.Validate(), c.Job.Validate())...)
 }
 
 func (c Config) jobID() string {

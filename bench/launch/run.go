@@ -54,7 +54,7 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 			}
 			report.Checkpoints = history.summary(coord.Status())
 		}()
-		c.Engine.Coordinator = coord
+		c.Engine.Coordinator = announcing{coord, c.Starting}
 	}
 	backends, closeBackends, err := openBackends(c, store)
 	if err != nil {
@@ -88,7 +88,7 @@ func OpenStore(ctx context.Context, c Config) (upload.Store, error) {
 	if c.Decorate != nil {
 		s = c.Decorate(s)
 	}
-	return upload.Retrying(s, upload.RetryOptions{}), nil
+	return upload.Retrying(s, c.Retry), nil
 }
 
 func lead(ctx context.Context, c Config, store upload.Store, h *history) (*coordinator.Coordinator, error) {
