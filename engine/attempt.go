@@ -134,18 +134,17 @@ func (a *attempt) openings(restored *checkpoint.Restored, fresh map[checkpoint.O
 			}
 		}
 		all[p] = ops
-		if p.kind != kindSource {
+		if p.kind != kindSource && p.kind != kindSink {
 			continue
 		}
-		if len(snaps[p.id]) > 0 {
-			records, malformed, err := restoredCounts(snaps[p.id])
-			if err != nil {
-				return nil, err
-			}
-			a.cfg.Metrics.restored(p.id, records, malformed)
+		records, malformed, err := restoredCounts(snaps[p.id])
+		if err != nil {
+			return nil, err
+		}
+		a.cfg.Metrics.restored(p.id, p.kind, records, malformed)
+		if p.kind == kindSink || len(snaps[p.id]) > 0 {
 			continue
 		}
-		a.cfg.Metrics.restored(p.id, 0, 0)
 		splits, listed := fresh[p.id]
 		if !listed {
 			var err error
@@ -179,7 +178,8 @@ func overlapping(snaps []checkpoint.OperatorSnapshot, groups keygroup.Range) (ha
 	return handles
 }
 
-// restoredCounts is what a source had read and skipped at a checkpoint.
+// restoredCounts is what a source had read and skipped, or a sink written, at a
+// checkpoint.
 func restoredCounts(snaps []checkpoint.OperatorSnapshot) (records, malformed int64, err error) {
 	for _, snap := range snaps {
 		for _, s := range snap.State {

@@ -25,6 +25,8 @@ type MetricsSnapshot struct {
 	// restart rolled back do not.
 	SourceRecords int64
 	Malformed     int64
+	// SinkRecords is what all sinks have written, counted likewise.
+	SinkRecords int64
 	// Attempts is how often the job was started in this Run.
 	Attempts  int
 	Operators map[checkpoint.OperatorID]OperatorMetrics
@@ -50,7 +52,7 @@ type OperatorMetrics struct {
 
 // counters are the metrics of one operator in one attempt.
 type counters struct {
-	source                              bool
+	kind                                string // kindSource or kindSink: restored counts
 	in, out, malformed                  atomic.Int64
 	blocked                             atomic.Int64
 	snapshots, declined                 atomic.Int64
@@ -83,12 +85,12 @@ func (m *Metrics) operator(id checkpoint.OperatorID) *counters {
 	return c
 }
 
-// restored tells what a source had read before the attempt.
-func (m *Metrics) restored(id checkpoint.OperatorID, records, malformed int64) {
+// restored tells what a source had read, or a sink written, before the attempt.
+func (m *Metrics) restored(id checkpoint.OperatorID, kind string, records, malformed int64) {
 	c := m.operator(id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c.source, c.restored, c.restoredMalformed = true, records, malformed
+	c.kind, c.restored, c.restoredMalformed = kind, records, malformed
 }
 
 // Snapshot returns the counters as they are now.
@@ -105,9 +107,12 @@ func (m *Metrics) Snapshot() MetricsSnapshot {
 			Sync: time.Duration(c.sync.Load()), MaxSync: time.Duration(c.syncLong.Load()),
 		}
 		s.Operators[id] = o
-		if c.source {
+		switch c.kind {
+		case kindSource:
 			s.SourceRecords += c.restored + o.Out
 			s.Malformed += c.restoredMalformed + o.Malformed
+		case kindSink:
+			s.SinkRecords += c.restored + o.In
 		}
 	}
 	return s

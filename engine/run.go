@@ -16,6 +16,9 @@ type Result struct {
 	// restarts; Malformed what they skipped.
 	Records   int64
 	Malformed int64
+	// Written is what the sinks took, counted likewise. A sink that is not
+	// exactly-once may have been given more.
+	Written int64
 	// Attempts is how often the job was started in this Run.
 	Attempts int
 	// Restored is the checkpoint that the first attempt started from; zero: it
@@ -44,7 +47,7 @@ func Run(ctx context.Context, j *Job, cfg Config) (Result, error) {
 	err := r.attempts(ctx)
 	m := cfg.Metrics.Snapshot()
 	return Result{
-		Records: m.SourceRecords, Malformed: m.Malformed, Attempts: m.Attempts,
+		Records: m.SourceRecords, Malformed: m.Malformed, Written: m.SinkRecords, Attempts: m.Attempts,
 		Restored: r.restored, Duration: time.Since(start), Metrics: m,
 	}, err
 }

@@ -20,6 +20,7 @@ type sinkOp[T any] struct {
 	writer   Writer[T]
 	registry *state.Registry
 	held     []prepared // by checkpoint id
+	records  int64      // written, since the job's first start
 }
 
 // prepared is output that is durable and not yet visible.
@@ -43,7 +44,16 @@ func buildSink[T any](a *assembly, p *planned, s Sink[T]) {
 
 func (o *sinkOp[T]) open(ctx context.Context, op opening) (err error) {
 	// What was restored pending has been published by Recover.
-	states := slices.DeleteFunc(slices.Clone(op.states), func(s checkpoint.OperatorState) bool { return s.Name == statePending })
+	states := slices.DeleteFunc(slices.Clone(op.states), func(s checkpoint.OperatorState) bool {
+		return s.Name == statePending || s.Name == stateRecords
+	})
+	for _, s := range op.states {
+		if s.Name == stateRecords {
+			if o.records, err = sumCounts(s); err != nil {
+				return o.fail("open", err)
+			}
+		}
+	}
 	o.registry = state.NewRegistry(nil, "", states)
 	o.writer, err = o.sink.Open(SinkContext{
 		Context: ctx, Operator: o.id, Index: o.index, Parallelism: o.parallelism,
@@ -61,6 +71,7 @@ func (o *sinkOp[T]) open(ctx context.Context, op opening) (err error) {
 func (o *sinkOp[T]) push(records []T) error {
 	before := o.sub.enter(o.opInfo)
 	o.counters.in.Add(int64(len(records)))
+	o.records += int64(len(records))
 	if err := o.writer.Write(o.sub.ctx, records); err != nil {
 		return o.fail("write", err)
 	}
@@ -78,7 +89,7 @@ func (o *sinkOp[T]) snapshot(ctx context.Context, b checkpoint.Barrier) (opSnaps
 	if pending != nil {
 		o.held = append(o.held, prepared{b.ID, pending})
 	}
-	all := append(o.registry.OperatorStates(), heldState(o.held))
+	all := append(o.registry.OperatorStates(), countState(stateRecords, o.records), heldState(o.held))
 	return opSnapshot{state: all}, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator"
-	"github.com/tidemark/tidemark/engine"
 )
 
 // Report is what a run did. Its JSON form is what `tidemark run --json` ends
@@ -84,16 +83,6 @@ func (h *history) summary(s coordinator.Status) Checkpoints {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-func rows(j *engine.Job, r engine.Result) int64 {
-	var n int64
-	for _, o := range j.Graph(1).Operators {
-		if o.Type == "sink" {
-			n += r.Metrics.Operators[o.ID].In
-		}
-	}
-	return n
-}
 
 // clock measures a run.
 type clock struct {

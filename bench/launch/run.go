@@ -69,7 +69,7 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 	result, err := engine.Run(ctx, c.Job, c.Engine)
 	stop()
 	report.Events, report.Malformed, report.Attempts = result.Records, result.Malformed, result.Attempts
-	report.Rows = rows(c.Job, result)
+	report.Rows = result.Written
 	if result.Restored != 0 {
 		id := uint64(result.Restored)
 		report.ResumedFrom = &id
