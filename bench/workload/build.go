@@ -17,6 +17,7 @@ type Info struct {
 	Seeded bool   // it makes its events, and reads no input
 
 	keys      bool // Options.Keys means something
+	values    bool // so do Options.ValueBytes and UpdatesPerSecond
 	finalOnly bool // it cannot emit changes
 	build     func(*builder)
 }
@@ -27,6 +28,7 @@ var jobs = []Info{
 	{Name: "flights", Help: "flights of Parquet, CSV or JSONL files: delays by route, and the 20 airports with the greatest mean delay", finalOnly: true, build: flights},
 	{Name: "count", Help: "seeded keys, evenly spread: how often each comes", Seeded: true, keys: true, build: count},
 	{Name: "count-hot", Help: "seeded keys, nine of ten out of a tenth of them: how often each comes", Seeded: true, keys: true, build: countHot},
+	{Name: "update", Help: "seeded keys: each written once, then read, changed and written at random", Seeded: true, keys: true, values: true, build: update},
 	{Name: "q0", Help: "seeded bids, passed through", Seeded: true, build: q0},
 	{Name: "q17", Help: "seeded bids: statistics of the prices of each auction and day", Seeded: true, build: q17},
 	{Name: "q18", Help: "seeded bids: the last of each bidder on each auction, whole", Seeded: true, build: q18},

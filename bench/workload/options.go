@@ -54,6 +54,8 @@ const (
 const (
 	DefaultEvents = 1_000_000
 	DefaultSeed   = 1
+
+	maxValueBytes = 1 << 20
 )
 
 // Options of the jobs. A job refuses those that mean nothing to it.
@@ -70,10 +72,15 @@ type Options struct {
 	// RatePerSecond is the number of events in a second of event time. Zero:
 	// nexmark.DefaultRatePerSecond.
 	RatePerSecond int64
-	// Keys is the number of keys of count and count-hot. Zero:
+	// Keys is the number of keys of count, count-hot and update. Zero:
 	// nexmark.DefaultKeys.
 	Keys int64
-	Emit Emit
+	// ValueBytes is the size of a value of update. Zero: DefaultValueBytes.
+	ValueBytes int
+	// UpdatesPerSecond paces update by wall time, once each key was written.
+	// Zero: no limit.
+	UpdatesPerSecond float64
+	Emit             Emit
 	// Digest asks for Results.Digest.
 	Digest bool
 	// OnMalformed is what becomes of input records that cannot be read.
@@ -114,7 +121,16 @@ func (o Options) validate(job Info) error {
 		}
 	}
 	if o.Keys != 0 && !job.keys {
-		mistake("it has no number of keys: leave out keys (count and count-hot have one)")
+		mistake("it has no number of keys: leave out keys (count, count-hot and update have one)")
+	}
+	if (o.ValueBytes != 0 || o.UpdatesPerSecond != 0) && !job.values {
+		mistake("it has no values of a given size: leave out the size and the rate of updates (update has them)")
+	}
+	if o.ValueBytes < 0 || o.ValueBytes > maxValueBytes {
+		mistake("values of %d bytes: use 1 to %d", o.ValueBytes, maxValueBytes)
+	}
+	if !(o.UpdatesPerSecond >= 0) {
+		mistake("%v updates a second: it must not be negative", o.UpdatesPerSecond)
 	}
 	if o.MinFlights != 0 && job.Name != "flights" {
 		mistake("it ranks no airports: leave out the least number of flights (flights has one)")
