@@ -7,5 +7,7 @@ import (
 )
 
 func benchCommand(*engine.Job) *cobra.Command {
-	return &cobra.Command{Use: "bench", Short: "Measure workloads, and kill them to see what they lose"}
+	c := &cobra.Command{Use: "bench", Short: "Measure workloads, and kill them to see what they lose"}
+	c.AddCommand(benchCrashCommand())
+	return c
 }

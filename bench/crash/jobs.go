@@ -1,0 +1,163 @@
+package crash
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+)
+
+// Names of the jobs.
+const (
+	flights = "flights"
+	q18     = "q18"
+	changes = "q17-changes"
+)
+
+// Jobs lists the jobs that can be killed: flights and q18, whose rows come at
+// the end, and q17-changes, which commits rows with every checkpoint.
+func Jobs() []string { return []string{flights, q18, changes} }
+
+// job is what to run and how to judge its output.
+type job struct {
+	name string
+	args []string // after "run"
+	// compare returns how the output differs from the reference, empty if in
+	// nothing that counts.
+	compare func(got, want rows) []string
+	// continuous: rows are published with every checkpoint.
+	continuous bool
+}
+
+func newJob(name string, o Options) (job, error) {
+	records, rate := o.Events, func(n int64) string {
+		return strconv.FormatFloat(float64(n)/o.RunFor.Seconds(), 'f', 0, 64)
+	}
+	events := strconv.FormatInt(o.Events, 10)
+	switch name {
+	case flights:
+		b, err := os.ReadFile(o.Input)
+		if err != nil {
+			return job{}, fmt.Errorf("input of job %s: %w", flights, err)
+		}
+		records = int64(bytes.Count(b, []byte("\n")))
+		return job{name: name, args: []string{"flights", "--input", o.Input, "--rate-limit", rate(records)}, compare: compareRows}, nil
+	case q18:
+		return job{name: name, args: []string{"q18", "--events", events, "--rate-limit", rate(records)}, compare: compareRows}, nil
+	case changes:
+		return job{
+			name: name, args: []string{"q17", "--emit", "changes", "--events", events, "--rate-limit", rate(records)},
+			compare: compareChanges, continuous: true,
+		}, nil
+	}
+	return job{}, fmt.Errorf("no job %q", name)
+}
+
+// shownDifferences bounds how many differences are told in full.
+const shownDifferences = 5
+
+// compareRows tells rows that only one side has, as often as it has them.
+func compareRows(got, want rows) []string {
+	var d differences
+	i, j := 0, 0
+	for i < len(got) || j < len(want) {
+		switch {
+		case j == len(want) || i < len(got) && got[i] < want[j]:
+			d.add("surplus row %s", got[i])
+			i++
+		case i == len(got) || got[i] > want[j]:
+			d.add("lost row %s", want[j])
+			j++
+		default:
+			i, j = i+1, j+1
+		}
+	}
+	return d.list(fmt.Sprintf("%d rows where the reference has %d", len(got), len(want)))
+}
+
+// priceRow is what is judged of a row of q17.
+type priceRow struct {
+	Auction int64 `json:"auction"`
+	Day     int64 `json:"day"`
+	Total   int64 `json:"total_bids"`
+	line    row
+}
+
+// compareChanges checks that each key's totals are 1, 2, 3, … and that as many
+// rows, and the same last row of each key, came as in the reference. The rows
+// before the last depend on the order in which the bids met.
+func compareChanges(got, want rows) []string {
+	var d differences
+	g, err := parsePrices(got)
+	w, err2 := parsePrices(want)
+	if err = cmp.Or(err, err2); err != nil {
+		return []string{err.Error()}
+	}
+	for _, side := range []struct {
+		name string
+		rows []priceRow
+	}{{"", g}, {"in the reference: ", w}} {
+		var last priceRow
+		for _, r := range side.rows {
+			next := last.Total + 1
+			if r.Auction != last.Auction || r.Day != last.Day {
+				next = 1
+			}
+			if r.Total != next {
+				d.add("%sauction %d, day %d: total %d where %d should come", side.name, r.Auction, r.Day, r.Total, next)
+			}
+			last = r
+		}
+	}
+	last := func(p []priceRow) (l rows) {
+		for i, r := range p {
+			if i+1 == len(p) || p[i+1].Auction != r.Auction || p[i+1].Day != r.Day {
+				l = append(l, r.line)
+			}
+		}
+		slices.Sort(l)
+		return l
+	}
+	if len(g) != len(w) {
+		d.add("%d rows for %d bids", len(g), len(w))
+	}
+	return append(d.list("totals"), compareRows(last(g), last(w))...)
+}
+
+// parsePrices reads rows, and sorts them by key and total.
+func parsePrices(lines rows) ([]priceRow, error) {
+	parsed := make([]priceRow, len(lines))
+	for i, line := range lines {
+		r := &parsed[i]
+		if err := json.Unmarshal([]byte(line.json()), r); err != nil {
+			return nil, fmt.Errorf("output row %q: %w", line, err)
+		}
+		r.line = line
+	}
+	slices.SortFunc(parsed, func(a, b priceRow) int {
+		return cmp.Or(cmp.Compare(a.Auction, b.Auction), cmp.Compare(a.Day, b.Day), cmp.Compare(a.Total, b.Total))
+	})
+	return parsed, nil
+}
+
+// differences gathers what differs, and tells the first of it.
+type differences struct {
+	n     int
+	first []string
+}
+
+func (d *differences) add(format string, args ...any) {
+	if d.n++; d.n <= shownDifferences {
+		d.first = append(d.first, fmt.Sprintf(format, args...))
+	}
+}
+
+func (d *differences) list(what string) []string {
+	if d.n == 0 {
+		return nil
+	}
+	return append([]string{fmt.Sprintf("output: %d differences; %s", d.n, what)}, d.first...)
+}

@@ -1,0 +1,70 @@
+package crash
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// Report is what a run did and found.
+type Report struct {
+	Seed  uint64      `json:"seed"`
+	Kills int         `json:"kills"`
+	WallS float64     `json:"wall_s"`
+	Jobs  []JobReport `json:"jobs"`
+	// Kept is the directory that holds everything, where something was found
+	// broken; else it is removed, and this is empty.
+	Kept string `json:"kept,omitempty"`
+}
+
+// JobReport is what was done to one job.
+type JobReport struct {
+	Job   string `json:"job"`
+	Kills int    `json:"kills"`
+	// Runs is how often the job was brought to its end, Starts how many
+	// processes that took.
+	Runs   int `json:"runs"`
+	Starts int `json:"starts"`
+	// Resumed is how many starts found a checkpoint to go on from.
+	Resumed int `json:"resumed"`
+	Rows    int `json:"rows"` // of the reference
+	// Phases counts the kills by what the process was doing, Targets by what
+	// was aimed at.
+	Phases  map[string]int `json:"phases"`
+	Targets map[string]int `json:"targets"`
+	// Broken is what was found broken; empty: nothing.
+	Broken []string `json:"broken"`
+	WallS  float64  `json:"wall_s"`
+}
+
+// Write renders the report for people.
+func (r Report) Write(w io.Writer) {
+	fmt.Fprintf(w, "seed %d: %d kills in %.0f s\n", r.Seed, r.Kills, r.WallS)
+	total := map[string]int{}
+	for _, j := range r.Jobs {
+		verdict := "ok"
+		if len(j.Broken) > 0 {
+			verdict = "BROKEN"
+		}
+		fmt.Fprintf(w, "%-12s %s: %d kills, %d processes, %d of them resumed from a checkpoint, %d complete runs of %d rows, %.0f s\n",
+			j.Job, verdict, j.Kills, j.Starts, j.Resumed, j.Runs, j.Rows, j.WallS)
+		for _, b := range j.Broken {
+			fmt.Fprintf(w, "    %s\n", b)
+		}
+		for p, n := range j.Phases {
+			total[p] += n
+		}
+	}
+	fmt.Fprintf(w, "killed during")
+	for _, p := range Phases() {
+		fmt.Fprintf(w, "  %s %d", p, total[p])
+	}
+	fmt.Fprintln(w)
+	if r.Kept != "" {
+		fmt.Fprintf(w, "everything is kept in %s\n", r.Kept)
+	}
+}
+
+func seconds(since time.Time) float64 {
+	return time.Since(since).Round(time.Millisecond).Seconds()
+}

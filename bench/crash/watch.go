@@ -1,0 +1,117 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/upload"
+)
+
+// watchEvery is how often the signs of a target are looked for.
+const watchEvery = 4 * time.Millisecond
+
+// await returns true at the moment that was aimed at, and false where the
+// process ended first or ctx did.
+func (a aim) await(ctx context.Context, p *process, store upload.Reader, outputDir string) bool {
+	if !a.awaitSigns(ctx, p, store, outputDir) {
+		return false
+	}
+	t := time.NewTimer(a.delay)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-p.done:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a aim) awaitSigns(ctx context.Context, p *process, store upload.Reader, outputDir string) bool {
+	if a.signs == 0 {
+		return true
+	}
+	sign := map[target]func() string{
+		atUpload:  func() string { return newestOf(ctx, store, incremental.DataPrefix) },
+		atCommit:  func() string { return newestOf(ctx, store, incremental.ManifestPrefix) },
+		atPublish: func() string { return headVersion(ctx, store) },
+		atOutput:  func() string { return pendingParts(outputDir) },
+	}[a.target]
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	last := sign()
+	for seen := 0; ; {
+		select {
+		case <-p.done:
+			return false
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+		now := sign()
+		if now == last || now == "" {
+			continue
+		}
+		last = now
+		if seen++; seen >= a.signs {
+			return true
+		}
+	}
+}
+
+// headVersion changes with head; it is empty where that cannot be read now.
+func headVersion(ctx context.Context, store upload.Reader) string {
+	info, err := store.Head(ctx, incremental.HeadName)
+	if err != nil {
+		return ""
+	}
+	return info.Version
+}
+
+// newestOf changes when the first object of a new checkpoint is stored; it is
+// empty where there is none, or the store does not say now.
+func newestOf(ctx context.Context, store upload.Reader, prefix string) string {
+	var epoch checkpoint.Epoch
+	var id checkpoint.ID
+	for info, err := range store.List(ctx, prefix) {
+		if err != nil {
+			return ""
+		}
+		i, e, ok := incremental.ParseManifestName(info.Name)
+		if n, isData := incremental.ParseObjectName(info.Name); isData {
+			i, e, ok = n.Checkpoint, n.Epoch, true
+		}
+		if ok && (e > epoch || e == epoch && i > id) {
+			epoch, id = e, i
+		}
+	}
+	if id == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%v %v", epoch, id)
+}
+
+// pendingParts changes when a part is begun; it is empty where none is.
+func pendingParts(dir string) string {
+	var names []string
+	for _, pattern := range []string{pendingDir, filepath.Join("*", pendingDir)} {
+		dirs, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is sound
+		for _, d := range dirs {
+			entries, err := os.ReadDir(d)
+			if err != nil {
+				continue
+			}
+			for _, e := range entries {
+				names = append(names, e.Name())
+			}
+		}
+	}
+	return strings.Join(names, " ")
+}
