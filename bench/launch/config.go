@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator"
@@ -100,6 +101,21 @@ func (c Config) jobID() string {
 		return c.Job.Name()
 	}
 	return ""
+}
+
+// KeyedSubtasks is how many subtasks with keyed state the job runs as.
+func (c Config) KeyedSubtasks() int {
+	parallelism := c.Engine.Parallelism
+	if parallelism == 0 {
+		parallelism = runtime.GOMAXPROCS(0) // as the engine does
+	}
+	n := 0
+	for _, o := range c.Job.Graph(parallelism).Operators {
+		if o.Key != "" {
+			n += o.Parallelism
+		}
+	}
+	return n
 }
 
 func (c Config) withDefaults() Config {

@@ -113,13 +113,7 @@ func lead(ctx context.Context, c Config, store upload.Store, h *history) (*coord
 
 // openBackends returns RocksDB backends whose snapshots go to the store.
 func openBackends(c Config, store upload.Store) (state.Factory, func() error, error) {
-	keyed := 0
-	for _, o := range c.Job.Graph(max(1, c.Engine.Parallelism)).Operators {
-		if o.Key != "" {
-			keyed += o.Parallelism
-		}
-	}
-	c.Rocks.TableBytes = max(1<<20, c.TableBytes/int64(max(1, keyed)))
+	c.Rocks.TableBytes = max(1<<20, c.TableBytes/int64(max(1, c.KeyedSubtasks())))
 	resources, err := rocks.NewResources(c.Rocks)
 	if err != nil {
 		return nil, nil, err
