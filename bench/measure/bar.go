@@ -4,7 +4,8 @@ import "fmt"
 
 // Bar is what a figure has to reach. The zero value asks for nothing.
 type Bar struct {
-	AtLeast, AtMost float64 // zero: no such bound
+	AtLeast float64 `json:"at_least,omitempty"` // zero: no such bound
+	AtMost  float64 `json:"at_most,omitempty"`
 }
 
 // Verdict says how a figure stands to its bar.

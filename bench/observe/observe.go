@@ -1,0 +1,147 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/bench/profile"
+	"github.com/tidemark/tidemark/bench/report"
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/rocks"
+	"github.com/tidemark/tidemark/upload"
+)
+
+// topCosts is how many functions of each kind a report lists.
+const topCosts = 25
+
+// Options of Run. The zero value profiles nothing.
+type Options struct {
+	// Profiles is the directory for the profiles. Empty: none are taken, and
+	// goroutines have no labels.
+	Profiles string
+	// Version is what the report calls this program.
+	Version string
+	// Title of the report. Empty: "Benchmark of <job>".
+	Title string
+}
+
+// Run runs the job of c. The report is as good as it can be where there is an
+// error too; its digest is left to the caller.
+func Run(ctx context.Context, c launch.Config, o Options) (report.Run, error) {
+	r := report.Run{
+		Head:     report.Head{Title: o.Title, Made: time.Now(), Version: o.Version, Library: rocks.Linked().String(), Machine: report.Inspect()},
+		Workload: c.Job.Name(),
+	}
+	if r.Title == "" {
+		r.Title = "Benchmark of " + c.Job.Name()
+	}
+	w := NewWatch(&c)
+	subtasks := c.KeyedSubtasks()
+	var recording *profile.Recording
+	if o.Profiles != "" {
+		c.Engine.ProfileLabels = true
+		var err error
+		if recording, err = profile.Start(o.Profiles); err != nil {
+			return r, err
+		}
+		r.Profiles = o.Profiles
+	}
+	var err error
+	r.Result, err = launch.Run(ctx, c)
+	if recording != nil {
+		stopped := recording.Stop()
+		if stopped == nil {
+			var costs profile.Costs
+			costs, stopped = profile.Read(filepath.Join(o.Profiles, profile.CPU), topCosts)
+			r.Costs = &costs
+		}
+		err = errors.Join(err, stopped)
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	if r.Result.WallS > 0 {
+		r.EventsPerS = float64(r.Result.Events) / r.Result.WallS
+	}
+	if r.Result.CPUS > 0 && r.Result.Events > 0 {
+		r.EventsPerCPUS = float64(r.Result.Events) / r.Result.CPUS
+		r.CPUMicros = 1e6 / r.EventsPerCPUS
+	}
+	r.Checkpoints, r.DataPuts = w.Checkpoints(), w.Data.Put.Ops.Load()
+	if n := r.Result.Checkpoints.Completed * subtasks; n > 0 {
+		r.DataPutsPerSubtask = float64(r.DataPuts) / float64(n)
+	}
+	if c.Interval > 0 {
+		r.Store = w.All.Snapshot()
+	}
+	r.MaxRSSBytes, r.LoadAfter = maxRSS(), report.Load()
+	return r, err
+}
+
+// Watch gathers what happens between a job and its store.
+type Watch struct {
+	// All counts every request, Data those to put and get state.
+	All, Data upload.Counters
+
+	mu   sync.Mutex
+	list []report.Checkpoint
+	// puts are those of state.
+	puts span
+}
+
+// NewWatch makes a Watch, and c tell it what happens in a run.
+func NewWatch(c *launch.Config) *Watch {
+	w := &Watch{}
+	decorate, ended := c.Decorate, c.Checkpoints.Listener.Ended
+	c.Decorate = func(s upload.Store) upload.Store {
+		if decorate != nil {
+			s = decorate(s)
+		}
+		return &watched{upload.Counting(s, &w.All), w}
+	}
+	c.Checkpoints.Listener.Ended = func(r coordinator.Report) {
+		w.add(r)
+		if ended != nil {
+			ended(r)
+		}
+	}
+	return w
+}
+
+func (w *Watch) add(r coordinator.Report) {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	k := report.Checkpoint{
+		ID: uint64(r.ID), State: fmt.Sprint(r.State), DurationMS: ms(r.Duration), SyncMS: ms(r.Sync), AlignMS: ms(r.Align), AsyncMS: ms(r.Async),
+		FullBytes: r.FullBytes, NewBytes: r.NewBytes, ReusedBytes: r.ReusedBytes, NewObjects: r.NewObjects, Files: r.Files,
+	}
+	if r.Reason != nil {
+		k.Reason = r.Reason.Error()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = append(w.list, k)
+}
+
+// Checkpoints returns those that ended until now, in the order of their ends.
+func (w *Watch) Checkpoints() []report.Checkpoint {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]report.Checkpoint(nil), w.list...)
+}
+
+// PutSeconds is for how long at least one object of state was being put.
+func (w *Watch) PutSeconds() float64 { return w.puts.seconds() }
+
+func maxRSS() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return u.Maxrss << 10
+}
