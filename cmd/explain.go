@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/sink"
 	"github.com/tidemark/tidemark/engine/state"
@@ -23,9 +25,14 @@ var advice = []struct {
 	{sink.ErrForeignOutput, "nothing was changed. Move the output away, or choose another --output"},
 	{incremental.ErrNewerVersion, "nothing was changed. Use the version of tidemark that wrote it, or a newer one"},
 	{incremental.ErrCorruptState, "nothing was deleted. Start from another checkpoint with --restore <id> (tidemark checkpoints ls, verify)"},
+	{coordinator.ErrNotRetained, "nothing was changed. Choose one that is there, latest or none with --restore"},
 	{upload.ErrNoBucket, "make the bucket, or correct --checkpoint-store"},
 	{upload.ErrDenied, "check the credentials (AWS_ACCESS_KEY_ID and so on) or the directory's permissions"},
+	{upload.ErrCorrupt, "nothing was changed or deleted. Put back an intact copy of the object (a bucket with versions has one) or, if it is a checkpoint's, start from another with --restore <id> (tidemark checkpoints ls, verify)"},
+	{upload.ErrNotExist, "nothing was changed or deleted. Put the object back (a bucket with versions has it), or start from another checkpoint with --restore <id> (tidemark checkpoints ls, verify)"},
 	{upload.ErrNoSpace, "make room in the store; the job goes on from its newest checkpoint"},
+	{launch.ErrStore, "see that it can be reached, or correct --checkpoint-store"},
+	{launch.ErrStateDir, "choose with --state-dir a directory that can be written to and that no other process uses"},
 }
 
 // explain adds to an error what to do about it.

@@ -12,8 +12,13 @@ import (
 	"github.com/tidemark/tidemark/incremental"
 )
 
-// ErrClosed: the coordinator was closed.
-var ErrClosed = errors.New("coordinator is closed")
+// Errors of a coordinator.
+var (
+	// ErrClosed: the coordinator was closed.
+	ErrClosed = errors.New("coordinator is closed")
+	// ErrNotRetained: there is no such checkpoint any more, or never was.
+	ErrNotRetained = errors.New("it is not retained")
+)
 
 // Coordinator leads a job's checkpoints. All methods may be called from any
 // goroutine, but none from a method of Tasks or a function of Listener.

@@ -135,7 +135,7 @@ func (m *machine) chooseRestore() {
 	if choice.id != 0 {
 		if from, ok = m.head.find(choice.id); !ok {
 			m.attempt = attempt{}
-			m.do(attachDone{err: fmt.Errorf("restore checkpoint %d: it is not retained; retained are: %s", choice.id, m.head.ids())})
+			m.do(attachDone{err: fmt.Errorf("restore checkpoint %d: %w; retained are: %s", choice.id, ErrNotRetained, m.head.ids())})
 			return
 		}
 	}

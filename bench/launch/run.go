@@ -21,6 +21,12 @@ import (
 // delete what is no longer needed; what is left is found by the next start.
 const closeTimeout = time.Minute
 
+// Errors of a start, for those who say what to do about them.
+var (
+	ErrStore    = errors.New("checkpoint store")          // it cannot be opened
+	ErrStateDir = errors.New("directory for local state") // it cannot be used
+)
+
 // Run runs the job until its bounded input is processed and published, until
 // it fails for good, or until ctx ends. The report is as good as it can be
 // with an error too.
@@ -54,14 +60,14 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 			}
 			report.Checkpoints = history.summary(coord.Status())
 		}()
-		c.Engine.Coordinator = announcing{coord, c.Starting}
+		c.Engine.Coordinator = restoring{coord, c.Starting}
 	}
 	backends, closeBackends, err := openBackends(c, store)
 	if err != nil {
 		return report, err
 	}
 	defer func() { err = errors.Join(err, closeBackends()) }()
-	c.Engine.Backends = backends
+	c.Engine.Backends = settling{backends}
 
 	metrics := &engine.Metrics{}
 	c.Engine.Metrics, c.Engine.Logger = metrics, c.Logger
@@ -82,7 +88,7 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 func OpenStore(ctx context.Context, c Config) (upload.Store, error) {
 	s, err := storeurl.Open(ctx, c.Store, storeurl.Options{Create: true, Probe: true, S3: c.S3, Retry: upload.RetryOptions{Attempts: 1}})
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint store %s: %w", c.Store, err)
+		return nil, fmt.Errorf("%w %s: %w", ErrStore, c.Store, err)
 	}
 	s = upload.Prefixed(s, c.JobID)
 	if c.Decorate != nil {
@@ -129,7 +135,7 @@ func openBackends(c Config, store upload.Store) (state.Factory, func() error, er
 		},
 	})
 	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("local state in %s: %w", dir, err), resources.Close())
+		return nil, nil, errors.Join(fmt.Errorf("%w %s: %w", ErrStateDir, dir, err), resources.Close())
 	}
 	return factory, func() error { return errors.Join(factory.Close(), resources.Close()) }, nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -66,7 +67,11 @@ func (s *jsonl[T]) Recover(ctx context.Context, r engine.Recovery) error {
 		return engine.Permanent(s.err)
 	}
 	if err := os.MkdirAll(pendingDir(s.dir), 0o777); err != nil {
-		return fmt.Errorf("make output directory: %w: choose one that can be written to", err)
+		err = fmt.Errorf("make output directory: %w: choose one that can be written to", err)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EROFS) {
+			return engine.Permanent(err)
+		}
+		return err
 	}
 	if err := s.refuseForeign(r); err != nil {
 		return err
