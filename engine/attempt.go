@@ -109,14 +109,19 @@ func (a *attempt) decline(s checkpoint.SubtaskID, id checkpoint.ID, epoch checkp
 // epoched is a coordinator that knows its epoch.
 type epoched interface{ Epoch() checkpoint.Epoch }
 
+// epoch is the coordinator's, zero where it has none.
+func (a *attempt) epoch() checkpoint.Epoch {
+	if c, ok := a.cfg.Coordinator.(epoched); ok {
+		return c.Epoch()
+	}
+	return 0
+}
+
 // openings returns what each operator's subtasks start from, and recovers the
 // sinks' targets. fresh are the splits of sources that start from nothing; it
 // is filled in as they are listed.
 func (a *attempt) openings(restored *checkpoint.Restored, fresh map[checkpoint.OperatorID][]Split) (map[*planned][]opening, error) {
-	base := opening{attempt: a.number, backends: a.cfg.Backends}
-	if c, ok := a.cfg.Coordinator.(epoched); ok {
-		base.epoch = c.Epoch()
-	}
+	base := opening{epoch: a.epoch(), attempt: a.number, backends: a.cfg.Backends}
 	var snaps map[checkpoint.OperatorID][]checkpoint.OperatorSnapshot
 	if restored != nil {
 		base.restored, snaps = restored.Checkpoint, restored.Operators
@@ -219,7 +224,7 @@ func (a *attempt) recoverSinks(restored *checkpoint.Restored) error {
 		if p.kind != kindSink {
 			continue
 		}
-		r := Recovery{Operator: p.id}
+		r := Recovery{Operator: p.id, Epoch: a.epoch()}
 		if restored != nil {
 			r.Restored = restored.Checkpoint
 			var err error

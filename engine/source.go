@@ -65,6 +65,9 @@ type Sink[T any] interface {
 // Recovery is what a sink's target has to be brought to before an attempt.
 type Recovery struct {
 	Operator checkpoint.OperatorID
+	// Epoch is the coordinator's. A later one's output is not the attempt's to
+	// touch: this coordinator is fenced then, and may not know it yet (I4).
+	Epoch checkpoint.Epoch
 	// Restored is the checkpoint that the attempt starts from; zero: it starts
 	// from nothing.
 	Restored checkpoint.ID

@@ -17,6 +17,7 @@
 //   - Recover leaves exactly the parts of the restored checkpoint and those
 //     before it, or refuses: parts that the checkpoint cannot know are never
 //     added to (I3).
+//   - What a later epoch has under .pending is never removed (I4).
 //   - No path comes out of a checkpoint: the names of parts are made of numbers.
 //   - A disk that is full fails Prepare and loses nothing: the rows are kept and
 //     written by the next one (I11).

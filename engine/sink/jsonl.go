@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/tidemark/tidemark/engine"
@@ -79,7 +78,7 @@ func (s *jsonl[T]) Recover(ctx context.Context, r engine.Recovery) error {
 	if err := publish(ctx, s.dir, r.Operator, r.Pending); err != nil {
 		return err
 	}
-	return s.removeTemps(r.Operator)
+	return s.removeTemps(r)
 }
 
 // refuseForeign looks for parts that the restored checkpoint cannot know. To
@@ -107,14 +106,15 @@ func (s *jsonl[T]) refuseForeign(r engine.Recovery) error {
 		ErrForeignOutput, s.dir, len(foreign), foreign[0], start))
 }
 
-// removeTemps removes what dead attempts left unpublished.
-func (s *jsonl[T]) removeTemps(operator checkpoint.OperatorID) error {
+// removeTemps removes what dead attempts left unpublished. What a later epoch
+// writes stays: its parts may be committed, and ours never again (I4).
+func (s *jsonl[T]) removeTemps(r engine.Recovery) error {
 	entries, err := os.ReadDir(pendingDir(s.dir))
 	if err != nil {
 		return fmt.Errorf("list pending output: %w", err)
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), tempPrefix(operator)) {
+		if epoch, ok := epochOfTemp(e.Name(), r.Operator); !ok || epoch > r.Epoch {
 			continue
 		}
 		if err := os.Remove(filepath.Join(pendingDir(s.dir), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {

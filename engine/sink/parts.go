@@ -60,6 +60,18 @@ func checkpointOf(name string, operator checkpoint.OperatorID) (id checkpoint.ID
 	return checkpoint.ID(n), ok && err == nil
 }
 
+// epochOfTemp returns the epoch in the name under .pending of a part of the
+// operator; ok is false for other names.
+func epochOfTemp(name string, operator checkpoint.OperatorID) (epoch checkpoint.Epoch, ok bool) {
+	rest, ok := strings.CutPrefix(name, tempPrefix(operator))
+	if !ok {
+		return 0, false
+	}
+	digits, _, ok := strings.Cut(rest, "-")
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return checkpoint.Epoch(n), ok && err == nil
+}
+
 // known reports whether a checkpoint can know a part that bears id: it was
 // published by it, or by one before it.
 func known(id, restored checkpoint.ID) bool { return id != 0 && id <= restored }

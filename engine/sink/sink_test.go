@@ -30,7 +30,7 @@ var ctx = context.Background()
 
 func recovered[T any](t *testing.T, s engine.Sink[T], restored checkpoint.ID, pending ...[]byte) {
 	t.Helper()
-	if err := s.Recover(ctx, engine.Recovery{Operator: "out", Restored: restored, Pending: pending}); err != nil {
+	if err := s.Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3, Restored: restored, Pending: pending}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -232,7 +232,7 @@ func TestJSONLRefusesForeignOutput(t *testing.T) {
 		}
 	}
 	for restored, want := range map[checkpoint.ID]string{0: "2 parts, such as part-out.00000004", 4: "1 parts, such as part-out.00000005"} {
-		err := s.Recover(ctx, engine.Recovery{Operator: "out", Restored: restored})
+		err := s.Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3, Restored: restored})
 		if !errors.Is(err, sink.ErrForeignOutput) || !engine.IsPermanent(err) || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("from checkpoint %d: %v, want it to say %q", restored, err, want)
 		}
@@ -240,7 +240,24 @@ func TestJSONLRefusesForeignOutput(t *testing.T) {
 	recovered(t, s, 5)
 	recovered(t, s, 6)
 	// Another operator's parts are none of this one's.
-	if err := s.Recover(ctx, engine.Recovery{Operator: "ou"}); err != nil {
+	if err := s.Recover(ctx, engine.Recovery{Operator: "ou", Epoch: 3}); err != nil {
+		t.Error(err)
+	}
+}
+
+// I4: a process that was fenced and does not know it yet takes away nothing of
+// the one that leads.
+func TestJSONLKeepsLaterEpochsTemps(t *testing.T) {
+	dir := t.TempDir()
+	s := sink.JSONL[row](dir)
+	recovered(t, s, 0)
+	w, _ := opened(t, s, 0, 1) // of epoch 3
+	wrote(t, w, row{N: 1})
+	p := prepared(t, w, 1)
+	if err := s.Recover(ctx, engine.Recovery{Operator: "out", Epoch: 2}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Publish(ctx, [][]byte{p}); err != nil {
 		t.Error(err)
 	}
 }
@@ -252,7 +269,7 @@ func TestJSONLKeepsOtherOperatorsTemps(t *testing.T) {
 	w, _ := opened(t, s, 0, 1)
 	wrote(t, w, row{N: 1})
 	p := prepared(t, w, 1)
-	if err := s.Recover(ctx, engine.Recovery{Operator: "ou"}); err != nil {
+	if err := s.Recover(ctx, engine.Recovery{Operator: "ou", Epoch: 3}); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Publish(ctx, [][]byte{p}); err != nil {
@@ -276,7 +293,7 @@ func TestJSONLOutputLost(t *testing.T) {
 			if err := harm(filepath.Join(dir, ".pending", temps(t, dir)[0].Name())); err != nil {
 				t.Fatal(err)
 			}
-			err := s.Recover(ctx, engine.Recovery{Operator: "out", Restored: 1, Pending: [][]byte{p}})
+			err := s.Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3, Restored: 1, Pending: [][]byte{p}})
 			if !errors.Is(err, sink.ErrOutputLost) || !engine.IsPermanent(err) || !strings.Contains(err.Error(), "part-out.00000001") {
 				t.Errorf("got %v", err)
 			}
@@ -315,10 +332,10 @@ func TestJSONLBadInput(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := sink.JSONL[row](file).Recover(ctx, engine.Recovery{Operator: "out"}); err == nil || !strings.Contains(err.Error(), file) {
+	if err := sink.JSONL[row](file).Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3}); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("a file for a directory: %v", err)
 	}
-	if err := sink.JSONL[row]("").Recover(ctx, engine.Recovery{Operator: "out"}); err == nil || !engine.IsPermanent(err) {
+	if err := sink.JSONL[row]("").Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3}); err == nil || !engine.IsPermanent(err) {
 		t.Errorf("no directory: %v", err)
 	}
 	dir := t.TempDir()
@@ -330,7 +347,7 @@ func TestJSONLBadInput(t *testing.T) {
 	}
 	good := sink.JSONL[row](dir)
 	for _, p := range [][]byte{{}, {9}, {1}, {1, 1}, {1, 0, 0}} {
-		if err := good.Recover(ctx, engine.Recovery{Operator: "out", Restored: 1, Pending: [][]byte{p}}); !errors.Is(err, sink.ErrPending) {
+		if err := good.Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3, Restored: 1, Pending: [][]byte{p}}); !errors.Is(err, sink.ErrPending) {
 			t.Errorf("pending %x: %v", p, err)
 		}
 	}
@@ -441,7 +458,7 @@ func TestTee(t *testing.T) {
 		t.Errorf("printed %q, want %q", printed.String(), want)
 	}
 	fewer := sink.Tee(sink.Digest[row](&result))
-	if err := fewer.Recover(ctx, engine.Recovery{Operator: "out", Restored: 2, Pending: [][]byte{p}}); !errors.Is(err, sink.ErrPending) {
+	if err := fewer.Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3, Restored: 2, Pending: [][]byte{p}}); !errors.Is(err, sink.ErrPending) {
 		t.Errorf("a tee of fewer sinks: %v", err)
 	}
 }
