@@ -16,10 +16,11 @@ const (
 	atCommit                // the moments after a manifest was stored
 	atPublish               // the moments after head has changed
 	atOutput                // the moments after a part of the output was begun
+	atParts                 // the moments after a part of the output was published
 )
 
 var targetNames = [...]string{
-	atAnyTime: "any time", atStartUp: "start-up", atUpload: "upload", atCommit: "commit", atPublish: "publish", atOutput: "output",
+	atAnyTime: "any time", atStartUp: "start-up", atUpload: "upload", atCommit: "commit", atPublish: "publish", atOutput: "output", atParts: "parts",
 }
 
 func (t target) String() string { return targetNames[t] }
@@ -62,11 +63,13 @@ func nextAim(r *rand.Rand, interval time.Duration) aim {
 		return aim{atAnyTime, 0, within(6 * interval)}
 	case x < 50:
 		return aim{atUpload, some(), within(interval / 20)}
-	case x < 65:
-		return aim{atCommit, some(), within(interval / 40)}
-	case x < 80: // the first change of head is the leader's
-		return aim{atPublish, 1 + some(), within(interval / 20)}
-	default:
+	case x < 64:
+		return aim{atCommit, some(), within(interval / 100)}
+	case x < 78: // the first change of head is the leader's
+		return aim{atPublish, 1 + some(), within(interval / 100)}
+	case x < 90:
 		return aim{atOutput, some(), within(interval / 5)}
+	default:
+		return aim{atParts, some(), within(interval / 20)}
 	}
 }

@@ -3,7 +3,6 @@ package crash
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,7 +13,7 @@ import (
 )
 
 // watchEvery is how often the signs of a target are looked for.
-const watchEvery = 4 * time.Millisecond
+const watchEvery = 2 * time.Millisecond
 
 // await returns true at the moment that was aimed at, and false where the
 // process ended first or ctx did.
@@ -42,7 +41,8 @@ func (a aim) awaitSigns(ctx context.Context, p *process, store upload.Reader, ou
 		atUpload:  func() string { return newestOf(ctx, store, incremental.DataPrefix) },
 		atCommit:  func() string { return newestOf(ctx, store, incremental.ManifestPrefix) },
 		atPublish: func() string { return headVersion(ctx, store) },
-		atOutput:  func() string { return pendingParts(outputDir) },
+		atOutput:  func() string { return parts(outputDir, pendingDir+"/*") },
+		atParts:   func() string { return parts(outputDir, partPrefix+"*") },
 	}[a.target]
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -98,20 +98,13 @@ func newestOf(ctx context.Context, store upload.Reader, prefix string) string {
 	return fmt.Sprintf("%v %v", epoch, id)
 }
 
-// pendingParts changes when a part is begun; it is empty where none is.
-func pendingParts(dir string) string {
+// parts lists the parts below an output directory, or one directory deeper. It
+// changes when one is begun or published; it is empty where there is none.
+func parts(dir, pattern string) string {
 	var names []string
-	for _, pattern := range []string{pendingDir, filepath.Join("*", pendingDir)} {
-		dirs, _ := filepath.Glob(filepath.Join(dir, pattern)) // the pattern is sound
-		for _, d := range dirs {
-			entries, err := os.ReadDir(d)
-			if err != nil {
-				continue
-			}
-			for _, e := range entries {
-				names = append(names, e.Name())
-			}
-		}
+	for _, p := range []string{pattern, "*/" + pattern} {
+		found, _ := filepath.Glob(filepath.Join(dir, p)) // the pattern is sound
+		names = append(names, found...)
 	}
 	return strings.Join(names, " ")
 }
