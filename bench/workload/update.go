@@ -109,9 +109,9 @@ type updateReader struct {
 	drawn  int64     // since then
 }
 
-// paceRecords is the most that is read at once when paced, so that records
-// come steadily.
-const paceRecords = 64
+// paceSteps is how many times a second records are read when paced: often, so
+// that nothing waits long for the reader.
+const paceSteps = 100
 
 func (r *updateReader) Read(ctx context.Context, dst []uint64) ([]uint64, error) {
 	if err := ctx.Err(); err != nil {
@@ -120,7 +120,7 @@ func (r *updateReader) Read(ctx context.Context, dst []uint64) ([]uint64, error)
 	pacing := r.u.PerSecond > 0 && r.pastLoad()
 	limit := cap(dst)
 	if pacing {
-		limit = min(limit, len(dst)+paceRecords)
+		limit = min(limit, len(dst)+max(1, int(r.perSecond()/paceSteps)))
 	}
 	ended := false
 	for len(dst) < limit && !ended {
@@ -160,16 +160,21 @@ func (r *updateReader) pastLoad() bool {
 	return len(r.splits) > 0
 }
 
+// perSecond is these splits' share of the pace.
+func (r *updateReader) perSecond() float64 {
+	share := 0.0
+	for _, s := range r.splits {
+		share += 1 / float64(s.Stride)
+	}
+	return r.u.PerSecond * share
+}
+
 // wait waits until the draws are due.
 func (r *updateReader) wait(ctx context.Context) error {
 	if r.paced.IsZero() {
 		r.paced = time.Now()
 	}
-	share := 0.0 // of all records, these readers'
-	for _, s := range r.splits {
-		share += 1 / float64(s.Stride)
-	}
-	due := r.paced.Add(time.Duration(float64(r.drawn) / (r.u.PerSecond * share) * float64(time.Second)))
+	due := r.paced.Add(time.Duration(float64(r.drawn) / r.perSecond() * float64(time.Second)))
 	if early := time.Until(due); early > 0 {
 		select {
 		case <-time.After(early):

@@ -1,0 +1,70 @@
+package suite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/source/nexmark"
+)
+
+// bareLoop is the arm of the loop without an engine.
+const bareLoop = "bare loop"
+
+// BareResult is what the loop ends with.
+type BareResult struct {
+	Events int64 `json:"events"`
+	Sum    int64 `json:"sum"` // of the prices
+}
+
+// Bare reads the seeded bids in a plain loop, and adds up their prices.
+func Bare(ctx context.Context, events int64) (BareResult, error) {
+	bids := nexmark.Bids(nexmark.Options{Events: events, Seed: 1})
+	splits, err := bids.Splits(ctx, 1)
+	if err != nil {
+		return BareResult{}, err
+	}
+	reader, err := bids.Open(engine.SourceContext{Context: ctx, Parallelism: 1}, splits)
+	if err != nil {
+		return BareResult{}, err
+	}
+	var r BareResult
+	batch := make([]nexmark.Bid, 0, 512)
+	for {
+		records, err := reader.Read(ctx, batch[:0])
+		for i := range records {
+			r.Events++
+			r.Sum += records[i].Price
+		}
+		if err == io.EOF {
+			return r, reader.Close()
+		}
+		if err != nil {
+			return r, err
+		}
+	}
+}
+
+// bare is the arm that runs the loop as a child.
+func (c Child) bare(events int64) Arm {
+	return Arm{Name: bareLoop, Command: fmt.Sprintf("tidemark bench bare --events=%d", events), Run: func(ctx context.Context) (Sample, error) {
+		line, err := c.program("bench", "bare", fmt.Sprintf("--events=%d", events))
+		if err != nil {
+			return Sample{}, err
+		}
+		out, cpuS, _, err := execute(ctx, nil, line)
+		if err != nil {
+			return Sample{}, err
+		}
+		var r BareResult
+		if err := json.Unmarshal(out, &r); err != nil {
+			return Sample{}, fmt.Errorf("bare loop: its result: %w", err)
+		}
+		if r.Events == 0 || cpuS == 0 {
+			return Sample{}, errNothing
+		}
+		return Sample{Values: map[string]float64{EventsPerCPUS: float64(r.Events) / cpuS, CPUMicros: cpuS * 1e6 / float64(r.Events)}}, nil
+	}}
+}

@@ -1,0 +1,139 @@
+package suite
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tidemark/tidemark/bench/measure"
+)
+
+const (
+	flinkArm   = "Flink RocksDB"
+	flinkSQL   = "Flink SQL, mini-batch"
+	flinkWhole = "events per CPU-s of the whole process"
+)
+
+// flinkRow is one comparison with Flink on the same events.
+type flinkRow struct {
+	job      string
+	events   int64
+	keys     int64
+	interval string // of both; empty: off
+	bar      float64
+	sqlBar   float64 // of the job's SQL form; zero: not run
+	long     bool
+}
+
+var flinkRows = []flinkRow{
+	{job: "count", events: 8_000_000, bar: 10},
+	{job: "count-hot", events: 8_000_000, bar: 10},
+	{job: "q17", events: 8_000_000, bar: 8, sqlBar: 3},
+	{job: "q18", events: 8_000_000, bar: 5},
+	{job: "q18", events: 8_000_000, interval: "1s", bar: 8},
+	{job: "count", events: 40_000_000, keys: 20_000_000, bar: 5, long: true},
+}
+
+// flink makes the experiment of a row. Both have two subtasks and 512 MB for
+// state; ours gives half of it to the table.
+func flink(c Child, program string, r flinkRow) Experiment {
+	name, interval := "flink-"+r.job, "0"
+	if r.interval != "" {
+		name, interval = name+"-"+r.interval, r.interval
+	}
+	ours := []string{r.job, fmt.Sprintf("--events=%d", r.events), "--interval=" + interval, "--parallelism=2", "--table-memory=256MiB", "--native-memory=256MiB", "--digest"}
+	theirs := []string{fmt.Sprintf("events=%d", r.events), "parallelism=2", "managed=512m"}
+	if r.interval != "" {
+		theirs = append(theirs, "interval_ms=1000")
+	}
+	if r.keys != 0 {
+		name += fmt.Sprintf("-%dM", r.keys/1e6)
+		ours, theirs = append(ours, fmt.Sprintf("--keys=%d", r.keys)), append(theirs, fmt.Sprintf("keys=%d", r.keys))
+	}
+	e := Experiment{
+		Name: name,
+		About: "Tidemark, the whole process, beside Flink's steady part (from 30 % of the events on, when most of its JIT's work is done): records per CPU second, generator included, 512 MB for state in both, two subtasks. " +
+			"Bars are on that ratio, which favours Flink; that of whole processes stands beside it.",
+		Digest: known(r.job, r.events, r.keys),
+		Arms:   []Arm{c.Arm("Tidemark", ours...), flinkRun(program, flinkArm, append([]string{"workload=" + r.job}, theirs...))},
+		Compare: []Comparison{
+			{Value: EventsPerCPUS, Arm: "Tidemark", Against: flinkArm, Bar: measure.Bar{AtLeast: r.bar}},
+			{Value: flinkWhole, Arm: "Tidemark", Against: flinkArm},
+			{Value: EventsPerS, Arm: "Tidemark", Against: flinkArm},
+			{Value: CPUMicros, Arm: "Tidemark"}, {Value: CPUMicros, Arm: flinkArm},
+		},
+	}
+	if r.sqlBar != 0 {
+		e.Arms = append(e.Arms, flinkRun(program, flinkSQL, append([]string{"workload=sql-" + r.job}, theirs...)))
+		e.Compare = append(e.Compare, Comparison{Value: EventsPerCPUS, Arm: "Tidemark", Against: flinkSQL, Bar: measure.Bar{AtLeast: r.sqlBar}})
+	}
+	if r.interval != "" {
+		e.Compare = append(e.Compare, Comparison{Value: SyncMax, Arm: "Tidemark"}, Comparison{Value: SyncMax, Arm: flinkArm})
+	}
+	if r.long {
+		e.Rounds = 1
+	}
+	for i := range e.Arms {
+		if e.Arms[i].Name == "Tidemark" {
+			e.Arms[i].Run = withWhole(e.Arms[i].Run)
+		}
+	}
+	return e
+}
+
+// withWhole adds our value of the figure that Flink has twice.
+func withWhole(run func(context.Context) (Sample, error)) func(context.Context) (Sample, error) {
+	return func(ctx context.Context) (Sample, error) {
+		s, err := run(ctx)
+		if err == nil {
+			s.Values[flinkWhole] = s.Values[EventsPerCPUS]
+		}
+		return s, err
+	}
+}
+
+func flinkRun(program, name string, args []string) Arm {
+	line := append([]string{program}, args...)
+	return Arm{Name: name, Command: "peer-flink " + strings.Join(args, " "), Run: func(ctx context.Context) (Sample, error) {
+		out, _, _, err := execute(ctx, nil, line)
+		if err != nil {
+			return Sample{}, err
+		}
+		return parseFlink(out, !strings.HasPrefix(args[0], "workload=sql-"))
+	}}
+}
+
+// parseFlink reads what peer-flink printed: one line of JSON, after what its
+// build may have said. SQL rows have digests of another kind.
+func parseFlink(out []byte, digest bool) (Sample, error) {
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	var r struct {
+		State   string
+		Seen    float64
+		Digest  string
+		WallS   float64   `json:"wall_s"`
+		CPUS    float64   `json:"cpu_s"`
+		SteadyS float64   `json:"steady_events_per_s"`
+		Steady  float64   `json:"steady_cpu_us_per_event"`
+		SyncMS  []float64 `json:"sync_ms"`
+	}
+	if err := json.Unmarshal(lines[len(lines)-1], &r); err != nil {
+		return Sample{}, fmt.Errorf("peer-flink's result: %w", err)
+	}
+	if r.State != "FINISHED" || r.Seen == 0 || r.CPUS == 0 || r.Steady == 0 {
+		return Sample{}, fmt.Errorf("peer-flink ended as %s after %.0f records: give it more events", r.State, r.Seen)
+	}
+	s := Sample{Values: map[string]float64{
+		EventsPerCPUS: 1e6 / r.Steady, EventsPerS: r.SteadyS, CPUMicros: r.Steady, flinkWhole: r.Seen / r.CPUS, Completed: float64(len(r.SyncMS)),
+	}}
+	if len(r.SyncMS) > 0 {
+		s.Values[SyncMax] = slices.Max(r.SyncMS)
+	}
+	if digest {
+		s.Digest = r.Digest
+	}
+	return s, nil
+}

@@ -1,0 +1,243 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/bench/measure"
+	"github.com/tidemark/tidemark/bench/observe"
+	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/storeurl"
+)
+
+// The figures of increments.
+const (
+	stateBytes     = "state bytes"
+	changedPer     = "changed bytes per checkpoint"
+	newPer         = "new bytes per checkpoint"
+	newPerMax      = "new bytes per checkpoint, greatest"
+	reusedPer      = "reused bytes per checkpoint"
+	uploadedByte   = "bytes uploaded / bytes changed"
+	putsPer        = "PUTs a subtask a checkpoint"
+	liveFiles      = "files of the last checkpoint"
+	checkpointsIn  = "checkpoints compared"
+	checkpointSize = 1000 // bytes of a value: a state of 1 GB has a million keys
+	keyBytes       = 8
+)
+
+// incrementRounds bounds the rounds of what is mostly counts.
+const incrementRounds = 2
+
+// increments runs update over states of two sizes, with one key in a hundred
+// changing between two checkpoints, and over one that only grows.
+func increments(bytes int64, checkpoints int) Experiment {
+	small := max(bytes/100, 1<<20)
+	name := func(n int64) string { return fmt.Sprintf("%d MB, 1 %%", n/1e6) }
+	compare := []Comparison{}
+	for _, arm := range []string{name(small), name(bytes)} {
+		compare = append(compare, Comparison{Value: uploadedByte, Arm: arm, Bar: measure.Bar{AtMost: 3}})
+	}
+	compare = append(compare, Comparison{Value: uploadedByte, Arm: appendOnly, Bar: measure.Bar{AtMost: 1.2}})
+	for _, arm := range []string{name(small), name(bytes), appendOnly} {
+		compare = append(compare, Comparison{Value: putsPer, Arm: arm, Bar: measure.Bar{AtMost: 2}})
+	}
+	for _, v := range []string{stateBytes, changedPer, newPer, newPerMax, reusedPer, liveFiles, checkpointsIn, SyncP50} {
+		compare = append(compare, Comparison{Value: v, Arm: name(bytes)})
+	}
+	for _, v := range []string{SyncP99, SyncMax} {
+		for _, arm := range []string{name(small), name(bytes)} {
+			compare = append(compare, Comparison{Value: v, Arm: arm, Bar: measure.Bar{AtMost: 1}})
+		}
+	}
+	return Experiment{
+		Name: "increments", Rounds: incrementRounds,
+		About: "Job update with values of 1000 bytes that do not compress, to a file store, a checkpoint a second. \"1 %\": every key is written once, then keys drawn at random, one in a hundred a second; " +
+			"\"append\": new keys only. Bytes changed are those of the distinct keys written between two checkpoints (8 bytes and the value), known exactly from the sources' positions in their manifests; " +
+			"checkpoints that hold part of the first writing are left out of \"1 %\".",
+		Arms: []Arm{
+			incrementArm(name(small), small, checkpoints, false), incrementArm(name(bytes), bytes, checkpoints, false),
+			incrementArm(appendOnly, bytes/4, checkpoints, true),
+		},
+		Compare: compare,
+	}
+}
+
+const appendOnly = "append"
+
+func incrementArm(name string, bytes int64, checkpoints int, grow bool) Arm {
+	keys := max(100, bytes/checkpointSize)
+	o := workload.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}
+	perSecond := 0.0 // of the engine
+	if grow {
+		perSecond = float64(keys) / float64(checkpoints)
+	} else {
+		o.UpdatesPerSecond = float64(keys) / 100
+		o.Events += int64(o.UpdatesPerSecond * float64(checkpoints))
+	}
+	command := fmt.Sprintf("tidemark run update --keys=%d --events=%d --value-size=%d --updates-per-second=%g --rate-limit=%g --retain=1000", o.Keys, o.Events, o.ValueBytes, o.UpdatesPerSecond, perSecond)
+	return Arm{Name: name, Command: command, Run: func(ctx context.Context) (Sample, error) {
+		dir, err := os.MkdirTemp("", "tidemark-bench-")
+		if err != nil {
+			return Sample{}, err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		r, err := runUpdate(ctx, dir, "file://"+filepath.Join(dir, "checkpoints"), o, time.Second, func(c *launch.Config) {
+			c.Engine.RateLimit, c.Checkpoints.Retain = perSecond, 1000
+		})
+		if err != nil {
+			return Sample{}, err
+		}
+		return incrementSample(ctx, r, o, grow)
+	}}
+}
+
+// updateRun is a run of update that has ended.
+type updateRun struct {
+	config launch.Config
+	report launch.Report
+	watch  *observe.Watch
+	store  upload.Store // the job's
+}
+
+// runUpdate runs the job update in this process.
+func runUpdate(ctx context.Context, dir, store string, o workload.Options, interval time.Duration, set func(*launch.Config)) (updateRun, error) {
+	job, _, err := workload.Build("update", o)
+	if err != nil {
+		return updateRun{}, err
+	}
+	c := launch.Config{
+		Job: job, Store: store, StateDir: filepath.Join(dir, "state"), Interval: interval, Writer: "tidemark bench suite",
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Engine: engine.Config{},
+	}
+	if set != nil {
+		set(&c)
+	}
+	r := updateRun{watch: observe.NewWatch(&c)}
+	if r.report, err = launch.Run(ctx, c); err != nil {
+		return r, err
+	}
+	if r.report.Checkpoints.Completed == 0 {
+		return r, errors.New("no checkpoint was completed")
+	}
+	r.config = c
+	s, err := storeurl.Open(ctx, store, storeurl.Options{S3: c.S3})
+	if err != nil {
+		return r, err
+	}
+	r.store = upload.Prefixed(s, "update")
+	return r, nil
+}
+
+// checkpointed is a checkpoint of update, with how far its sources had come.
+type checkpointed struct {
+	info     coordinator.CheckpointInfo
+	stats    incremental.Stats
+	splits   []workload.UpdateSplit // sorted by First
+	subtasks int                    // with keyed state
+}
+
+// history reads the retained checkpoints of update, oldest first.
+func history(ctx context.Context, store upload.Reader) ([]checkpointed, error) {
+	infos, err := coordinator.List(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	var all []checkpointed
+	for _, info := range infos {
+		m, err := incremental.ReadManifest(ctx, store, info.ID, info.Epoch)
+		if err != nil {
+			return nil, err
+		}
+		k := checkpointed{info: info, stats: m.Stats}
+		for _, sub := range m.Subtasks {
+			if sub.Keyed != nil {
+				k.subtasks++
+			}
+			if sub.Operator != "keys" {
+				continue
+			}
+			for _, st := range sub.State {
+				for _, item := range st.Items {
+					split, err := workload.ParseUpdateSplit(item)
+					if err != nil {
+						return nil, fmt.Errorf("checkpoint %v: %w", info.ID, err)
+					}
+					k.splits = append(k.splits, split)
+				}
+			}
+		}
+		slices.SortFunc(k.splits, func(a, b workload.UpdateSplit) int { return int(a.First - b.First) })
+		all = append(all, k)
+	}
+	return all, nil
+}
+
+// distinct counts the keys that were written between two checkpoints.
+func distinct(u workload.UpdateKeys, from, to []workload.UpdateSplit) int64 {
+	keys := map[uint64]struct{}{}
+	for i, s := range to {
+		for n := from[i].Read; n < s.Read; n++ {
+			keys[u.Key(s.First+n*s.Stride)] = struct{}{}
+		}
+	}
+	return int64(len(keys))
+}
+
+// loaded: every key was written before the checkpoint.
+func loaded(u workload.UpdateKeys, splits []workload.UpdateSplit) bool {
+	for _, s := range splits {
+		if s.First+s.Read*s.Stride < u.Keys {
+			return false
+		}
+	}
+	return true
+}
+
+func incrementSample(ctx context.Context, r updateRun, o workload.Options, grow bool) (Sample, error) {
+	all, err := history(ctx, r.store)
+	if err != nil {
+		return Sample{}, err
+	}
+	u := workload.UpdateKeysOf(o)
+	entry := float64(keyBytes + o.ValueBytes)
+	var changed, uploaded, reused, objects, subtasks, n, greatest float64
+	for i := 1; i < len(all); i++ {
+		before, k := all[i-1], all[i]
+		if len(before.splits) != len(k.splits) || !grow && !loaded(u, before.splits) {
+			continue
+		}
+		n++
+		changed += entry * float64(distinct(u, before.splits, k.splits))
+		uploaded += float64(k.stats.NewBytes)
+		greatest = max(greatest, float64(k.stats.NewBytes))
+		reused += float64(k.stats.FullBytes - k.stats.NewBytes)
+		objects += float64(k.stats.NewObjects)
+		subtasks = float64(k.subtasks)
+	}
+	if n == 0 || changed == 0 || subtasks == 0 {
+		return Sample{}, fmt.Errorf("of %d checkpoints none lies between two others of the part to measure: the machine is too slow, or the run too short", len(all))
+	}
+	last := all[len(all)-1]
+	k := r.report.Checkpoints
+	s := Sample{Values: map[string]float64{
+		stateBytes: float64(last.stats.FullBytes), changedPer: changed / n, newPer: uploaded / n, newPerMax: greatest, reusedPer: reused / n,
+		uploadedByte: uploaded / changed, putsPer: objects / n / subtasks, liveFiles: float64(last.stats.Files), checkpointsIn: n,
+		SyncP50: k.SyncMS.P50, SyncP99: k.SyncMS.P99, SyncMax: k.SyncMS.Max,
+	}}
+	if k.Failed > 0 {
+		s.Note = fmt.Sprintf("%d checkpoints failed", k.Failed)
+	}
+	return s, nil
+}

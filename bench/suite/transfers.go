@@ -1,0 +1,246 @@
+package suite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/bench/measure"
+	"github.com/tidemark/tidemark/bench/rawstore"
+	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/rocks"
+	"github.com/tidemark/tidemark/upload/s3store"
+	"github.com/tidemark/tidemark/upload/storetest/s3server"
+)
+
+// The figures of transfers.
+const (
+	bandwidth   = "MB/s"
+	objectsMade = "objects"
+	bytesMoved  = "bytes"
+)
+
+const (
+	rawPut = "raw PUT"
+	rawGet = "raw GET"
+	// transferParallel is how many objects move at once: the default of
+	// incremental.Options, and that of the raw arms.
+	transferParallel = 8
+	bucket           = "bench"
+)
+
+// s3Bench is an S3 server on this machine with what the arms share: the
+// checkpoint that was uploaded last, whose objects the raw arms repeat.
+type s3Bench struct {
+	bytes  int64
+	server *s3server.Server
+	raw    *rawstore.Client
+	runs   int
+	prefix string  // of the job's newest run
+	sizes  []int64 // of its objects of state
+	names  []string
+}
+
+func (b *s3Bench) begin(ctx context.Context) (func() error, error) {
+	server, err := s3server.Start(ctx, s3server.Options{})
+	if err != nil {
+		return nil, err
+	}
+	b.server = server
+	if err := server.CreateBucket(bucket); err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	b.raw, err = rawstore.New(ctx, rawstore.Server{
+		Endpoint: server.Endpoint(), Region: s3server.Region, Bucket: bucket, AccessKeyID: s3server.AccessKey, SecretAccessKey: s3server.SecretKey,
+	})
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	// The arms compare with the same objects from the first round on.
+	if _, err := b.upload(ctx); err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	return server.Close, nil
+}
+
+// upload makes a state and uploads it as one checkpoint, the last of a job,
+// when nothing else runs.
+func (b *s3Bench) upload(ctx context.Context) (Sample, error) {
+	dir, err := os.MkdirTemp("", "tidemark-bench-")
+	if err != nil {
+		return Sample{}, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	b.runs++
+	old := b.prefix
+	b.prefix = fmt.Sprintf("run-%d", b.runs)
+	keys := max(100, b.bytes/checkpointSize)
+	r, err := runUpdate(ctx, dir, b.url(), workload.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}, time.Hour, func(c *launch.Config) { c.S3 = b.options() })
+	if err != nil {
+		return Sample{}, err
+	}
+	b.sizes, b.names = nil, nil
+	for info, err := range r.store.List(ctx, "data/") {
+		if err != nil {
+			return Sample{}, err
+		}
+		b.sizes, b.names = append(b.sizes, info.Size), append(b.names, b.prefix+"/update/"+info.Name)
+	}
+	if old != "" {
+		if err := os.RemoveAll(filepath.Join(b.server.BucketDir(bucket), old)); err != nil {
+			return Sample{}, err
+		}
+	}
+	moved, seconds := r.watch.Data.Put.Bytes.Load(), r.watch.PutSeconds()
+	if moved == 0 || seconds == 0 || len(b.sizes) == 0 {
+		return Sample{}, fmt.Errorf("the checkpoint uploaded nothing: %+v", r.report.Checkpoints)
+	}
+	return Sample{Values: map[string]float64{bandwidth: float64(moved) / 1e6 / seconds, objectsMade: float64(len(b.sizes)), bytesMoved: float64(moved)}}, nil
+}
+
+func (b *s3Bench) url() string { return "s3://" + bucket + "/" + b.prefix }
+
+func (b *s3Bench) options() s3store.Options {
+	return s3store.Options{Endpoint: b.server.Endpoint(), Region: s3server.Region, AccessKeyID: s3server.AccessKey, SecretAccessKey: s3server.SecretKey}
+}
+
+func (b *s3Bench) put(ctx context.Context) (Sample, error) {
+	b.raw.Prepare(slices.Max(b.sizes))
+	begin := time.Now()
+	if err := b.raw.Put(ctx, "raw", b.sizes, transferParallel); err != nil {
+		return Sample{}, err
+	}
+	seconds := time.Since(begin).Seconds()
+	if err := os.RemoveAll(filepath.Join(b.server.BucketDir(bucket), "raw")); err != nil {
+		return Sample{}, err
+	}
+	return b.sample(seconds), nil
+}
+
+func (b *s3Bench) get(ctx context.Context) (Sample, error) {
+	dir, err := os.MkdirTemp("", "tidemark-bench-")
+	if err != nil {
+		return Sample{}, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	begin := time.Now()
+	n, err := b.raw.Get(ctx, b.names, dir, transferParallel)
+	if err != nil {
+		return Sample{}, err
+	}
+	s := b.sample(time.Since(begin).Seconds())
+	if n != int64(s.Values[bytesMoved]) {
+		return Sample{}, fmt.Errorf("%d bytes came, want %.0f", n, s.Values[bytesMoved])
+	}
+	return s, nil
+}
+
+func (b *s3Bench) sample(seconds float64) Sample {
+	var total int64
+	for _, n := range b.sizes {
+		total += n
+	}
+	return Sample{Values: map[string]float64{bandwidth: float64(total) / 1e6 / seconds, objectsMade: float64(len(b.sizes)), bytesMoved: float64(total)}}
+}
+
+// restore opens the backends of all keyed subtasks from the checkpoint, as a
+// job that starts does.
+func (b *s3Bench) restore(ctx context.Context) (s Sample, err error) {
+	dir, err := os.MkdirTemp("", "tidemark-bench-")
+	if err != nil {
+		return Sample{}, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	store, err := launch.OpenStore(ctx, launch.Config{Store: b.url(), JobID: "update", S3: b.options()})
+	if err != nil {
+		return Sample{}, err
+	}
+	infos, err := coordinator.List(ctx, store)
+	if err != nil || len(infos) == 0 {
+		return Sample{}, errors.Join(err, fmt.Errorf("%d checkpoints in %s", len(infos), b.url()))
+	}
+	newest := infos[len(infos)-1]
+	resources, err := rocks.NewResources(rocks.Options{TableBytes: launch.DefaultTableBytes / 2, MemoryBytes: launch.DefaultMemoryBytes})
+	if err != nil {
+		return Sample{}, err
+	}
+	defer func() { err = errors.Join(err, resources.Close()) }()
+	factory, err := incremental.NewFactory(incremental.Options{
+		Dir: dir, Store: store, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		OpenBase: func(dir string, states []state.Descriptor) (incremental.Base, error) {
+			return rocks.Open(dir, resources, states)
+		},
+	})
+	if err != nil {
+		return Sample{}, err
+	}
+	defer func() { err = errors.Join(err, factory.Close()) }()
+
+	begin := time.Now()
+	m, err := incremental.ReadManifest(ctx, store, newest.ID, newest.Epoch)
+	if err != nil {
+		return Sample{}, err
+	}
+	backends := make([]state.Backend, len(m.Subtasks))
+	g, gctx := errgroup.WithContext(ctx)
+	for i, sub := range m.Subtasks {
+		if sub.Keyed == nil {
+			continue
+		}
+		g.Go(func() (err error) {
+			backends[i], err = factory.Open(gctx, state.OpenRequest{
+				Operator: sub.Operator, Index: sub.Index, Attempt: 1, KeyGroups: sub.Keyed.Range, Restored: m.Checkpoint,
+				Handles: []checkpoint.StateHandle{sub.Keyed},
+			})
+			return err
+		})
+	}
+	err = g.Wait()
+	seconds := time.Since(begin).Seconds()
+	for _, backend := range backends {
+		if backend != nil {
+			err = errors.Join(err, backend.Close())
+		}
+	}
+	return b.sample(seconds), err
+}
+
+// transfers makes the two experiments with an S3 server. They share nothing but
+// the code.
+func transfers(bytes int64) []Experiment {
+	about := fmt.Sprintf("A state of about %d MB, on an S3 server (versitygw) on loopback, which shares this machine's processors and disk. ", bytes/1e6)
+	up, down := &s3Bench{bytes: bytes}, &s3Bench{bytes: bytes}
+	return []Experiment{
+		{
+			Name: "upload", About: about + "The upload of a checkpoint, from the first PUT of state to the last, beside PutObject of objects of the same sizes from memory with the SDK alone, as many at once.",
+			Begin: up.begin,
+			Arms:  []Arm{{Name: "checkpoint", Run: up.upload}, {Name: rawPut, Run: up.put}},
+			Compare: []Comparison{
+				{Value: bandwidth, Arm: "checkpoint", Against: rawPut, Bar: measure.Bar{AtLeast: 0.9}},
+				{Value: objectsMade, Arm: "checkpoint"}, {Value: bytesMoved, Arm: "checkpoint"},
+			},
+		},
+		{
+			Name: "restore", About: about + "Restore, from reading the manifest until every backend is open with all bytes verified, beside GetObject of the same objects into files with the SDK alone, as many at once.",
+			Begin: down.begin,
+			Arms:  []Arm{{Name: "restore", Run: down.restore}, {Name: rawGet, Run: down.get}},
+			Compare: []Comparison{
+				{Value: bandwidth, Arm: "restore", Against: rawGet, Bar: measure.Bar{AtLeast: 0.9}},
+				{Value: objectsMade, Arm: "restore"}, {Value: bytesMoved, Arm: "restore"},
+			},
+		},
+	}
+}
