@@ -146,6 +146,11 @@ var mistakes = []mistake{
 		code: 2, says: []string{"--restore", `"newest"`, "latest, none, or the id"},
 	},
 	{
+		name: "more subtasks than key groups",
+		with: func(_ *testing.T, p place) []string { return p.run("--parallelism", "129") },
+		code: 1, says: []string{"Parallelism 129", "max parallelism 128"}, leads: true,
+	},
+	{
 		name: "restore of an unknown id",
 		with: func(_ *testing.T, p place) []string { return p.run("--restore", "4711") },
 		code: 1, says: []string{"checkpoint 4711", "not retained", "retained are: "}, leads: true,

@@ -1,0 +1,201 @@
+package tidemarkcmd_test
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/incremental"
+)
+
+type listed struct {
+	ID         uint64    `json:"id"`
+	Created    time.Time `json:"created"`
+	FullBytes  *int64    `json:"full_bytes"`
+	NewBytes   *int64    `json:"new_bytes"`
+	DurationMS *float64  `json:"duration_ms"`
+	KeptBy     []string  `json:"kept_by"`
+}
+
+func TestLs(t *testing.T) {
+	p := begun(t)
+	ids, err := retained(t.Context(), p, "count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := parse[[]listed](t, ok(t, "checkpoints", "ls", "--json", p.url()+"/count"))
+	var got []uint64
+	for _, l := range list {
+		got = append(got, l.ID)
+		if l.Created.IsZero() || l.FullBytes == nil || *l.FullBytes <= 0 || l.NewBytes == nil || l.DurationMS == nil || len(l.KeptBy) == 0 {
+			t.Errorf("checkpoint %d lacks something: %+v", l.ID, l)
+		}
+	}
+	if !slices.Equal(got, ids) || !slices.IsSorted(got) {
+		t.Errorf("listed are %v, want %v, oldest first", got, ids)
+	}
+	text := strings.Split(strings.TrimSpace(ok(t, "checkpoints", "ls", p.url()+"/count")), "\n")
+	if len(text) != len(ids)+1 || !strings.HasPrefix(text[0], "ID ") || !strings.HasSuffix(text[0], "KEPT BY") {
+		t.Errorf("%q", text)
+	}
+	for i, id := range ids {
+		if !strings.HasPrefix(text[i+1], number(id)+" ") {
+			t.Errorf("line %q is not of checkpoint %d", text[i+1], id)
+		}
+	}
+}
+
+func TestShow(t *testing.T) {
+	p := begun(t)
+	newest := p.newest(t)
+	text := ok(t, "checkpoints", "show", p.url()+"/count", number(newest))
+	for _, part := range []string{"job count, checkpoint " + number(newest), "kept by newest", "count/0", "count/1", "keys/0", "state known", "operator state", ".sst", "shared with "} {
+		if !strings.Contains(text, part) {
+			t.Errorf("it does not show %q", part)
+		}
+	}
+	if latest := ok(t, "checkpoints", "show", p.url()+"/count"); latest != text {
+		t.Errorf("without an id it does not show the newest: %s", latest)
+	}
+	type shown struct {
+		Manifest struct{ Checkpoint uint64 } `json:"manifest"`
+		KeptBy   []string                    `json:"kept_by"`
+		Shared   map[string][]uint64         `json:"shared"`
+	}
+	got := parse[shown](t, ok(t, "checkpoints", "show", "--json", p.url()+"/count", number(newest)))
+	if got.Manifest.Checkpoint != newest || len(got.KeptBy) == 0 || len(got.Shared) == 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
+type verified struct {
+	Job        string
+	Checkpoint uint64
+	Objects    int
+	Bytes      int64
+	OK         bool
+	Damaged    []struct {
+		Object string
+		Files  []string
+		Error  string
+	}
+}
+
+// I1, I10: verify reads every object, names each that is damaged or missing,
+// and its exit code tells.
+func TestVerify(t *testing.T) {
+	p := begun(t)
+	ok(t, slices.Concat([]string{"run", "q18", "--events", "3000", "--job-id", "another", "--interval", "40ms"}, p.where()[:4])...)
+	all := parse[[]verified](t, ok(t, "checkpoints", "verify", "--json", "--all", p.url()))
+	jobs := map[string]int{}
+	for _, v := range all {
+		jobs[v.Job]++
+		if !v.OK || v.Objects == 0 || v.Bytes == 0 || len(v.Damaged) != 0 {
+			t.Errorf("%+v", v)
+		}
+	}
+	if jobs["count"] != 3 || jobs["another"] == 0 {
+		t.Errorf("verified are %v", jobs)
+	}
+
+	m := newestManifest(t, p)
+	names := slices.Sorted(maps.Keys(m.Objects()))
+	if len(names) < 2 {
+		t.Fatalf("objects are %q", names)
+	}
+	edit(t, filepath.Join(p.root(), "count", names[0]), flip(7))
+	edit(t, filepath.Join(p.root(), "count", names[1]), func(b []byte) []byte { return b[:len(b)-1] })
+	_, info := newestInfo(t, place{p.dir})
+	before := tree(t, p.root())
+	r := tidemark(t, "checkpoints", "verify", "--all", p.url())
+	says(t, r, 1, "damaged: ", "Nothing was changed", "--restore <id>")
+	for _, name := range names[:2] {
+		if !strings.Contains(r.out, "count "+number(uint64(info.ID))+": DAMAGED "+name) {
+			t.Errorf("it does not name %s: %s", name, r.out)
+		}
+	}
+	if !strings.Contains(r.out, "another ") {
+		t.Errorf("the other job was not verified: %s", r.out)
+	}
+	r = tidemark(t, "checkpoints", "verify", "--json", "--all", p.url())
+	found := map[string]bool{}
+	for _, v := range parse[[]verified](t, r.out) {
+		for _, d := range v.Damaged {
+			found[d.Object] = true
+			if v.OK || len(d.Files) == 0 || d.Error == "" {
+				t.Errorf("%+v", v)
+			}
+		}
+	}
+	if r.code != 1 || !found[names[0]] || !found[names[1]] || len(found) != 2 {
+		t.Errorf("found %v: %v", found, r)
+	}
+	if d := differences(before, tree(t, p.root())); len(d) > 0 {
+		t.Errorf("something changed: %q", d)
+	}
+	// A manifest that cannot be read is damage as well, and the rest is verified.
+	edit(t, manifestPath(t, p), flip(-9))
+	r = tidemark(t, "checkpoints", "verify", p.url()+"/count")
+	says(t, r, 1, "damaged: ")
+	if !strings.Contains(r.out, "DAMAGED "+info.Manifest) {
+		t.Errorf("it does not name the manifest: %s", r.out)
+	}
+}
+
+// I2, I5: once retention dropped a checkpoint, the objects that it alone had
+// are gone, and those that it shared are not.
+func TestRetention(t *testing.T) {
+	p := begun(t)
+	store, err := open(t.Context(), p, "count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	infos, err := coordinator.List(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	had := map[string]bool{}
+	for _, i := range infos {
+		m, err := incremental.ReadManifest(t.Context(), store, i.ID, i.Epoch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range m.Objects() {
+			had[name] = true
+		}
+	}
+	ok(t, p.run("--retain", "1")...)
+	reach, err := coordinator.Reachable(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, gone := 0, 0
+	there := tree(t, p.root())
+	for name := range had {
+		_, stored := there[filepath.Join(p.root(), "count", name)]
+		_, reachable := reach[name]
+		switch {
+		case stored != reachable:
+			t.Errorf("%s: stored %v, reachable %v", name, stored, reachable)
+		case stored:
+			kept++
+		default:
+			gone++
+		}
+	}
+	t.Logf("of the objects of dropped checkpoints %d are kept by the last one, and %d gone", kept, gone)
+	if gone == 0 {
+		t.Error("no object was dropped")
+	}
+	if len(there) != len(reach)+1 { // head
+		t.Errorf("%d objects, of which %d are reachable", len(there), len(reach))
+	}
+	if ids, err := retained(t.Context(), p, "count"); err != nil || len(ids) != 1 {
+		t.Errorf("retained are %v, %v", ids, err)
+	}
+	ok(t, "checkpoints", "verify", p.url()+"/count")
+}

@@ -1,0 +1,360 @@
+package tidemarkcmd_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	tidemarkcmd "github.com/tidemark/tidemark/cmd"
+)
+
+// report is the line of JSON that run ends with, as the documentation has it.
+type report struct {
+	Job         string  `json:"job"`
+	Events      int64   `json:"events"`
+	Rows        int64   `json:"rows"`
+	Digest      string  `json:"digest"`
+	WallS       float64 `json:"wall_s"`
+	CPUS        float64 `json:"cpu_s"`
+	ResumedFrom *uint64 `json:"resumed_from"`
+	Checkpoints struct {
+		Completed  int                `json:"completed"`
+		Failed     int                `json:"failed"`
+		NewBytes   int64              `json:"new_bytes"`
+		SyncMS     map[string]float64 `json:"sync_ms"`
+		DurationMS map[string]float64 `json:"duration_ms"`
+	} `json:"checkpoints"`
+}
+
+func parse[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	d := json.NewDecoder(strings.NewReader(text))
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("not JSON: %v: %q", err, text)
+	}
+	if d.More() {
+		t.Fatalf("more than one value: %q", text)
+	}
+	return v
+}
+
+// unbroken is what a run of the job count gives that nothing happened to.
+func unbroken(t *testing.T) (rows []string, digest string) {
+	t.Helper()
+	p := place{t.TempDir()}
+	r := parse[report](t, ok(t, p.run("--json", "--interval", "0")...))
+	return lines(t, p.output()), r.Digest
+}
+
+func exitCode(t *testing.T, cmd *exec.Cmd) int {
+	t.Helper()
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	t.Fatal(err)
+	return 0
+}
+
+// awaitCheckpoint waits until the job has a checkpoint of at least that id.
+func awaitCheckpoint(t *testing.T, p place, id uint64) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if ids, err := retained(t.Context(), p, "count"); err == nil && len(ids) > 0 && ids[len(ids)-1] >= id {
+			return
+		}
+	}
+	t.Fatalf("there is no checkpoint %d after a minute", id)
+}
+
+// I3: a killed job says what it goes on from, and ends with what it would have
+// had; run once more, it says that it is finished, and changes nothing.
+func TestKillAndResume(t *testing.T) {
+	want, digest := unbroken(t)
+	p := place{t.TempDir()}
+	cmd, _, _ := process(t, p.run("--rate-limit", "12000")...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitCheckpoint(t, p, 3)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(t, cmd); code != -1 {
+		t.Fatalf("it ended with exit code %d before it was killed", code)
+	}
+	from := p.newest(t)
+	out := ok(t, p.run()...)
+	if first, _, _ := strings.Cut(out, "\n"); first != "count: resuming from checkpoint "+number(from) {
+		t.Errorf("it begins with %q, and the newest checkpoint was %d", first, from)
+	}
+	if !strings.Contains(out, "digest "+digest) {
+		t.Errorf("digest is not %s: %s", digest, out)
+	}
+	if got := lines(t, p.output()); !slices.Equal(got, want) {
+		t.Errorf("%d rows that are not the %d of an unbroken run", len(got), len(want))
+	}
+
+	before := tree(t, p.output())
+	last := p.newest(t)
+	r := tidemark(t, p.run("--json")...)
+	if r.code != 0 || !strings.Contains(r.stderr, "count: finished: checkpoint "+number(last)) {
+		t.Errorf("a finished job: %v", r)
+	}
+	if again := parse[report](t, r.out); again.ResumedFrom == nil || *again.ResumedFrom != last {
+		t.Errorf("resumed_from is %v, want %d", again.ResumedFrom, last)
+	}
+	if d := differences(before, tree(t, p.output())); len(d) > 0 {
+		t.Errorf("a finished job changed its output: %q", d)
+	}
+}
+
+func number(n uint64) string {
+	b, _ := json.Marshal(n) // cannot fail
+	return string(b)
+}
+
+// The first signal ends a run in order: exit code 130, advice, no local state
+// left, and nothing lost.
+func TestSignals(t *testing.T) {
+	want, _ := unbroken(t)
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			p := place{t.TempDir()}
+			cmd, _, stderr := process(t, p.run("--rate-limit", "12000")...)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			awaitCheckpoint(t, p, 2)
+			if err := cmd.Process.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if code := exitCode(t, cmd); code != 130 || !strings.Contains(stderr.String(), "goes on from the newest checkpoint") {
+				t.Errorf("exit code %d, %s", code, stderr)
+			}
+			for name := range tree(t, p.state()) {
+				if filepath.Base(name) != "lock" {
+					t.Errorf("local state is left: %s", name)
+				}
+			}
+			ok(t, "checkpoints", "verify", p.url()+"/count")
+			ok(t, p.run()...)
+			if got := lines(t, p.output()); !slices.Equal(got, want) {
+				t.Errorf("%d rows that are not the %d of an unbroken run", len(got), len(want))
+			}
+		})
+	}
+}
+
+// I12: a run that is stopped leaves no goroutine behind.
+func TestStoppedRunLeaksNothing(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	p := place{t.TempDir()}
+	if err := stopAfter(p, 3); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// --restore: none begins anew, an id goes back, and rows that a later
+// checkpoint published are never doubled.
+func TestRestoreChoices(t *testing.T) {
+	want, _ := unbroken(t)
+	t.Run("none", func(t *testing.T) {
+		p := begun(t)
+		from := p.newest(t)
+		out := filepath.Join(p.dir, "another")
+		if text := ok(t, p.run("--restore", "none", "--output", out)...); strings.Contains(text, "resuming") {
+			t.Errorf("it resumed: %s", text)
+		}
+		if got := lines(t, out); !slices.Equal(got, want) {
+			t.Errorf("%d rows that are not the %d of an unbroken run", len(got), len(want))
+		}
+		if now := p.newest(t); now <= from {
+			t.Errorf("the newest checkpoint is %d after %d: ids must rise (I7)", now, from)
+		}
+	})
+	t.Run("latest", func(t *testing.T) {
+		p := begun(t)
+		from := p.newest(t)
+		if text := ok(t, p.run("--restore", "latest")...); !strings.Contains(text, "resuming from checkpoint "+number(from)) {
+			t.Errorf("it does not resume from %d: %s", from, text)
+		}
+		if got := lines(t, p.output()); !slices.Equal(got, want) {
+			t.Errorf("%d rows that are not the %d of an unbroken run", len(got), len(want))
+		}
+	})
+	t.Run("id", func(t *testing.T) {
+		p := begun(t)
+		older := p.newest(t) - 1
+		id := number(older - 1)
+		r := tidemark(t, p.run("--restore", id)...)
+		says(t, r, 1, "parts of another run", p.output(), "starts from checkpoint "+id, "Move the output away")
+		later := 0
+		for path := range tree(t, p.output()) {
+			var of uint64
+			if n, _ := fmt.Sscanf(filepath.Base(path), "part-out.%d-", &of); n == 1 && of >= older {
+				later++
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if text := ok(t, p.run("--restore", id)...); !strings.Contains(text, "resuming from checkpoint "+id) {
+			t.Errorf("it does not resume from %s: %s", id, text)
+		}
+		if got := lines(t, p.output()); !slices.Equal(got, want) || later == 0 {
+			t.Errorf("%d rows that are not the %d of an unbroken run; %d parts were later than checkpoint %s", len(got), len(want), later, id)
+		}
+	})
+}
+
+// --json: standard output is one line of JSON with all that is documented.
+func TestRunJSON(t *testing.T) {
+	p := place{t.TempDir()}
+	r := tidemark(t, p.run("--json", "--rate-limit", "24000")...)
+	if r.code != 0 || strings.Count(r.out, "\n") != 1 {
+		t.Fatalf("not one line: %v", r)
+	}
+	got := parse[report](t, r.out)
+	if got.Job != "count" || got.Events != 12000 || got.Rows != 12000 || len(got.Digest) != 16 || got.ResumedFrom != nil ||
+		got.WallS <= 0 || got.CPUS <= 0 || got.Checkpoints.Completed < 2 || got.Checkpoints.NewBytes <= 0 {
+		t.Errorf("report %+v", got)
+	}
+	for _, m := range []map[string]float64{got.Checkpoints.SyncMS, got.Checkpoints.DurationMS} {
+		for _, k := range []string{"p50", "p99", "max"} {
+			if _, has := m[k]; !has {
+				t.Errorf("no %s in %v", k, m)
+			}
+		}
+	}
+	// It says what went wrong on standard error, and reports all the same.
+	r = tidemark(t, p.run("--json", "--restore", "4711")...)
+	if got := parse[report](t, r.out); r.code != 1 || got.Job != "count" || !strings.Contains(r.stderr, "not retained") {
+		t.Errorf("a failed run: %v", r)
+	}
+}
+
+// --interval 0: the checkpoint store is not touched.
+func TestNoCheckpoints(t *testing.T) {
+	p := place{t.TempDir()}
+	out := ok(t, p.run("--interval", "0")...)
+	if n := len(lines(t, p.output())); n != 12000 {
+		t.Errorf("%d rows, want 12000", n)
+	}
+	if _, err := os.Stat(p.root()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("there is a checkpoint store: %v", err)
+	}
+	if strings.Contains(out, "checkpoint") {
+		t.Errorf("it speaks of checkpoints: %s", out)
+	}
+}
+
+// --output: a directory, - for standard output, none; --emit: each key's last
+// row, or every one.
+func TestOutputs(t *testing.T) {
+	p := place{t.TempDir()}
+	args := func(more ...string) []string {
+		return append([]string{"run", "count", "--events", "3000", "--keys", "50", "--interval", "40ms", "--restore", "none", "--digest",
+			"--checkpoint-store", p.url(), "--state-dir", p.state()}, more...)
+	}
+	type row struct {
+		Key   uint64
+		Count int64
+	}
+	check := func(emit string, rows []string) {
+		t.Helper()
+		last := map[uint64]int64{}
+		for _, l := range rows {
+			r := parse[row](t, l)
+			last[r.Key] = max(last[r.Key], r.Count)
+		}
+		total := int64(0)
+		for _, n := range last {
+			total += n
+		}
+		want := map[string]int{"final": len(last), "changes": 3000}[emit]
+		if len(rows) != want || total != 3000 || len(last) == 0 || len(last) > 50 {
+			t.Errorf("%s: %d rows of %d keys, %d in all; want %d rows, 3000 in all", emit, len(rows), len(last), total, want)
+		}
+	}
+	for _, emit := range []string{"final", "changes"} {
+		dir := filepath.Join(p.dir, emit)
+		ok(t, args("--emit", emit, "--output", dir)...)
+		check(emit, lines(t, dir))
+		cmd, rows, stderr := process(t, args("--emit", emit, "--output", "-")...)
+		if err := cmd.Run(); err != nil || !strings.Contains(stderr.String(), "digest") {
+			t.Errorf("%s: %v; the summary belongs on standard error: %s", emit, err, stderr)
+		}
+		check(emit, strings.Split(strings.TrimSuffix(rows.String(), "\n"), "\n"))
+		out := ok(t, args("--emit", emit, "--output", "none")...)
+		if !strings.Contains(out, "3000 events") || strings.Contains(out, "output ") {
+			t.Errorf("%s: %s", emit, out)
+		}
+	}
+}
+
+// Local state belongs to one process.
+func TestStateDirInUse(t *testing.T) {
+	p := place{t.TempDir()}
+	cmd, _, _ := process(t, p.run("--rate-limit", "2000")...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitCheckpoint(t, p, 1)
+	other := place{t.TempDir()}
+	before := tree(t, other.output())
+	r := tidemark(t, other.run("--state-dir", p.state())...)
+	says(t, r, 1, p.state(), "in use by another process", "stop that, or choose another directory")
+	if d := differences(before, tree(t, other.output())); len(d) > 0 {
+		t.Errorf("something was written: %q", d)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := exitCode(t, cmd); code != 130 {
+		t.Errorf("the process that had it ended with exit code %d", code)
+	}
+}
+
+// I4: of two commands for one job the later one leads; the earlier ends, says
+// why, and nothing is lost or doubled.
+func TestTwoCommandsForOneJob(t *testing.T) {
+	want, _ := unbroken(t)
+	p := place{t.TempDir()}
+	cmd, _, stderr := process(t, p.run("--rate-limit", "4000")...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitCheckpoint(t, p, 2)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var out, second bytes.Buffer
+	code := tidemarkcmd.Run(ctx, nil, p.run("--state-dir", filepath.Join(p.dir, "state-of-another")), &out, &second)
+	if code != 0 || !strings.Contains(out.String(), "resuming from checkpoint") {
+		t.Errorf("the second: exit code %d, %s%s", code, &out, &second)
+	}
+	if code := exitCode(t, cmd); code != 1 || !strings.Contains(stderr.String(), "another process leads this job now") || !strings.Contains(stderr.String(), "what to do") {
+		t.Errorf("the first: exit code %d, %s", code, stderr)
+	}
+	if got := lines(t, p.output()); !slices.Equal(got, want) {
+		t.Errorf("%d rows that are not the %d of an unbroken run", len(got), len(want))
+	}
+	ok(t, "checkpoints", "verify", p.url()+"/count")
+}
