@@ -82,6 +82,13 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	}
 }
 
+// The job that README shows is the one that the tests build and run.
+func TestReadmeShowsTheTestedJob(t *testing.T) {
+	if job := read(t, "cmd/testdata/userjob/main.go.txt"); !strings.Contains(read(t, "README.md"), "```go\n"+job+"```\n") {
+		t.Error("README.md does not hold cmd/testdata/userjob/main.go.txt")
+	}
+}
+
 var (
 	invariant = regexp.MustCompile(`(?m)^\| (I\d+) \|`)
 	cited     = regexp.MustCompile(`\bI\d+\b`)
