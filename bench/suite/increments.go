@@ -42,7 +42,7 @@ const incrementRounds = 2
 
 // increments runs update over states of two sizes, with one key in a hundred
 // changing between two checkpoints, and over one that only grows.
-func increments(bytes int64, checkpoints int) Experiment {
+func increments(bytes int64, checkpoints int, interval time.Duration) Experiment {
 	small := max(bytes/100, 1<<20)
 	name := func(n int64) string { return fmt.Sprintf("%d MB, 1 %%", n/1e6) }
 	compare := []Comparison{}
@@ -63,12 +63,13 @@ func increments(bytes int64, checkpoints int) Experiment {
 	}
 	return Experiment{
 		Name: "increments", Rounds: incrementRounds,
-		About: "Job update with values of 1000 bytes that do not compress, to a file store, a checkpoint a second. \"1 %\": every key is written once, then keys drawn at random, one in a hundred a second; " +
+		About: fmt.Sprintf("Job update with values of 1000 bytes that do not compress, to a file store, a checkpoint every %v. ", interval) +
+			"\"1 %\": every key is written once, then keys drawn at random, one in a hundred between two checkpoints; " +
 			"\"append\": new keys only. Bytes changed are those of the distinct keys written between two checkpoints (8 bytes and the value), known exactly from the sources' positions in their manifests; " +
 			"checkpoints that hold part of the first writing are left out of \"1 %\".",
 		Arms: []Arm{
-			incrementArm(name(small), small, checkpoints, false), incrementArm(name(bytes), bytes, checkpoints, false),
-			incrementArm(appendOnly, bytes/4, checkpoints, true),
+			incrementArm(name(small), small, checkpoints, interval, false), incrementArm(name(bytes), bytes, checkpoints, interval, false),
+			incrementArm(appendOnly, bytes/4, checkpoints, interval, true),
 		},
 		Compare: compare,
 	}
@@ -76,24 +77,24 @@ func increments(bytes int64, checkpoints int) Experiment {
 
 const appendOnly = "append"
 
-func incrementArm(name string, bytes int64, checkpoints int, grow bool) Arm {
+func incrementArm(name string, bytes int64, checkpoints int, interval time.Duration, grow bool) Arm {
 	keys := max(100, bytes/checkpointSize)
 	o := workload.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}
 	perSecond := 0.0 // of the engine
 	if grow {
-		perSecond = float64(keys) / float64(checkpoints)
+		perSecond = float64(keys) / float64(checkpoints) / interval.Seconds()
 	} else {
-		o.UpdatesPerSecond = float64(keys) / 100
-		o.Events += int64(o.UpdatesPerSecond * float64(checkpoints))
+		o.UpdatesPerSecond = float64(keys) / 100 / interval.Seconds()
+		o.Events += int64(o.UpdatesPerSecond * interval.Seconds() * float64(checkpoints))
 	}
-	command := fmt.Sprintf("tidemark run update --keys=%d --events=%d --value-size=%d --updates-per-second=%g --rate-limit=%g --retain=1000", o.Keys, o.Events, o.ValueBytes, o.UpdatesPerSecond, perSecond)
+	command := fmt.Sprintf("tidemark run update --keys=%d --events=%d --value-size=%d --updates-per-second=%g --rate-limit=%g --interval=%v --retain=1000", o.Keys, o.Events, o.ValueBytes, o.UpdatesPerSecond, perSecond, interval)
 	return Arm{Name: name, Command: command, Run: func(ctx context.Context) (Sample, error) {
 		dir, err := os.MkdirTemp("", "tidemark-bench-")
 		if err != nil {
 			return Sample{}, err
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
-		r, err := runUpdate(ctx, dir, "file://"+filepath.Join(dir, "checkpoints"), o, time.Second, func(c *launch.Config) {
+		r, err := runUpdate(ctx, dir, "file://"+filepath.Join(dir, "checkpoints"), o, interval, func(c *launch.Config) {
 			c.Engine.RateLimit, c.Checkpoints.Retain = perSecond, 1000
 		})
 		if err != nil {
@@ -148,6 +149,9 @@ type checkpointed struct {
 	subtasks int                    // with keyed state
 }
 
+// splitsState is the operator state in which a source keeps its splits.
+const splitsState = "_splits"
+
 // history reads the retained checkpoints of update, oldest first.
 func history(ctx context.Context, store upload.Reader) ([]checkpointed, error) {
 	infos, err := coordinator.List(ctx, store)
@@ -169,6 +173,9 @@ func history(ctx context.Context, store upload.Reader) ([]checkpointed, error) {
 				continue
 			}
 			for _, st := range sub.State {
+				if st.Name != splitsState {
+					continue
+				}
 				for _, item := range st.Items {
 					split, err := workload.ParseUpdateSplit(item)
 					if err != nil {

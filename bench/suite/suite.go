@@ -107,16 +107,16 @@ func Plan(o Options) (run []Experiment, out []report.LeftOut) {
 		}
 		return full
 	}
-	checkpoints := 20
+	checkpoints, interval := 20, time.Second
 	if o.Quick {
-		checkpoints = 5
+		checkpoints, interval = 5, 200*time.Millisecond
 	}
 	add(noise(o.Child, n(8_000_000)))
 	add(tax(o.Child, "q17", n(40_000_000), measure.Bar{AtLeast: 0.95}))
 	add(tax(o.Child, "q18", n(12_000_000), measure.Bar{AtLeast: 0.75}))
 	add(spilling(o.Child, n(8_000_000)))
 	add(passThrough(o.Child, n(20_000_000)))
-	add(increments(o.StateBytes, checkpoints))
+	add(increments(o.StateBytes, checkpoints, interval))
 	noServer := ""
 	if _, err := s3server.Find(); err != nil {
 		noServer = err.Error()

@@ -122,13 +122,17 @@ func (r *updateReader) Read(ctx context.Context, dst []uint64) ([]uint64, error)
 	if pacing {
 		limit = min(limit, len(dst)+max(1, int(r.perSecond()/paceSteps)))
 	}
-	ended := false
+	ended, loading := false, false
 	for len(dst) < limit && !ended {
 		ended = true
 		for i := range r.splits {
 			s := &r.splits[i]
 			n := s.next()
 			if n >= r.u.Events {
+				continue
+			}
+			if r.u.PerSecond > 0 && !pacing && n >= r.u.Keys {
+				loading = true // draws wait until these splits have no key left
 				continue
 			}
 			ended = false
@@ -142,7 +146,7 @@ func (r *updateReader) Read(ctx context.Context, dst []uint64) ([]uint64, error)
 			}
 		}
 	}
-	if ended {
+	if ended && !loading {
 		return dst, io.EOF
 	}
 	if pacing {

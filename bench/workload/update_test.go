@@ -3,6 +3,7 @@ package workload_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 
 	"github.com/tidemark/tidemark/bench/workload"
@@ -65,6 +66,31 @@ func TestUpdateSplits(t *testing.T) {
 	}
 	if _, err := workload.ParseUpdateSplit([]byte("other")); err == nil {
 		t.Error("a split of another source was taken")
+	}
+}
+
+// The pace holds back draws only, and every record comes.
+func TestUpdatePaced(t *testing.T) {
+	u := workload.UpdateKeysOf(workload.Options{Events: 120, Keys: 100, UpdatesPerSecond: 10_000})
+	splits, err := u.Splits(context.Background(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := u.Open(engine.SourceContext{Context: context.Background()}, splits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.Read(context.Background(), make([]uint64, 0, 500))
+	if err != nil || len(got) != 100 {
+		t.Fatalf("first %d records, %v; want the 100 keys", len(got), err)
+	}
+	for err == nil {
+		var more []uint64
+		more, err = r.Read(context.Background(), make([]uint64, 0, 500))
+		got = append(got, more...)
+	}
+	if !errors.Is(err, io.EOF) || len(got) != 120 {
+		t.Errorf("%d records, %v; want 120", len(got), err)
 	}
 }
 

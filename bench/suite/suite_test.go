@@ -1,0 +1,189 @@
+package suite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidemark/tidemark/bench/measure"
+	"github.com/tidemark/tidemark/bench/suite"
+	tidemarkcmd "github.com/tidemark/tidemark/cmd"
+)
+
+// programEnv makes the test's binary the program that the arms run.
+const programEnv = "TIDEMARK_TEST_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(programEnv) == "1" {
+		tidemarkcmd.Main(nil)
+		return
+	}
+	_ = os.Setenv(programEnv, "1") // for children
+	os.Exit(m.Run())
+}
+
+// constant is an arm whose value is what its rounds say.
+func constant(name, digest string, ran *[]string, values ...float64) suite.Arm {
+	round := 0
+	return suite.Arm{Name: name, Run: func(context.Context) (suite.Sample, error) {
+		*ran = append(*ran, name)
+		round++
+		return suite.Sample{Digest: digest, Values: map[string]float64{"v": values[round-1]}}, nil
+	}}
+}
+
+func TestExperiment(t *testing.T) {
+	var ran []string
+	e := suite.Experiment{
+		Name: "e", Arms: []suite.Arm{constant("a", "d", &ran, 2, 4, 3), constant("b", "d", &ran, 1, 1, 1)},
+		Compare: []suite.Comparison{
+			{Value: "v", Arm: "a", Against: "b", Bar: measure.Bar{AtLeast: 2}}, {Value: "v", Label: "own", Arm: "a"}, {Value: "none", Arm: "a"},
+		},
+	}
+	r, err := e.Run(context.Background(), 3, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(ran, ""); got != "abbaab" {
+		t.Errorf("arms ran as %s, want abbaab: interleaved", got)
+	}
+	if len(r.Rows) != 2 || r.Rows[0].Ratio.Median != 3 || r.Rows[0].Verdict != measure.Reached || r.Rows[1].Figure != "own" || r.Rows[1].Ratio.Max != 4 {
+		t.Errorf("rows %+v", r.Rows)
+	}
+	if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasPrefix(n, "no figure: none") }) {
+		t.Errorf("notes %q do not tell of the figure without a value", r.Notes)
+	}
+}
+
+// Arms that disagree on the result end an experiment, and so does one that
+// fails; the rounds until then are told.
+func TestExperimentErrors(t *testing.T) {
+	var ran []string
+	for name, e := range map[string]suite.Experiment{
+		"arms":  {Arms: []suite.Arm{constant("a", "1", &ran, 1), constant("b", "2", &ran, 1)}},
+		"known": {Digest: "3", Arms: []suite.Arm{constant("a", "1", &ran, 1)}},
+		"fails": {Arms: []suite.Arm{constant("a", "", &ran, 1), {Name: "b", Run: func(context.Context) (suite.Sample, error) { return suite.Sample{}, io.ErrUnexpectedEOF }}}},
+		"begin": {Begin: func(context.Context) (func() error, error) { return nil, io.ErrUnexpectedEOF }},
+		"end":   {Begin: func(context.Context) (func() error, error) { return func() error { return io.ErrUnexpectedEOF }, nil }},
+	} {
+		r, err := e.Run(context.Background(), 1, io.Discard)
+		if err == nil || r.Error != err.Error() {
+			t.Errorf("%s: error %v, reported as %q", name, err, r.Error)
+		}
+	}
+}
+
+func TestPlan(t *testing.T) {
+	names := func(o suite.Options) (run, out []string) {
+		experiments, left := suite.Plan(o)
+		for _, e := range experiments {
+			run = append(run, e.Name)
+		}
+		for _, l := range left {
+			out = append(out, l.Name)
+		}
+		return run, out
+	}
+	run, out := names(suite.Options{})
+	if !slices.Contains(run, "checkpoints-q18") || !slices.Contains(out, "flights") || !slices.Contains(out, "flink-q18-1s") {
+		t.Errorf("runs %v, leaves out %v", run, out)
+	}
+	run, out = names(suite.Options{PeerFlink: "flink", Flights: "f.parquet"})
+	if !slices.Contains(run, "flights") || !slices.Contains(run, "flink-q18-1s") || !slices.Contains(out, "flink-count-20M") {
+		t.Errorf("with Flink and flights: runs %v, leaves out %v", run, out)
+	}
+	if run, out = names(suite.Options{Only: regexp.MustCompile("^noise$")}); len(run) != 1 || len(out) != 0 {
+		t.Errorf("only noise: runs %v, leaves out %v", run, out)
+	}
+	experiments, _ := suite.Plan(suite.Options{PeerFlink: "flink", Flights: "f.parquet", Long: true})
+	for _, e := range experiments {
+		for _, c := range e.Compare {
+			for _, arm := range []string{c.Arm, c.Against} {
+				if arm != "" && !slices.ContainsFunc(e.Arms, func(a suite.Arm) bool { return a.Name == arm }) {
+					t.Errorf("experiment %s compares %q, which is none of its arms", e.Name, arm)
+				}
+			}
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, o := range []suite.Options{{Pairs: -1}, {StateBytes: -1}, {FlightsExpected: "x"}} {
+		if _, err := suite.Run(context.Background(), o); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+	}
+}
+
+// The experiments that need nothing from elsewhere run, with tiny inputs, and
+// every figure of theirs has a value.
+func TestRun(t *testing.T) {
+	o := suite.Options{Quick: true, Pairs: 1, StateBytes: 2_000_000, Only: regexp.MustCompile("^(noise|pass-through|increments)$")}
+	r, err := suite.Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Experiments) != 3 {
+		t.Fatalf("%d experiments ran, want 3", len(r.Experiments))
+	}
+	for _, e := range r.Experiments {
+		if want := compared(t, o, e.Name); len(e.Rows) != want || e.Error != "" {
+			t.Errorf("%s: %d rows of %d, error %q, notes %q", e.Name, len(e.Rows), want, e.Error, e.Notes)
+		}
+	}
+}
+
+func compared(t *testing.T, o suite.Options, name string) int {
+	t.Helper()
+	experiments, _ := suite.Plan(o)
+	for _, e := range experiments {
+		if e.Name == name {
+			return len(e.Compare)
+		}
+	}
+	t.Fatalf("no experiment %s", name)
+	return 0
+}
+
+// A run that fails says what it was and what it printed.
+func TestChildError(t *testing.T) {
+	_, err := suite.Child{}.Run(context.Background(), "nojob")
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || !strings.Contains(fmt.Sprint(err), "nojob") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// flink stands in for the program that runs Flink: it prints what that does.
+func flink(t *testing.T, line string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "flink")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho a warning\ncat <<'END'\n"+line+"\nEND\n"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const flinkLine = `{"workload":"q17","state":"FINISHED","seen":920000,"digest":"%s","rows":0,"wall_s":4.0,"cpu_s":9.2,` +
+	`"steady_events_per_s":230000,"steady_cpu_us_per_event":4.0,"checkpoints":0,"failed":0,"end_to_end_ms":[],"sync_ms":[],"async_ms":[],"align_ms":[],"new_bytes":[],"state_bytes":[]}`
+
+func TestFlink(t *testing.T) {
+	o := suite.Options{Quick: true, Pairs: 1, Only: regexp.MustCompile("^flink-count-hot$")}
+	o.PeerFlink = flink(t, fmt.Sprintf(flinkLine, "0000000000000000"))
+	r, err := suite.Run(context.Background(), o)
+	if err == nil || !strings.Contains(err.Error(), "wrong digest") {
+		t.Errorf("a comparator with another result: %v, %+v", err, r.Experiments)
+	}
+	o.PeerFlink = flink(t, `{"state":"FAILED"}`)
+	if _, err := suite.Run(context.Background(), o); err == nil || !strings.Contains(err.Error(), "FAILED") {
+		t.Errorf("a comparator that failed: %v", err)
+	}
+}
