@@ -76,6 +76,26 @@ func TestKills(t *testing.T) {
 	}
 }
 
+// I2, I3, I4, I9: neither do processes that go on beside their successors, and
+// restarts with another parallelism.
+func TestPausesAndRescaling(t *testing.T) {
+	needsS3(t)
+	program, env := self(t)
+	report, err := crash.Run(t.Context(), crash.Options{
+		Program: program, Env: env, Dir: filepath.Join(t.TempDir(), "work"), Kills: 3, Seed: 4, Jobs: []string{"q17-changes"}, Pause: true, Rescale: true,
+		Events: 40_000, RunFor: 2 * time.Second, Interval: 100 * time.Millisecond, Parallelism: 2, Log: logTo{t},
+	})
+	var text strings.Builder
+	report.Write(&text)
+	t.Log(text.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Kills != 3 || report.Jobs[0].Paused == 0 {
+		t.Errorf("%d kills and %d pauses, want 3 and some", report.Kills, report.Jobs[0].Paused)
+	}
+}
+
 // argument returns the value of a flag of this process's command line.
 func argument(flag string) string {
 	if i := slices.Index(os.Args, flag); i > 0 && i+1 < len(os.Args) {

@@ -38,6 +38,12 @@ type Options struct {
 	RunFor time.Duration
 	// Parallelism of the jobs. Default 4.
 	Parallelism int
+	// Rescale starts each process after a kill with another parallelism, from 1
+	// to twice Parallelism.
+	Rescale bool
+	// Pause stops every other process or so (SIGSTOP) where it would have been
+	// killed, and lets it go on beside its successor, which leads by then.
+	Pause bool
 	// Interval between checkpoints. Default 200 ms.
 	Interval time.Duration
 	// Patience is how long one process may run before it counts as hung.

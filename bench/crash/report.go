@@ -21,6 +21,8 @@ type Report struct {
 type JobReport struct {
 	Job   string `json:"job"`
 	Kills int    `json:"kills"`
+	// Paused is how many more were stopped instead, and went on later.
+	Paused int `json:"paused"`
 	// Runs is how often the job was brought to its end, Starts how many
 	// processes that took.
 	Runs   int `json:"runs"`
@@ -46,8 +48,12 @@ func (r Report) Write(w io.Writer) {
 		if len(j.Broken) > 0 {
 			verdict = "BROKEN"
 		}
-		fmt.Fprintf(w, "%-12s %s: %d kills, %d processes, %d of them resumed from a checkpoint, %d complete runs of %d rows, %.0f s\n",
-			j.Job, verdict, j.Kills, j.Starts, j.Resumed, j.Runs, j.Rows, j.WallS)
+		kills := fmt.Sprintf("%d kills", j.Kills)
+		if j.Paused > 0 {
+			kills += fmt.Sprintf(" and %d pauses", j.Paused)
+		}
+		fmt.Fprintf(w, "%-12s %s: %s, %d processes, %d of them resumed from a checkpoint, %d complete runs of %d rows, %.0f s\n",
+			j.Job, verdict, kills, j.Starts, j.Resumed, j.Runs, j.Rows, j.WallS)
 		for _, b := range j.Broken {
 			fmt.Fprintf(w, "    %s\n", b)
 		}

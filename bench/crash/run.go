@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/upload"
 	"github.com/tidemark/tidemark/upload/s3store"
 	"github.com/tidemark/tidemark/upload/storetest/s3server"
@@ -115,6 +117,7 @@ type instance struct {
 	store      upload.Store // what belongs to the id
 	log        *os.File
 	head       coordinator.Head // as last seen
+	starts     int
 }
 
 func (h *harness) instance(j job, id string) (*instance, error) {
@@ -124,9 +127,19 @@ func (h *harness) instance(j job, id string) (*instance, error) {
 	}
 	in := &instance{id: id, output: filepath.Join(h.o.Dir, id, "out"), store: upload.Prefixed(h.store, id), log: log}
 	in.args = append([]string{"run"}, j.args...)
-	in.args = append(in.args, "--output", in.output, "--job-id", id, "--checkpoint-store", h.url, "--state-dir", filepath.Join(h.o.Dir, id, "state"),
-		"--interval", h.o.Interval.String(), "--parallelism", strconv.Itoa(h.o.Parallelism), "--json")
+	in.args = append(in.args, "--output", in.output, "--job-id", id, "--checkpoint-store", h.url, "--interval", h.o.Interval.String(), "--json")
 	return in, nil
+}
+
+// start starts a process of the instance.
+func (h *harness) start(ctx context.Context, in *instance, parallelism int) (*process, error) {
+	state := "state"
+	if in.starts++; h.o.Pause {
+		state += strconv.Itoa(in.starts) // the one before may still live
+	}
+	fmt.Fprintf(in.log, "--- start %d, parallelism %d\n", in.starts, parallelism)
+	args := append(in.args[:len(in.args):len(in.args)], "--parallelism", strconv.Itoa(parallelism), "--state-dir", filepath.Join(h.o.Dir, in.id, state))
+	return start(ctx, h.o.Program, args, h.env, in.log)
 }
 
 // logf tells what happened.
@@ -179,7 +192,7 @@ func (h *harness) reference(ctx context.Context, j job) (rows, error) {
 		return nil, err
 	}
 	defer in.log.Close()
-	p, err := start(ctx, h.o.Program, in.args, h.env, in.log)
+	p, err := h.start(ctx, in, h.o.Parallelism)
 	if err != nil {
 		return nil, err
 	}
@@ -218,41 +231,66 @@ func (h *harness) await(ctx context.Context, p *process) error {
 // round starts the job again and again until a process reaches the end, and
 // kills those before it, but never more than kills in all.
 func (h *harness) round(ctx context.Context, j job, in *instance, kills int, random *rand.Rand, r *JobReport) error {
-	for {
-		before := in.head
+	var paused sleepers
+	defer paused.kill()
+	for first := true; ; first = false {
+		before, parallelism := in.head, h.o.Parallelism
+		if h.o.Rescale && !first {
+			parallelism = 1 + random.IntN(2*h.o.Parallelism)
+		}
 		if len(before.Retained) > 0 {
 			r.Resumed++
 		}
-		fmt.Fprintf(in.log, "--- start %d\n", r.Starts+1)
-		p, err := start(ctx, h.o.Program, in.args, h.env, in.log)
+		p, err := h.start(ctx, in, parallelism)
 		if err != nil {
 			return err
 		}
 		r.Starts++
-		killed := false
+		paused.wakeLater(random, h.o.Interval)
+		killed, pause := false, false
 		a := aim{}
 		if r.Kills < kills {
 			a = nextAim(random, h.o.Interval)
 			limit, cancel := context.WithTimeout(ctx, h.o.Patience)
 			if a.await(limit, p, in.store, in.output) {
-				killed = p.kill()
+				if pause = h.o.Pause && random.IntN(2) == 0; pause {
+					paused.stop(p)
+				} else {
+					killed = p.kill()
+				}
 			}
 			cancel()
+		}
+		if pause {
+			r.Paused++
+			h.logf("%s: pause %d (%v)", in.id, r.Paused, a)
+			continue
 		}
 		if !killed {
 			if err := h.await(ctx, p); err != nil {
 				return err
 			}
-			if _, err := p.outcome(); err != nil {
-				r.Broken = append(r.Broken, fmt.Sprintf("process %d failed by itself: %v", r.Starts, err))
+			_, err := p.outcome()
+			if fenced(err) && len(paused.all) > 0 {
+				// One that was paused before it led has taken the lead since.
+				h.logf("%s: process %d was fenced by one that was paused", in.id, r.Starts)
+				continue
 			}
-			return nil
+			if err != nil {
+				r.Broken = append(r.Broken, fmt.Sprintf("process %d failed by itself: %v", r.Starts, err))
+				return nil
+			}
+			return h.bury(ctx, in, &paused, r)
 		}
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		r.Kills++
-		phase, err := h.inspect(ctx, j, in, before, r)
+		s := sight{before: before}
+		if j.continuous {
+			s.parts = parallelism
+		}
+		phase, err := h.inspect(ctx, in, s, r)
 		if err != nil {
 			return err
 		}
@@ -265,23 +303,54 @@ func (h *harness) round(ctx context.Context, j job, in *instance, kills int, ran
 	}
 }
 
+// fenced tells whether the error of a process says that another one leads.
+func fenced(err error) bool {
+	return err != nil && strings.Contains(err.Error(), checkpoint.ErrFenced.Error())
+}
+
+// bury waits until the processes that were paused have found out that they are
+// fenced, and has the job started once more to sweep what they uploaded.
+func (h *harness) bury(ctx context.Context, in *instance, paused *sleepers, r *JobReport) error {
+	if len(paused.all) == 0 {
+		return nil
+	}
+	paused.wake()
+	for _, p := range paused.all {
+		if err := h.await(ctx, p); err != nil {
+			return err
+		}
+		if _, err := p.outcome(); err != nil && !fenced(err) {
+			r.Broken = append(r.Broken, fmt.Sprintf("a paused process ended otherwise than fenced: %v", err))
+		}
+	}
+	p, err := h.start(ctx, in, h.o.Parallelism)
+	if err != nil {
+		return err
+	}
+	r.Starts++
+	if err := h.await(ctx, p); err != nil {
+		return err
+	}
+	if _, err := p.outcome(); err != nil {
+		r.Broken = append(r.Broken, fmt.Sprintf("the last start failed: %v", err))
+	}
+	return nil
+}
+
 // inspect looks at what a killed process left: at any moment the retained
 // checkpoints are whole, and head has not gone back.
-func (h *harness) inspect(ctx context.Context, j job, in *instance, before coordinator.Head, r *JobReport) (phase string, err error) {
+func (h *harness) inspect(ctx context.Context, in *instance, s sight, r *JobReport) (phase string, err error) {
 	if in.head, err = readHead(ctx, in.store); err != nil {
 		return "", err
 	}
-	s := sight{before: before, head: in.head}
-	if j.continuous {
-		s.parts = h.o.Parallelism
-	}
+	s.head = in.head
 	if s.objects, err = list(ctx, in.store); err != nil {
 		return "", err
 	}
 	if s.published, err = readOutput(in.output, false); err != nil {
 		return "", err
 	}
-	r.Broken = append(r.Broken, backwards(before, in.head)...)
+	r.Broken = append(r.Broken, backwards(s.before, in.head)...)
 	found, err := damage(ctx, in.store, in.head)
 	r.Broken = append(r.Broken, found...)
 	return s.phase(), err
