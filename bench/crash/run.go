@@ -173,7 +173,9 @@ func (h *harness) kill(ctx context.Context, name string, kills int) (r JobReport
 		err = h.round(ctx, j, in, kills, random, &r)
 		if err == nil && len(r.Broken) == 0 {
 			r.Runs++
-			r.Broken, err = h.judge(ctx, j, in, want)
+			var found []string
+			found, err = h.judge(ctx, j, in, want)
+			r.Broken = append(r.Broken, found...)
 		}
 		if err = errors.Join(err, in.log.Close()); err != nil {
 			return r, fmt.Errorf("%s: %w", in.id, err)
