@@ -25,6 +25,10 @@ type Costs struct {
 	GC        float64 `json:"gc_share"`   // collecting and helping to collect
 }
 
+// native is the name of C code, which a profile of Go cannot tell apart; what Go
+// called of it counts as runtime.cgocall.
+const native = "(native)"
+
 // unlabelled is the name of the samples without labels.
 const unlabelled = "-"
 
@@ -52,10 +56,10 @@ func costs(p *profile.Profile, top int) Costs {
 		seen := map[string]bool{}
 		for i, loc := range s.Location {
 			for j, line := range loc.Line {
-				if line.Function == nil {
-					continue
+				name := native
+				if line.Function != nil && line.Function.Name != "" {
+					name = line.Function.Name
 				}
-				name := line.Function.Name
 				if i == 0 && j == 0 {
 					flat[name] += nanos
 				}
@@ -65,7 +69,7 @@ func costs(p *profile.Profile, top int) Costs {
 				}
 			}
 			if len(loc.Line) == 0 && i == 0 {
-				flat["(native)"] += nanos
+				flat[native] += nanos
 			}
 		}
 		if seen["runtime.gcBgMarkWorker"] || seen["runtime.gcAssistAlloc"] || seen["runtime.bgsweep"] {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -120,7 +119,7 @@ func runUpdate(ctx context.Context, dir, store string, o workload.Options, inter
 	}
 	c := launch.Config{
 		Job: job, Store: store, StateDir: filepath.Join(dir, "state"), Interval: interval, Writer: "tidemark bench suite",
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Engine: engine.Config{},
+		Logger: slog.New(slog.DiscardHandler), Engine: engine.Config{},
 	}
 	if set != nil {
 		set(&c)

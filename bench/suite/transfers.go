@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -179,7 +178,7 @@ func (b *s3Bench) restore(ctx context.Context) (s Sample, err error) {
 	}
 	defer func() { err = errors.Join(err, resources.Close()) }()
 	factory, err := incremental.NewFactory(incremental.Options{
-		Dir: dir, Store: store, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Dir: dir, Store: store, Log: slog.New(slog.DiscardHandler),
 		OpenBase: func(dir string, states []state.Descriptor) (incremental.Base, error) {
 			return rocks.Open(dir, resources, states)
 		},
