@@ -80,6 +80,10 @@ test: build lint test-nocgo test-race ## All tests: build, lint, unit, race, wal
 crash: build tools ## Kill the jobs with -9 N times at random moments and compare: make crash N=50 SEED=1
 	bin/tidemark bench crash --n $(N) --seed $(SEED)
 
+.PHONY: soak
+soak: build tools ## The whole fault matrix: every operation of the store, every file call
+	SOAK=1 go test -tags $(TAGS) -timeout 60m -v ./bench/faults
+
 .PHONY: bench
 bench: build tools ## Run the benchmarks and write bench-report.md
 	bin/tidemark bench suite --report bench-report.md

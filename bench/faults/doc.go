@@ -7,6 +7,10 @@
 // cut short or damaged; for every k until a run meets no fault. A smaller part
 // runs by default; SOAK=1 runs all of it (make soak).
 //
+// System calls on files are made to fail likewise, of the store, the local
+// state and the output, RocksDB's among them, in a process of their own under
+// strace; and disks are filled for real.
+//
 // # Invariants
 //
 //   - A single fault fails no job that has started: it aborts a checkpoint, or
