@@ -29,6 +29,7 @@ const (
 	newPerMax      = "new bytes per checkpoint, greatest"
 	reusedPer      = "reused bytes per checkpoint"
 	uploadedByte   = "bytes uploaded / bytes changed"
+	uploadedMiddle = "bytes uploaded / bytes changed, the median checkpoint's"
 	putsPer        = "PUTs a subtask a checkpoint"
 	liveFiles      = "files of the last checkpoint"
 	checkpointsIn  = "checkpoints compared"
@@ -52,7 +53,7 @@ func increments(bytes int64, checkpoints int, interval time.Duration) Experiment
 	for _, arm := range []string{name(small), name(bytes), appendOnly} {
 		compare = append(compare, Comparison{Value: putsPer, Arm: arm, Bar: measure.Bar{AtMost: 2}})
 	}
-	for _, v := range []string{stateBytes, changedPer, newPer, newPerMax, reusedPer, liveFiles, checkpointsIn, SyncP50} {
+	for _, v := range []string{uploadedMiddle, stateBytes, changedPer, newPer, newPerMax, reusedPer, liveFiles, checkpointsIn, SyncP50} {
 		compare = append(compare, Comparison{Value: v, Arm: name(bytes)})
 	}
 	for _, v := range []string{SyncP99, SyncMax} {
@@ -218,6 +219,7 @@ func incrementSample(ctx context.Context, r updateRun, o workload.Options, grow 
 	}
 	u := workload.UpdateKeysOf(o)
 	entry := float64(keyBytes + o.ValueBytes)
+	var ratios []float64
 	var changed, uploaded, reused, objects, subtasks, n, greatest float64
 	for i := 1; i < len(all); i++ {
 		before, k := all[i-1], all[i]
@@ -225,7 +227,11 @@ func incrementSample(ctx context.Context, r updateRun, o workload.Options, grow 
 			continue
 		}
 		n++
-		changed += entry * float64(distinct(u, before.splits, k.splits))
+		between := entry * float64(distinct(u, before.splits, k.splits))
+		if between > 0 {
+			ratios = append(ratios, float64(k.stats.NewBytes)/between)
+		}
+		changed += between
 		uploaded += float64(k.stats.NewBytes)
 		greatest = max(greatest, float64(k.stats.NewBytes))
 		reused += float64(k.stats.FullBytes - k.stats.NewBytes)
@@ -239,7 +245,8 @@ func incrementSample(ctx context.Context, r updateRun, o workload.Options, grow 
 	k := r.report.Checkpoints
 	s := Sample{Values: map[string]float64{
 		stateBytes: float64(last.stats.FullBytes), changedPer: changed / n, newPer: uploaded / n, newPerMax: greatest, reusedPer: reused / n,
-		uploadedByte: uploaded / changed, putsPer: objects / n / subtasks, liveFiles: float64(last.stats.Files), checkpointsIn: n,
+		uploadedByte: uploaded / changed, uploadedMiddle: measure.Summarize(ratios).Median,
+		putsPer: objects / n / subtasks, liveFiles: float64(last.stats.Files), checkpointsIn: n,
 		SyncP50: k.SyncMS.P50, SyncP99: k.SyncMS.P99, SyncMax: k.SyncMS.Max,
 	}}
 	if k.Failed > 0 {
