@@ -43,6 +43,7 @@ func (l logTo) Write(b []byte) (int, error) {
 
 // I1, I3, I5, I7: kills at random moments lose, double and leave nothing.
 func TestKills(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	needsS3(t)
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("TIDEMARK_CRASH_SEED"); s != "" {
@@ -79,6 +80,7 @@ func TestKills(t *testing.T) {
 // I2, I3, I4, I9: neither do processes that go on beside their successors, and
 // restarts with another parallelism.
 func TestPausesAndRescaling(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	needsS3(t)
 	program, env := self(t)
 	report, err := crash.Run(t.Context(), crash.Options{
@@ -160,7 +162,7 @@ func TestFindsWhatIsBroken(t *testing.T) {
 		{"q18", "fail", "spoilt to fail"},
 	} {
 		t.Run(c.job+"/"+c.how, func(t *testing.T) {
-			t.Parallel() // most of the time they wait
+			t.Parallel()
 			dir := filepath.Join(t.TempDir(), "work")
 			report, err := crash.Run(t.Context(), crash.Options{
 				Program: program, Env: append(env, spoilEnv+"="+c.how), Dir: dir, Store: "file://" + filepath.Join(t.TempDir(), "store"),

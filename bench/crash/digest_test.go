@@ -57,9 +57,10 @@ func digests(t *testing.T, jobs ...string) (found []known) {
 // I3: killed twice and gone on from a checkpoint each time, a job's digest is
 // what Flink found.
 func TestDigestsThroughKills(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, k := range digests(t, "count", "count-hot", "q17", "q18") {
 		t.Run(k.Job, func(t *testing.T) {
-			t.Parallel() // most of the time they wait
+			t.Parallel()
 			dir := t.TempDir()
 			url := "file://" + filepath.Join(dir, "store")
 			args := []string{

@@ -19,6 +19,7 @@ import (
 // earlier, which was stopped and wakes up when all is done, commits, publishes
 // and deletes nothing, and says why it ends.
 func TestTwoProcesses(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := s3server.ForTest(t)
 	if err := server.CreateBucket("fence"); err != nil {
 		t.Fatal(err)
@@ -42,7 +43,7 @@ func TestTwoProcesses(t *testing.T) {
 		{"q17", []string{"q17", "--emit", "final"}},
 	} {
 		t.Run(job.name, func(t *testing.T) {
-			t.Parallel() // most of the time they wait
+			t.Parallel()
 			dir := t.TempDir()
 			runs := func(id, state, output string) *child {
 				args := append([]string{"run"}, job.args...)
