@@ -126,7 +126,7 @@ func TestVerify(t *testing.T) {
 	for _, v := range parse[[]verified](t, r.out) {
 		for _, d := range v.Damaged {
 			found[d.Object] = true
-			if v.OK || len(d.Files) == 0 || d.Error == "" {
+			if v.OK || d.Error == "" { // no file is named where only bytes that nobody needs are damaged
 				t.Errorf("%+v", v)
 			}
 		}

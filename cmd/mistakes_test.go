@@ -51,16 +51,23 @@ func withoutPending(all, before map[string]string) map[string]string {
 	return rest
 }
 
-// object returns the path of an object that the newest checkpoint reaches and,
-// where there is one, no other.
-func object(t *testing.T, p place) string {
+// file returns where a file of the newest checkpoint lies: the path of its
+// object, and its place in that. Other bytes of the object may be of no use to
+// anybody.
+func file(t *testing.T, p place) (path string, ref incremental.FileRef) {
 	t.Helper()
-	m := newestManifest(t, p)
-	for name := range m.Objects() {
-		return filepath.Join(p.root(), "count", name)
+	for _, s := range newestManifest(t, p).Subtasks {
+		if s.Keyed == nil {
+			continue
+		}
+		for _, f := range s.Keyed.Files {
+			if strings.HasSuffix(f.Name, ".sst") {
+				return filepath.Join(p.root(), "count", f.Ref.Object), f.Ref
+			}
+		}
 	}
-	t.Fatal("a checkpoint without objects")
-	return ""
+	t.Fatal("a checkpoint without a table file")
+	return "", incremental.FileRef{}
 }
 
 func edit(t *testing.T, path string, change func([]byte) []byte) {
@@ -170,33 +177,33 @@ var mistakes = []mistake{
 	{
 		name: "store below a file",
 		with: func(t *testing.T, p place) []string {
-			file := filepath.Join(p.dir, "file")
-			if err := os.WriteFile(file, nil, 0o644); err != nil {
+			blocked := filepath.Join(p.dir, "file")
+			if err := os.WriteFile(blocked, nil, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			return p.run("--checkpoint-store", "file://"+file+"/checkpoints")
+			return p.run("--checkpoint-store", "file://"+blocked+"/checkpoints")
 		},
 		code: 1, says: []string{"checkpoint store file://DIR/file/checkpoints", "not a directory", "what to do"},
 	},
 	{
 		name: "output below a file",
 		with: func(t *testing.T, p place) []string {
-			file := filepath.Join(p.dir, "file")
-			if err := os.WriteFile(file, nil, 0o644); err != nil {
+			blocked := filepath.Join(p.dir, "file")
+			if err := os.WriteFile(blocked, nil, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			return p.run("--output", file+"/out")
+			return p.run("--output", blocked+"/out")
 		},
 		code: 1, says: []string{"DIR/file", "not a directory", "choose one that can be written to"}, leads: true,
 	},
 	{
 		name: "local state below a file",
 		with: func(t *testing.T, p place) []string {
-			file := filepath.Join(p.dir, "file")
-			if err := os.WriteFile(file, nil, 0o644); err != nil {
+			blocked := filepath.Join(p.dir, "file")
+			if err := os.WriteFile(blocked, nil, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			return p.run("--state-dir", file+"/state")
+			return p.run("--state-dir", blocked+"/state")
 		},
 		code: 1, says: []string{"DIR/file/state", "not a directory", "--state-dir"}, leads: true,
 	},
@@ -267,7 +274,8 @@ var mistakes = []mistake{
 	{
 		name: "flipped data object",
 		with: func(t *testing.T, p place) []string {
-			edit(t, object(t, p), flip(10))
+			path, ref := file(t, p)
+			edit(t, path, flip(int(ref.Offset)+10))
 			return p.run()
 		},
 		code: 1, says: []string{"corrupt state", "data/", "CRC32C", "nothing was deleted", "--restore <id>"}, leads: true, publishes: true,
@@ -275,7 +283,8 @@ var mistakes = []mistake{
 	{
 		name: "truncated data object",
 		with: func(t *testing.T, p place) []string {
-			edit(t, object(t, p), func(b []byte) []byte { return b[:len(b)/2] })
+			path, ref := file(t, p)
+			edit(t, path, func(b []byte) []byte { return b[:ref.Offset+ref.Length/2] })
 			return p.run()
 		},
 		code: 1, says: []string{"corrupt state", "data/", "nothing was deleted", "--restore <id>"}, leads: true, publishes: true,
@@ -283,7 +292,8 @@ var mistakes = []mistake{
 	{
 		name: "missing data object",
 		with: func(t *testing.T, p place) []string {
-			if err := os.Remove(object(t, p)); err != nil {
+			path, _ := file(t, p)
+			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
 			return p.run()
