@@ -56,7 +56,8 @@ $(TOOLS)/benchstat:
 	GOBIN=$(TOOLS) go install $(BENCHSTAT)
 
 .PHONY: tools
-tools: $(TOOLS)/versitygw $(TOOLS)/golangci-lint ## Install the S3 server and the linter that the tests use
+tools: $(TOOLS)/versitygw $(TOOLS)/golangci-lint ## Install the S3 server, the linter and what else the tests use
+	@.ci/deps strace rocksdb-tools
 
 .PHONY: lint
 lint: deps tools ## gofmt, vet and the lint rules, walls between the packages included
