@@ -167,6 +167,12 @@ func testAtomicOverwrite(t *testing.T, s upload.Store) {
 }
 
 func testConcurrent(t *testing.T, s upload.Store) {
+	// A server over a file system removes a directory with its last object, and
+	// may do so under a Put that has just made sure that it is there: versitygw
+	// then answers 409. No store is judged by that: an object stays in each.
+	for w := range 8 {
+		put(t, s, fmt.Sprintf("data/%d/first", w), nil)
+	}
 	var g errgroup.Group
 	for w := range 8 {
 		g.Go(func() error {
@@ -200,7 +206,7 @@ func testConcurrent(t *testing.T, s upload.Store) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(list(t, s, "data/")); got != 8*5 {
-		t.Errorf("lists %d objects, want %d", got, 8*5)
+	if got := len(list(t, s, "data/")); got != 8*6 {
+		t.Errorf("lists %d objects, want %d", got, 8*6)
 	}
 }
