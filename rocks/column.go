@@ -17,8 +17,10 @@ import (
 type column struct {
 	db        *DB
 	handle    *grocksdb.ColumnFamilyHandle
-	live, old *generation // old: nil at first
-	whole     bool        // what the generations have not, RocksDB has not
+	live, old *generation     // old: nil at first
+	whole     bool            // what the generations have not, RocksDB has not
+	form      *state.CellForm // of the values in the generations; nil: as in RocksDB
+	room      []byte          // for a value on its way from one form to the other
 }
 
 func newColumn(d *DB, h *grocksdb.ColumnFamilyHandle) (*column, error) {
@@ -40,6 +42,19 @@ const roomForValue = 256
 
 // Get implements state.Column.
 func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
+	if c.form == nil {
+		return c.get(dst, key)
+	}
+	cell, found, err := c.get(c.room[:0], key)
+	c.room = cell
+	if err == nil && found {
+		dst, err = c.form.Encode(dst, cell)
+	}
+	return dst, found, err
+}
+
+// get returns a value in the form of the table.
+func (c *column) get(dst, key []byte) ([]byte, bool, error) {
 	if c.db.closed {
 		return dst, false, c.db.closedError("get")
 	}
@@ -51,9 +66,18 @@ func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
 		return dst, false, nil
 	}
 	have := len(dst)
-	dst, found, err := c.read(dst, key)
+	var found bool
+	var err error
+	if c.form == nil {
+		dst, found, err = c.read(dst, key)
+	} else {
+		var stored []byte
+		if stored, found, err = c.read(nil, key); found {
+			dst, err = c.form.Decode(dst, stored)
+		}
+	}
 	// Where there is no room, the next write will say why: a read does without.
-	if found && c.db.makeRoom() == nil {
+	if err == nil && found && c.db.makeRoom() == nil {
 		c.remember(hash, key, dst[have:], false)
 	}
 	return dst, found, err
@@ -81,6 +105,18 @@ func (c *column) read(dst, key []byte) ([]byte, bool, error) {
 
 // Put implements state.Column.
 func (c *column) Put(key, value []byte) error {
+	if c.form != nil {
+		var err error
+		if c.room, err = c.form.Decode(c.room[:0], value); err != nil {
+			return err
+		}
+		value = c.room
+	}
+	return c.put(key, value)
+}
+
+// put writes a value in the form of the table.
+func (c *column) put(key, value []byte) error {
 	if c.db.closed {
 		return c.db.closedError("put")
 	}

@@ -5,12 +5,23 @@ import (
 	"cmp"
 	"encoding/binary"
 	"slices"
+
+	"github.com/tidemark/tidemark/engine/state"
 )
 
 // entries are blocks of an arena that do not change.
 type entries struct {
 	memory    memory
 	addresses []address
+	form      *state.CellForm // of their values; nil: as in RocksDB
+}
+
+// appendStored appends the value of a block as RocksDB has it.
+func (e entries) appendStored(dst []byte, b block) ([]byte, error) {
+	if e.form == nil {
+		return append(dst, b.value()...), nil
+	}
+	return e.form.Encode(dst, b.value())
 }
 
 // bytes is the length of keys and values together.
@@ -50,7 +61,7 @@ type ranked struct {
 // sort returns the entries that are not dead now, in order. It does not change
 // e.
 func (e entries) sort() *sorted {
-	s := &sorted{entries: entries{e.memory, make([]address, 0, len(e.addresses))}}
+	s := &sorted{entries: entries{e.memory, make([]address, 0, len(e.addresses)), e.form}}
 	var of []uint16 // the bucket of each
 	if len(e.addresses) >= bucketed {
 		of = make([]uint16, 0, len(e.addresses))

@@ -1,6 +1,10 @@
 package rocks
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tidemark/tidemark/engine/state"
+)
 
 // generation is a part of a column's table: entries that were written, read or
 // found missing lately. It belongs to the DB's goroutine.
@@ -11,6 +15,7 @@ import "slices"
 // blocks are replaced, never changed, and go back to the arena when nobody
 // looks any more.
 type generation struct {
+	form  *state.CellForm // of its values; nil: as in RocksDB
 	arena arena
 	index index
 
@@ -117,7 +122,7 @@ func (g *generation) freeze() entries {
 	g.seal()
 	g.frozen, g.dirty, g.dead = g.dirty, nil, 0
 	g.freezing, g.frozenTo = true, g.sealed
-	return entries{g.arena.memory, g.frozen}
+	return entries{g.arena.memory, g.frozen, g.form}
 }
 
 // thaw ends what freeze began. What could not be written is dirty again,
@@ -146,9 +151,9 @@ func (g *generation) spilled() {
 }
 
 // unwritten are the dirty entries, dead ones among them.
-func (g *generation) unwritten() entries { return entries{g.arena.memory, g.dirty} }
+func (g *generation) unwritten() entries { return entries{g.arena.memory, g.dirty, g.form} }
 
 // all are the entries of the generation.
 func (g *generation) all() entries {
-	return entries{g.arena.memory, g.index.addresses(make([]address, 0, g.index.entries))}
+	return entries{g.arena.memory, g.index.addresses(make([]address, 0, g.index.entries)), g.form}
 }

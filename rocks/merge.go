@@ -37,6 +37,7 @@ type merged struct {
 	baseMore   bool
 	fromBase   bool // the current entry is the base's
 	key, value []byte
+	room       []byte // for values that are encoded
 	err        error
 }
 
@@ -68,10 +69,17 @@ func (m *merged) Next() bool {
 		}
 		b := m.block
 		m.step()
-		if !b.deleted() {
-			m.key, m.value = b.key(), b.value()
+		if b.deleted() {
+			continue
+		}
+		m.key = b.key()
+		if m.upper.entries.form == nil {
+			m.value = b.value()
 			return true
 		}
+		m.room, m.err = m.upper.entries.appendStored(m.room[:0], b)
+		m.value = m.room
+		return m.err == nil
 	}
 	return false
 }

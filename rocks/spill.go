@@ -96,13 +96,18 @@ func (e entries) each(f func(buf []byte) error) error {
 	var buf []byte
 	order := e.sort()
 	for b, ok := order.step(); ok; b, ok = order.step() {
-		length := uint32(b.valueLen())
-		if b.deleted() {
-			length = C.TM_DELETED
-		}
+		start := len(buf)
 		buf = binary.NativeEndian.AppendUint32(buf, uint32(b.keyLen()))
-		buf = binary.NativeEndian.AppendUint32(buf, length)
-		buf = append(append(buf, b.key()...), b.value()...)
+		buf = binary.NativeEndian.AppendUint32(buf, C.TM_DELETED)
+		buf = append(buf, b.key()...)
+		if !b.deleted() {
+			before := len(buf)
+			var err error
+			if buf, err = e.appendStored(buf, b); err != nil {
+				return err
+			}
+			binary.NativeEndian.PutUint32(buf[start+4:], uint32(len(buf)-before))
+		}
 		if len(buf) >= spillBytes {
 			if err := f(buf); err != nil {
 				return err

@@ -45,5 +45,5 @@ func (c *column) age() {
 	if c.old != nil && c.old.index.entries > 0 {
 		c.whole = false
 	}
-	c.old, c.live = c.live, &generation{}
+	c.old, c.live = c.live, &generation{form: c.form}
 }
