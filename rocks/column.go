@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/linxGnu/grocksdb"
+	"github.com/zeebo/xxh3"
 
 	"github.com/tidemark/tidemark/engine/state"
 )
@@ -16,11 +17,21 @@ import (
 type column struct {
 	db        *DB
 	handle    *grocksdb.ColumnFamilyHandle
-	live, old *generation
+	live, old *generation     // old: nil at first
+	whole     bool            // what the generations have not, RocksDB has not
+	form      *state.CellForm // of the values in the generations; nil: as in RocksDB
+	room      []byte          // for a value on its way from one form to the other
 }
 
-func newColumn(d *DB, h *grocksdb.ColumnFamilyHandle) *column {
-	return &column{db: d, handle: h, live: newGeneration(), old: newGeneration()}
+func newColumn(d *DB, h *grocksdb.ColumnFamilyHandle) (*column, error) {
+	c := &column{db: d, handle: h, live: &generation{}}
+	it := c.scanBase(nil, nil)
+	c.whole = !it.Next()
+	if it.err != nil {
+		it.free()
+		return nil, it.err
+	}
+	return c, it.Close()
 }
 
 var _ state.Column = (*column)(nil)
@@ -31,17 +42,43 @@ const roomForValue = 256
 
 // Get implements state.Column.
 func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
+	if c.form == nil {
+		return c.get(dst, key)
+	}
+	cell, found, err := c.get(c.room[:0], key)
+	c.room = cell
+	if err == nil && found {
+		dst, err = c.form.Encode(dst, cell)
+	}
+	return dst, found, err
+}
+
+// get returns a value in the form of the table.
+func (c *column) get(dst, key []byte) ([]byte, bool, error) {
 	if c.db.closed {
 		return dst, false, c.db.closedError("get")
 	}
-	if e := c.lookup(key); e != nil {
-		return append(dst, e.value...), !e.deleted, nil
+	hash := xxh3.Hash(key)
+	if b := c.lookup(hash, key); b != nil {
+		return append(dst, b.value()...), !b.deleted(), nil
+	}
+	if c.whole {
+		return dst, false, nil
 	}
 	have := len(dst)
-	dst, found, err := c.read(dst, key)
+	var found bool
+	var err error
+	if c.form == nil {
+		dst, found, err = c.read(dst, key)
+	} else {
+		var stored []byte
+		if stored, found, err = c.read(nil, key); found {
+			dst, err = c.form.Decode(dst, stored)
+		}
+	}
 	// Where there is no room, the next write will say why: a read does without.
-	if found && c.db.makeRoom() == nil {
-		c.remember(key, dst[have:])
+	if err == nil && found && c.db.makeRoom() == nil {
+		c.remember(hash, key, dst[have:], false)
 	}
 	return dst, found, err
 }
@@ -68,6 +105,18 @@ func (c *column) read(dst, key []byte) ([]byte, bool, error) {
 
 // Put implements state.Column.
 func (c *column) Put(key, value []byte) error {
+	if c.form != nil {
+		var err error
+		if c.room, err = c.form.Decode(c.room[:0], value); err != nil {
+			return err
+		}
+		value = c.room
+	}
+	return c.put(key, value)
+}
+
+// put writes a value in the form of the table.
+func (c *column) put(key, value []byte) error {
 	if c.db.closed {
 		return c.db.closedError("put")
 	}
@@ -84,18 +133,26 @@ func (c *column) Delete(key []byte) error {
 	return c.db.makeRoom()
 }
 
-// Scan implements state.Column. What the table holds of the column is written
-// to RocksDB first, so that there is one place to look.
+// Scan implements state.Column. A scan of the whole column merges table and
+// RocksDB; for a part of it, what the table holds of the column is written to
+// RocksDB first, so that there is one place to look.
 func (c *column) Scan(start, end []byte) state.Iterator {
-	it := &iterator{db: c.db, room: firstRoom}
 	if c.db.closed {
-		it.err = c.db.closedError("scan")
-		return it
+		return &iterator{err: c.db.closedError("scan")}
+	}
+	if len(start) == 0 && end == nil {
+		return c.scanAll()
 	}
 	c.db.settle()
-	if it.err = c.db.spillLive(c); it.err != nil {
-		return it
+	if err := c.db.spillLive(c); err != nil {
+		return &iterator{err: err}
 	}
+	return c.scanBase(start, end)
+}
+
+// scanBase returns what RocksDB has.
+func (c *column) scanBase(start, end []byte) *iterator {
+	it := &iterator{db: c.db, room: firstRoom}
 	hasEnd := C.int(0)
 	if end != nil {
 		hasEnd = 1
@@ -114,6 +171,9 @@ const (
 	lastRoom     = 256 << 10
 	lengthsBytes = 8 // before each entry
 )
+
+// scan is an iterator that was not closed yet.
+type scan interface{ free() }
 
 // iterator implements state.Iterator. It copies entries out in batches.
 type iterator struct {

@@ -31,9 +31,9 @@ type DB struct {
 	resources *Resources
 	options   *grocksdb.Options // of the database, and of columns to come
 	columns   map[string]*column
-	iterators map[*iterator]struct{} // open
-	liveBytes int64                  // of the columns' live generations
-	frozen    *freeze                // the last checkpoint that began; nil: known to have ended
+	iterators map[scan]struct{} // open
+	liveBytes int64             // of the columns' live generations
+	frozen    *freeze           // the last checkpoint that began; nil: known to have ended
 
 	// mu is held where Metrics, in another goroutine, would see a change.
 	mu      sync.Mutex
@@ -79,10 +79,16 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	}
 	d := &DB{
 		dir: dir, resources: r, options: options, db: db, handles: handles,
-		columns: map[string]*column{}, iterators: map[*iterator]struct{}{},
+		columns: map[string]*column{}, iterators: map[scan]struct{}{},
 	}
 	for i, name := range names {
-		d.columns[name] = newColumn(d, handles[i])
+		if d.columns[name], err = newColumn(d, handles[i]); err != nil {
+			for _, h := range handles {
+				h.Destroy()
+			}
+			db.Close()
+			return nil, err
+		}
 	}
 	openHandles.Add(1)
 	d.leak.watch(d)
@@ -117,7 +123,10 @@ func (d *DB) Column(s state.Descriptor) (state.Column, error) {
 	d.mu.Lock()
 	d.handles = append(d.handles, h)
 	d.mu.Unlock()
-	c := newColumn(d, h)
+	c, err := newColumn(d, h)
+	if err != nil {
+		return nil, err
+	}
 	d.columns[name] = c
 	return c, nil
 }

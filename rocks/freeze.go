@@ -22,9 +22,9 @@ type freeze struct {
 }
 
 type frozenColumn struct {
-	column *column // for its goroutine only
-	handle *grocksdb.ColumnFamilyHandle
-	old    *generation
+	column  *column // for its goroutine only
+	handle  *grocksdb.ColumnFamilyHandle
+	entries entries
 }
 
 // errReleased: a checkpoint was given up before it was made.
@@ -47,9 +47,8 @@ func (d *DB) Freeze(dir string) (write func() error, release func(), err error) 
 	d.settle()
 	f := &freeze{dir: dir, spiller: d.spiller(), handles: append([]*grocksdb.ColumnFamilyHandle(nil), d.handles...)}
 	for _, c := range d.columns {
-		f.columns = append(f.columns, frozenColumn{c, c.handle, c.age()})
+		f.columns = append(f.columns, frozenColumn{c, c.handle, c.live.freeze()})
 	}
-	d.liveBytes = 0
 	d.frozen = f
 	return f.write, f.release, nil
 }
@@ -82,7 +81,7 @@ func (f *freeze) make() error {
 		return err
 	}
 	for _, c := range f.columns {
-		if err := f.spiller.spill(c.handle, c.old); err != nil {
+		if err := f.spiller.spill(c.handle, c.entries); err != nil {
 			return err
 		}
 	}
@@ -95,9 +94,7 @@ func (f *freeze) make() error {
 func (f *freeze) dirtyBytes() int64 {
 	var n int64
 	for _, c := range f.columns {
-		for _, key := range c.old.dirty {
-			n += int64(len(key) + len(c.old.entries[key].value))
-		}
+		n += c.entries.bytes()
 	}
 	return n
 }
@@ -110,10 +107,8 @@ func (d *DB) settle() {
 		return
 	}
 	d.frozen = nil
-	if f.write() == nil {
-		return
-	}
+	written := f.write() == nil
 	for _, c := range f.columns {
-		c.column.revive(c.old)
+		c.column.live.thaw(written)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
-	"slices"
 	"unsafe"
 
 	"github.com/linxGnu/grocksdb"
@@ -32,22 +31,21 @@ type spiller struct {
 	options *grocksdb.Options
 }
 
-// spill writes the dirty entries of g to a column, all or some of them: to
-// write them again is harmless. It sorts g.dirty.
-func (s spiller) spill(h *grocksdb.ColumnFamilyHandle, g *generation) error {
-	slices.Sort(g.dirty)
-	if len(g.dirty) < fileEntries {
-		return g.each(func(buf []byte) error {
+// spill writes entries to a column. Where it fails it may have written some of
+// them: to write them again is harmless.
+func (s spiller) spill(h *grocksdb.ColumnFamilyHandle, e entries) error {
+	if len(e.addresses) < fileEntries {
+		return e.each(func(buf []byte) error {
 			if msg := C.tm_write(cDB(s.db), cColumn(h), bytesOf(buf), C.size_t(len(buf))); msg != nil {
 				return failure("write", s.dir, taken(msg))
 			}
 			return nil
 		})
 	}
-	return s.spillFile(h, g)
+	return s.spillFile(h, e)
 }
 
-func (s spiller) spillFile(h *grocksdb.ColumnFamilyHandle, g *generation) (err error) {
+func (s spiller) spillFile(h *grocksdb.ColumnFamilyHandle, e entries) (err error) {
 	file, err := os.CreateTemp(filepath.Join(s.dir, spillName), "*.sst")
 	if err != nil {
 		return &Error{Op: "write", Dir: s.dir, Message: err.Error(), Err: classifyOS(err)}
@@ -68,7 +66,7 @@ func (s spiller) spillFile(h *grocksdb.ColumnFamilyHandle, g *generation) (err e
 		return failure("write", s.dir, taken(msg))
 	}
 	defer C.tm_file_free(f)
-	err = g.each(func(buf []byte) error {
+	err = e.each(func(buf []byte) error {
 		if msg := C.tm_file_add(f, bytesOf(buf), C.size_t(len(buf))); msg != nil {
 			return failure("write", s.dir, taken(msg))
 		}
@@ -92,18 +90,24 @@ func firstError(errs ...error) error {
 	return nil
 }
 
-// each calls f with the dirty entries as the shim takes them, some at a time.
-func (g *generation) each(f func(buf []byte) error) error {
+// each calls f with the entries, in order, as the shim takes them, some at a
+// time.
+func (e entries) each(f func(buf []byte) error) error {
 	var buf []byte
-	for _, key := range g.dirty {
-		e := g.entries[key]
-		length := uint32(len(e.value))
-		if e.deleted {
-			length = C.TM_DELETED
+	order := e.sort()
+	for b, ok := order.step(); ok; b, ok = order.step() {
+		start := len(buf)
+		buf = binary.NativeEndian.AppendUint32(buf, uint32(b.keyLen()))
+		buf = binary.NativeEndian.AppendUint32(buf, C.TM_DELETED)
+		buf = append(buf, b.key()...)
+		if !b.deleted() {
+			before := len(buf)
+			var err error
+			if buf, err = e.appendStored(buf, b); err != nil {
+				return err
+			}
+			binary.NativeEndian.PutUint32(buf[start+4:], uint32(len(buf)-before))
 		}
-		buf = binary.NativeEndian.AppendUint32(buf, uint32(len(key)))
-		buf = binary.NativeEndian.AppendUint32(buf, length)
-		buf = append(append(buf, key...), e.value...)
 		if len(buf) >= spillBytes {
 			if err := f(buf); err != nil {
 				return err
@@ -118,18 +122,15 @@ func (g *generation) each(f func(buf []byte) error) error {
 }
 
 // spillLive writes the dirty entries of one column's live generation, and keeps
-// them as clean ones.
+// them as clean ones. No checkpoint is under way.
 func (d *DB) spillLive(c *column) error {
 	if len(c.live.dirty) == 0 {
 		return nil
 	}
-	if err := d.spiller().spill(c.handle, c.live); err != nil {
+	if err := d.spiller().spill(c.handle, c.live.unwritten()); err != nil {
 		return err
 	}
-	for _, key := range c.live.dirty {
-		c.live.entries[key].dirty = false
-	}
-	c.live.dirty = c.live.dirty[:0]
+	c.live.spilled()
 	return nil
 }
 
@@ -146,9 +147,9 @@ func (d *DB) makeRoom() error {
 			return err
 		}
 	}
+	d.liveBytes = 0
 	for _, c := range d.columns {
 		c.age()
 	}
-	d.liveBytes = 0
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err error) {
 	var heads []Iterator
 	defer func() {
+		r.forgetRows()
 		for _, it := range heads {
 			if cerr := it.Close(); err == nil {
 				err = cerr
@@ -25,10 +26,14 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 	for _, c := range r.columns {
 		heads = append(heads, c.Scan(nil, nil))
 	}
-	live := make([]Iterator, 0, len(heads))
-	for _, it := range heads {
+	type head struct {
+		Iterator
+		row *row
+	}
+	live := make([]head, 0, len(heads))
+	for i, it := range heads {
 		if it.Next() {
-			live = append(live, it)
+			live = append(live, head{it, r.rows[i]})
 		} else if err := it.Err(); err != nil {
 			return fmt.Errorf("list keys: %w", err)
 		}
@@ -58,8 +63,13 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 
 		// All that is stored for the key is passed before f, which may write it.
 		kept := live[:0]
+		r.forgetRows()
 		for _, it := range live {
 			more := true
+			if bytes.HasPrefix(it.Key(), prefix) {
+				it.row.key, it.row.stored = append(it.row.key[:0], it.Key()...), append(it.row.stored[:0], it.Value()...)
+				it.row.valid = true
+			}
 			for more && bytes.HasPrefix(it.Key(), prefix) {
 				more = it.Next()
 			}
@@ -75,4 +85,10 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 		}
 	}
 	return nil
+}
+
+func (r *Registry) forgetRows() {
+	for _, row := range r.rows {
+		row.valid = false
+	}
 }

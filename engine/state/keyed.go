@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -18,21 +19,45 @@ type keyed struct {
 	name  string
 	err   error // why the state could not be opened
 	col   Column
+	row   *row
 	entry []byte // the column key
 	bytes []byte // the stored value
+}
+
+// row is an entry of a state's column that EachKey has passed for the key at
+// hand: reading it again would cost as much as the listing.
+type row struct {
+	key, stored []byte
+	valid       bool
+}
+
+// rowed returns what is stored under entry, if EachKey has just read it.
+func (k *keyed) rowed() (stored []byte, ok bool) {
+	if k.row.valid && bytes.Equal(k.row.key, k.entry) {
+		return k.row.stored, true
+	}
+	return nil, false
+}
+
+// put writes stored under entry.
+func (k *keyed) put(stored []byte) error {
+	k.row.valid = false
+	return k.col.Put(k.entry, stored)
 }
 
 // openKeyed opens a keyed state. What goes wrong is told to the registry, and
 // to whoever uses the state all the same.
 func openKeyed(r *Registry, d Descriptor, codecErr error) keyed {
-	k := keyed{name: d.Name}
+	k := keyed{name: d.Name, row: &row{}}
 	if codecErr != nil {
 		k.err = r.fail(fmt.Errorf("state %q: %w", d.Name, codecErr))
 		return k
 	}
 	if k.col, k.err = r.column(d); k.err != nil {
 		_ = r.fail(k.err) // kept in the registry
+		return k
 	}
+	k.row = r.rows[len(r.rows)-1]
 	return k
 }
 
@@ -53,6 +78,10 @@ func (k *keyed) seek(cur *Current) error {
 // load returns what is stored under entry, without the header. It is valid
 // until the next access.
 func (k *keyed) load() (payload []byte, found bool, err error) {
+	if stored, ok := k.rowed(); ok {
+		payload, err = payloadOf(stored)
+		return payload, true, k.wrap("get", err)
+	}
 	k.bytes, found, err = k.col.Get(k.bytes[:0], k.entry)
 	if err != nil || !found {
 		return nil, false, k.wrap("get", err)
@@ -61,10 +90,14 @@ func (k *keyed) load() (payload []byte, found bool, err error) {
 	return payload, true, k.wrap("get", err)
 }
 
-func (k *keyed) delete() error { return k.wrap("clear", k.col.Delete(k.entry)) }
+func (k *keyed) delete() error {
+	k.row.valid = false
+	return k.wrap("clear", k.col.Delete(k.entry))
+}
 
 // deleteAll deletes every entry whose column key starts with entry.
 func (k *keyed) deleteAll() (err error) {
+	k.row.valid = false
 	it := k.col.Scan(k.entry, prefixEnd(k.entry))
 	for err == nil && it.Next() {
 		err = k.col.Delete(it.Key())
@@ -90,7 +123,7 @@ func store[V any](k *keyed, c Codec[V], v V) error {
 	b, err := c.Append(append(k.bytes[:0], header), v)
 	k.bytes = b[:0]
 	if err == nil {
-		err = k.col.Put(k.entry, b)
+		err = k.put(b)
 	}
 	return k.wrap("set", err)
 }

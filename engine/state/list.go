@@ -114,7 +114,7 @@ func (s *directList[V]) add(cur *Current, items []V) error {
 	}
 	s.entry = s.entry[:base]
 	s.bytes = binary.AppendUvarint(append(s.bytes[:0], header), n)
-	return s.wrap("set", s.col.Put(s.entry, s.bytes))
+	return s.wrap("set", s.put(s.bytes))
 }
 
 func (s *directList[V]) clear(cur *Current) error {

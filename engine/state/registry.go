@@ -19,6 +19,7 @@ type Registry struct {
 	key          *signature
 	names        map[string]bool
 	columns      []Column
+	rows         []*row // of columns, while keys are listed
 	lists        []*items
 	restored     map[string][]checkpoint.OperatorState // not opened yet
 	errs         []error
@@ -93,7 +94,7 @@ func (r *Registry) column(d Descriptor) (Column, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state %q: %w", d.Name, err)
 	}
-	r.columns = append(r.columns, c)
+	r.columns, r.rows = append(r.columns, c), append(r.rows, &row{})
 	return c, nil
 }
 

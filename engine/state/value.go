@@ -20,13 +20,14 @@ func NewValue[V any](c OpenContext, name string, opts ...Option) Value[V] {
 // Get returns the value of the current key, and whether there is one.
 func (s Value[V]) Get(c Context) (v V, found bool, err error) { return s.store.get(c.Current()) }
 
-// Set replaces the value of the current key. v is encoded before it returns.
+// Set replaces the value of the current key. It keeps nothing of v: what becomes
+// of v later does not matter.
 func (s Value[V]) Set(c Context, v V) error { return s.store.set(c.Current(), v) }
 
 // Clear removes the value of the current key.
 func (s Value[V]) Clear(c Context) error { return s.store.clear(c.Current()) }
 
-// directValue reads and writes the column on each access.
+// directValue encodes and decodes on each access.
 type directValue[V any] struct {
 	keyed
 	codec Codec[V]
@@ -42,6 +43,12 @@ func openValue[V any](c OpenContext, kind Kind, name string, opts []Option) valu
 		d.Value = s.codec.Signature()
 	}
 	s.keyed = openKeyed(c.Registry(), d, err)
+	if s.err == nil {
+		if cells, ok := cellsOf(s.col, s.codec); ok {
+			s.col = cells
+			return &cellValue[V]{keyed: s.keyed, codec: s.codec}
+		}
+	}
 	return s
 }
 
