@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/keygroup"
 	"github.com/tidemark/tidemark/engine/state"
 )
 
@@ -16,7 +17,11 @@ type processOp[K comparable, T, U any] struct {
 	key       keyContext[K]
 	out       *buffer[U]
 	registry  *state.Registry
+	coming    state.Expectation
 }
+
+// lookahead is for how many records at a time the states are told what comes.
+const lookahead = 64
 
 func buildProcess[K comparable, T, U any](a *assembly, p *planned, key func(T) K, codec state.KeyCodec[K], newProcessor func() Processor[K, T, U]) {
 	var process []func(*batch[K, T]) error
@@ -54,7 +59,11 @@ func (o *processOp[K, T, U]) process(b *batch[K, T]) error {
 	before := o.sub.enter(o.opInfo)
 	o.counters.in.Add(int64(len(b.records)))
 	c, out := Context[K]{&o.key}, Out[U]{o.out}
+	expects := o.registry.Expects()
 	for i := range b.records {
+		if expects && i%lookahead == 0 {
+			o.expect(b.keys[i:min(i+lookahead, len(b.keys))], b.hashes[i:])
+		}
 		o.key.set(b.keys[i], b.hashes[i])
 		if err := o.processor.Process(c, b.records[i], out); err != nil {
 			return o.fail(fmt.Sprintf("process record of key %v", b.keys[i]), err)
@@ -62,6 +71,15 @@ func (o *processOp[K, T, U]) process(b *batch[K, T]) error {
 	}
 	o.sub.leave(before)
 	return o.out.err
+}
+
+// expect tells the states which keys come next.
+func (o *processOp[K, T, U]) expect(keys []K, hashes []uint64) {
+	o.coming.Reset()
+	for i, k := range keys {
+		o.coming.Add(keygroup.Of(hashes[i], o.key.groups), func(dst []byte) []byte { return o.key.codec.Append(dst, k) })
+	}
+	o.registry.Expect(&o.coming)
 }
 
 func (o *processOp[K, T, U]) finish(ctx context.Context) error {

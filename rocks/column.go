@@ -21,6 +21,8 @@ type column struct {
 	whole     bool            // what the generations have not, RocksDB has not
 	form      *state.CellForm // of the values in the generations; nil: as in RocksDB
 	room      []byte          // for a value on its way from one form to the other
+	expected  []uint64        // see Expect
+	touched   byte
 }
 
 func newColumn(d *DB, h *grocksdb.ColumnFamilyHandle) (*column, error) {

@@ -6,6 +6,14 @@
 // ingested whole. It is no database of record: there is no write-ahead log, and
 // what no checkpoint holds is lost when the DB is closed.
 //
+// The table is memory without pointers: blocks in arenas, which the garbage
+// collector does not look into, behind an index of hashes. It has two
+// generations (generation.go says how they share blocks with checkpoints and
+// scans that are under way). Values may be kept in a form of their own, cells,
+// which are encoded only when they leave the table. A column that was empty when
+// it was opened, and whose table has forgotten nothing since, is whole: it
+// answers misses, and lists all keys, without RocksDB.
+//
 // A checkpoint is a directory of hard links, complete in itself. Freeze begins
 // one in constant time, and its write does the work beside the records. What
 // happens to the directory then is no business of this package, which knows
@@ -25,6 +33,8 @@
 //     object is freed by Close, and OpenHandles counts those that are not (I12).
 //   - A checkpoint holds exactly the writes that returned before Freeze (I8):
 //     nothing newer reaches RocksDB until it is made or given up.
+//   - A block that a checkpoint or a scan looks at is replaced, never changed, and
+//     used again only when neither does (I8).
 //   - What could not be written stays in the table: a checkpoint that fails loses
 //     nothing (I11).
 //   - An immutable file never changes under its name while the directory lives,

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -38,6 +39,27 @@ func TestFreezeIsExact(t *testing.T) {
 		model := map[string]string{} // by column and key
 		var frozen *begun
 		names := 0
+		type opened struct {
+			it   state.Iterator
+			want map[string]string
+		}
+		var scans []opened
+		closeScan := func(rt *rapid.T) {
+			if len(scans) == 0 {
+				return
+			}
+			s := scans[0]
+			scans = scans[1:]
+			got := map[string]string{}
+			for s.it.Next() {
+				got[string(s.it.Key())] = string(s.it.Value())
+			}
+			check(t, s.it.Err())
+			check(t, s.it.Close())
+			if !maps.Equal(got, s.want) {
+				rt.Fatalf("a scan that began earlier finds %v, want %v", got, s.want)
+			}
+		}
 		drawKey := func(rt *rapid.T) (int, string) {
 			return rapid.IntRange(0, 1).Draw(rt, "column"), fmt.Sprintf("k%03d", rapid.IntRange(0, 120).Draw(rt, "key"))
 		}
@@ -108,6 +130,25 @@ func TestFreezeIsExact(t *testing.T) {
 					rt.Fatalf("scan finds %v, want %v", got, model)
 				}
 			},
+			"open scan": func(rt *rapid.T) { // it sees nothing of what comes after it
+				c := rapid.IntRange(0, 1).Draw(rt, "column")
+				want := map[string]string{}
+				for k, v := range model {
+					if k, ok := strings.CutPrefix(k, fmt.Sprint(c)); ok {
+						want[k] = v
+					}
+				}
+				it := columns[c].Scan(nil, nil)
+				if rapid.Bool().Draw(rt, "begin") && it.Next() {
+					k := string(it.Key())
+					if want[k] != string(it.Value()) {
+						rt.Fatalf("scan finds %.20q at %s, want %.20q", it.Value(), k, want[k])
+					}
+					delete(want, k)
+				}
+				scans = append(scans, opened{it, want})
+			},
+			"end scan": closeScan,
 			"freeze": func(rt *rapid.T) {
 				finish(rt)
 				names++
@@ -137,6 +178,9 @@ func TestFreezeIsExact(t *testing.T) {
 				release()
 			},
 		})
+		for len(scans) > 0 {
+			closeScan(rt)
+		}
 		finish(rt)
 	})
 }

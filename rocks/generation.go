@@ -19,11 +19,14 @@ type generation struct {
 	arena arena
 	index index
 
-	dirty      []address // not in RocksDB, and of no checkpoint under way; may hold dead ones
-	dead       int       // of dirty
-	frozen     []address // of the checkpoint under way
-	freezing   bool      // there is one
+	dirty    []address // not in RocksDB, and of no checkpoint under way
+	buried   []address // replaced, and marked dead in dirty
+	freezing bool      // a checkpoint is under way
+	frozen   []address // its entries
+	entombed []address // buried in frozen
+
 	superseded []address // replaced, but maybe still looked at
+	garbage    []address // nobody looks at them: taken back some at a time
 	scans      int       // under way
 
 	sealed   uint32 // the greatest epoch that may not change; what is written now has the next one
@@ -33,7 +36,7 @@ type generation struct {
 
 // bytes is what the generation takes up.
 func (g *generation) bytes() int64 {
-	return g.arena.bytes + g.index.bytes + int64(cap(g.dirty)+cap(g.frozen)+cap(g.superseded))*4
+	return g.arena.bytes + g.index.bytes + 4*int64(cap(g.dirty)+cap(g.buried)+cap(g.frozen)+cap(g.entombed)+cap(g.superseded)+cap(g.garbage))
 }
 
 func (g *generation) find(hash uint64, key []byte) (address, block) {
@@ -42,6 +45,7 @@ func (g *generation) find(hash uint64, key []byte) (address, block) {
 
 // remember adds an entry that RocksDB has, and the generation has not.
 func (g *generation) remember(hash uint64, key, value []byte, deleted bool) {
+	g.collect()
 	at, b := g.arena.allocate(blockBytesFor(key, value))
 	b.setKey(key)
 	b.setValue(value, deleted)
@@ -59,6 +63,7 @@ func (g *generation) set(hash uint64, key, value []byte, deleted bool) {
 		}
 		return
 	}
+	g.collect()
 	now, nb := g.arena.allocate(blockBytesFor(key, value))
 	nb.setKey(key)
 	nb.setValue(value, deleted)
@@ -86,32 +91,51 @@ func (g *generation) mutable(epoch uint32) bool {
 // supersede puts away a block that was replaced.
 func (g *generation) supersede(at address, b block) {
 	e := b.epoch()
-	if e > g.clean && !(g.freezing && e <= g.frozenTo) {
+	switch {
+	case e > g.clean && !(g.freezing && e <= g.frozenTo):
 		b.setDead()
-		g.dead++
-	} else if g.mutable(e) {
+		g.buried = append(g.buried, at)
+		if len(g.buried) > 1024+len(g.dirty)/2 {
+			g.exhume()
+		}
+	case g.mutable(e):
 		g.arena.release(at)
-		return
-	}
-	g.superseded = append(g.superseded, at)
-	if len(g.superseded) > 1024+len(g.dirty)/2 {
-		g.reclaim()
+	default:
+		g.superseded = append(g.superseded, at)
 	}
 }
 
-// reclaim takes back the blocks that were replaced, if nobody looks at them.
+// exhume takes dead blocks out of the dirty ones.
+func (g *generation) exhume() {
+	if g.scans > 0 {
+		return
+	}
+	g.dirty = slices.DeleteFunc(g.dirty, func(a address) bool { return g.arena.memory.at(a).dead() })
+	g.garbage = append(g.garbage, g.buried...)
+	g.buried = g.buried[:0]
+}
+
+// reclaim makes garbage of what was replaced, if nobody looks at it.
 func (g *generation) reclaim() {
 	if g.scans > 0 || g.freezing {
 		return
 	}
-	if g.dead > 0 {
-		g.dirty = slices.DeleteFunc(g.dirty, func(a address) bool { return g.arena.memory.at(a).dead() })
-		g.dead = 0
+	if len(g.garbage) == 0 {
+		g.garbage, g.superseded = g.superseded, g.garbage
+		return
 	}
-	for _, a := range g.superseded {
-		g.arena.release(a)
-	}
+	g.garbage = append(g.garbage, g.superseded...)
 	g.superseded = g.superseded[:0]
+}
+
+// collect takes back a few blocks of garbage: more than a write makes, and so
+// few that no record waits for them.
+func (g *generation) collect() {
+	for range min(4, len(g.garbage)) {
+		last := len(g.garbage) - 1
+		g.arena.release(g.garbage[last])
+		g.garbage = g.garbage[:last]
+	}
 }
 
 // seal keeps what was written until now from changing.
@@ -120,7 +144,7 @@ func (g *generation) seal() { g.sealed++ }
 // freeze fixes the dirty entries for a checkpoint, in constant time.
 func (g *generation) freeze() entries {
 	g.seal()
-	g.frozen, g.dirty, g.dead = g.dirty, nil, 0
+	g.frozen, g.entombed, g.dirty, g.buried = g.dirty, g.buried, nil, nil
 	g.freezing, g.frozenTo = true, g.sealed
 	return entries{g.arena.memory, g.frozen, g.form}
 }
@@ -131,13 +155,17 @@ func (g *generation) thaw(written bool) {
 	g.freezing = false
 	if written {
 		g.clean = g.frozenTo
+		g.superseded = append(g.superseded, g.entombed...)
 	} else {
 		for _, a := range g.superseded {
 			g.arena.memory.at(a).setDead()
 		}
-		g.dirty, g.dead = append(g.frozen, g.dirty...), len(g.superseded)
+		g.dirty = append(g.frozen, g.dirty...)
+		g.buried = slices.Concat(g.buried, g.entombed, g.superseded)
+		g.superseded = g.superseded[:0]
+		g.exhume()
 	}
-	g.frozen = nil
+	g.frozen, g.entombed = nil, nil
 	g.reclaim()
 }
 
@@ -146,7 +174,9 @@ func (g *generation) thaw(written bool) {
 func (g *generation) spilled() {
 	g.seal()
 	g.clean = g.sealed
-	g.dirty, g.dead = g.dirty[:0], 0
+	g.dirty = g.dirty[:0]
+	g.superseded = append(g.superseded, g.buried...)
+	g.buried = g.buried[:0]
 	g.reclaim()
 }
 
@@ -155,5 +185,5 @@ func (g *generation) unwritten() entries { return entries{g.arena.memory, g.dirt
 
 // all are the entries of the generation.
 func (g *generation) all() entries {
-	return entries{g.arena.memory, g.index.addresses(make([]address, 0, g.index.entries)), g.form}
+	return entries{g.arena.memory, g.index.addresses(g.arena.memory), g.form}
 }

@@ -1,6 +1,9 @@
 package rocks
 
-import "bytes"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // index finds blocks by key: open addressing, in segments, so that to grow one
 // holds nobody up for long.
@@ -41,6 +44,15 @@ func (x *index) find(m memory, hash uint64, key []byte) (address, block) {
 			}
 		}
 	}
+}
+
+// first returns the slot where the search for a hash begins.
+func (x *index) first(hash uint64) uint64 {
+	s := &x.segments[hash>>(64-segmentBits)]
+	if len(s.slots) == 0 {
+		return 0
+	}
+	return s.slots[uint32(hash)&uint32(len(s.slots)-1)]
 }
 
 // add adds a key that is not there.
@@ -87,14 +99,23 @@ func (s *segment) grow() (added int) {
 	return len(s.slots) - len(before)
 }
 
-// addresses appends the addresses of all blocks to dst.
-func (x *index) addresses(dst []address) []address {
+// addresses returns the addresses of all blocks in ascending order, in which
+// memory is read fastest.
+func (x *index) addresses(m memory) []address {
+	const word = 64
+	there := make([]uint64, len(m)<<chunkBits/word)
 	for i := range x.segments {
 		for _, slot := range x.segments[i].slots {
-			if slot != 0 {
-				dst = append(dst, address(slot))
+			if at := address(slot); at != noAddress {
+				there[at/word] |= 1 << (at % word)
 			}
 		}
 	}
-	return dst
+	all := make([]address, 0, x.entries)
+	for i, w := range there {
+		for ; w != 0; w &= w - 1 {
+			all = append(all, address(i*word+bits.TrailingZeros64(w)))
+		}
+	}
+	return all
 }

@@ -7,6 +7,10 @@
 // state; statetest holds the tests that every backend must pass, and memstate
 // is the one in memory.
 //
+// A backend may keep values of types without pointers as they lie in memory
+// (CellColumn), and may be told which keys come next (ExpectingColumn); neither
+// changes what a state means.
+//
 // # Column keys
 //
 // Each state has a column. Its keys are
