@@ -428,3 +428,16 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
+
+// A byte order mark is no line, even where nothing follows it.
+func TestByteOrderMarkAlone(t *testing.T) {
+	for content, want := range map[string]int{"\xEF\xBB\xBF": 0, "\xEF\xBB\xBF\n": 1, "\xEF\xBB\xBFa": 1, "": 0} {
+		dir := t.TempDir()
+		write(t, dir, "a", []byte(content))
+		write(t, dir, "b", []byte("x\n"))
+		got, err := readAll(source.Lines(dir), engine.SourceContext{})
+		if err != nil || len(got) != want+1 {
+			t.Errorf("%q: lines %q, %v", content, got, err)
+		}
+	}
+}

@@ -138,14 +138,14 @@ func (l *lines[T]) line() ([]byte, error) {
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	if err == io.EOF && len(b) == 0 {
+	if start == 0 {
+		b = bytes.TrimPrefix(b, []byte(byteOrderMark))
+	}
+	if err == io.EOF && len(b) == 0 { // a mark alone is no line either
 		return nil, io.EOF
 	}
 	b = bytes.TrimSuffix(b, []byte{'\n'})
 	b = bytes.TrimSuffix(b, []byte{'\r'})
-	if start == 0 {
-		b = bytes.TrimPrefix(b, []byte(byteOrderMark))
-	}
 	if tooLong || len(b) > l.maxBytes {
 		return nil, &MalformedError{Path: l.split.File.Path, Offset: start,
 			Err: fmt.Errorf("%w: %d bytes, the most is %d: raise MaxRecordBytes if that is what the input is like", ErrTooLong, l.position-start, l.maxBytes)}
