@@ -1,4 +1,4 @@
-//go:build grocksdb_clean_link
+//go:build grocksdb_clean_link && !tidemark_static
 
 package rocks
 
