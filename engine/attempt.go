@@ -121,7 +121,7 @@ func (a *attempt) epoch() checkpoint.Epoch {
 // sinks' targets. fresh are the splits of sources that start from nothing; it
 // is filled in as they are listed.
 func (a *attempt) openings(restored *checkpoint.Restored, fresh map[checkpoint.OperatorID][]Split) (map[*planned][]opening, error) {
-	base := opening{epoch: a.epoch(), attempt: a.number, backends: a.cfg.Backends}
+	base := opening{epoch: a.epoch(), attempt: a.number, backends: a.cfg.Backends, clock: a.cfg.Clock}
 	var snaps map[checkpoint.OperatorID][]checkpoint.OperatorSnapshot
 	if restored != nil {
 		base.restored, snaps = restored.Checkpoint, restored.Operators

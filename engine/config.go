@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/state"
@@ -56,6 +57,9 @@ type Config struct {
 	// QueueBatches is how many batches wait between two subtasks before the
 	// sender has to. Zero: 4.
 	QueueBatches int
+	// Clock has values in state expire (state.TTL); any goroutine calls it. Nil:
+	// time.Now. The store of Backends has to go by the same clock.
+	Clock func() time.Time
 	// Logger gets what happens to the job. Nil: slog.Default().
 	Logger *slog.Logger
 	// ProfileLabels marks goroutines with pprof labels "operator" and "phase"
@@ -106,6 +110,9 @@ func (c Config) withDefaults(j *Job) Config {
 	}
 	if c.QueueBatches == 0 {
 		c.QueueBatches = 4
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

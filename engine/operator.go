@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/pprof"
+	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
@@ -37,6 +38,7 @@ type opening struct {
 	handles  []checkpoint.StateHandle
 	groups   keygroup.Range
 	backends state.Factory
+	clock    func() time.Time // of values that expire
 }
 
 // opSnapshot is an operator's part of a checkpoint; pending, if there is any,

@@ -46,6 +46,7 @@ func (o *processOp[K, T, U]) open(ctx context.Context, op opening) error {
 		return o.fail("open state", err)
 	}
 	o.registry = state.NewRegistry(backend, o.key.codec.Signature(), op.states)
+	o.registry.SetClock(op.clock)
 	if err := o.processor.Open(OpenContext{Context: ctx, Operator: o.id, Index: o.index, Parallelism: o.parallelism, States: o.registry}); err != nil {
 		return o.fail("open", err)
 	}

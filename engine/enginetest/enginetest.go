@@ -30,6 +30,10 @@ func Restarts(n int) Option {
 	return func(c *engine.Config) { c.Restart = engine.FixedDelay{Attempts: n} }
 }
 
+// Clock has values in state expire by now, so that a test need not wait for
+// them. Any goroutine calls it.
+func Clock(now func() time.Time) Option { return func(c *engine.Config) { c.Clock = now } }
+
 // Config changes anything else of the run.
 func Config(edit func(*engine.Config)) Option { return edit }
 

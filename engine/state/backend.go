@@ -82,7 +82,8 @@ type Pending interface {
 }
 
 // Column is the sorted map of one state. Keys compare byte-wise and start with
-// the key group's prefix. No method retains a slice that it is given.
+// the key group's prefix. No method retains a slice that it is given. An entry
+// may vanish once its value has expired (see Expiry).
 type Column interface {
 	// Get appends the value of key to dst.
 	Get(dst, key []byte) (value []byte, found bool, err error)

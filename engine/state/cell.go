@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/binary"
 	"reflect"
 	"unsafe"
 )
@@ -47,78 +48,149 @@ func isFlat(t reflect.Type) bool {
 	return t.Kind() >= reflect.Bool && t.Kind() <= reflect.Float64 && t.Kind() != reflect.Uintptr
 }
 
-// memoryOf returns the memory of *v.
-func memoryOf[V any](v *V) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
+// cell is the memory of a value, and its expiry behind it where it has one: a
+// cell of a state is one of two lengths.
+type cell[V any] struct {
+	value  V
+	expiry [expiryBytes]byte // as in a stored value
 }
 
-// cellsOf returns col with the memory of values as cells, where column and
-// codec allow it.
-func cellsOf[V any](col Column, codec Codec[V]) (Column, bool) {
-	c, ok := col.(CellColumn)
-	if f, isFlat := codec.(flatCodec); !ok || !isFlat || !f.flat() {
-		return col, false
+// valueBytes is the length of a cell that does not expire.
+func (c *cell[V]) valueBytes() int { return int(unsafe.Sizeof(c.value)) }
+
+// memory returns the memory of value and expiry; nothing lies between them,
+// since bytes are aligned anywhere.
+func (c *cell[V]) memory() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(c)), c.valueBytes()+expiryBytes)
+}
+
+func (c *cell[V]) setExpiry(unixMillis int64) {
+	binary.BigEndian.PutUint64(c.expiry[:], uint64(unixMillis))
+}
+
+// fill makes c the cell that a column has given, into c's own memory or not.
+func (c *cell[V]) fill(from []byte) (expires bool, err error) {
+	switch len(from) {
+	case c.valueBytes(), len(c.memory()):
+		copy(c.memory(), from) // where it is not there already
+		return len(from) > c.valueBytes(), nil
 	}
-	cells, ok := c.Cells(CellForm{
-		Encode: func(dst, cell []byte) ([]byte, error) {
-			var v V
-			copy(memoryOf(&v), cell)
-			return codec.Append(append(dst, header), v)
-		},
-		Decode: func(dst, stored []byte) ([]byte, error) {
-			payload, err := payloadOf(stored)
+	return false, corrupt("cell of %d bytes for a value of %d", len(from), c.valueBytes())
+}
+
+// decode makes c a stored value.
+func (c *cell[V]) decode(codec Codec[V], stored []byte) (expires bool, err error) {
+	expiry, expires := Expiry(stored)
+	if expires {
+		c.setExpiry(expiry)
+		return true, codec.Decode(stored[1+expiryBytes:], &c.value)
+	}
+	payload, err := payloadOf(stored)
+	if err != nil {
+		return false, err
+	}
+	return false, codec.Decode(payload, &c.value)
+}
+
+// cellForm returns the form of cells of V.
+func cellForm[V any](codec Codec[V]) CellForm {
+	return CellForm{
+		Encode: func(dst, from []byte) ([]byte, error) {
+			var c cell[V]
+			expires, err := c.fill(from)
 			if err != nil {
 				return dst, err
 			}
-			var v V
-			if err := codec.Decode(payload, &v); err != nil {
-				return dst, err
+			if expires {
+				return codec.Append(append(append(dst, ExpiringHeader), c.expiry[:]...), c.value)
 			}
-			return append(dst, memoryOf(&v)...), nil
+			return codec.Append(append(dst, header), c.value)
 		},
-	})
-	if !ok {
-		return col, false
+		Decode: func(dst, stored []byte) ([]byte, error) {
+			var c cell[V]
+			switch expires, err := c.decode(codec, stored); {
+			case err != nil:
+				return dst, err
+			case expires:
+				return append(dst, c.memory()...), nil
+			}
+			return append(dst, c.memory()[:c.valueBytes()]...), nil
+		},
 	}
-	return cells, true
 }
 
 // cellValue keeps values as cells: nothing is encoded on access.
 type cellValue[V any] struct {
 	keyed // col gives and takes cells
 	codec Codec[V]
-	value V
+	room  cell[V]
+}
+
+// openCells returns k with the memory of values as cells, where column and
+// codec allow it.
+func openCells[V any](k keyed, codec Codec[V]) (*cellValue[V], bool) {
+	c, ok := k.col.(CellColumn)
+	if f, isFlat := codec.(flatCodec); !ok || !isFlat || !f.flat() {
+		return nil, false
+	}
+	s := &cellValue[V]{keyed: k, codec: codec}
+	s.col, ok = c.Cells(cellForm(codec))
+	return s, ok
 }
 
 func (s *cellValue[V]) get(cur *Current) (v V, found bool, err error) {
 	if err := s.seek(cur); err != nil {
 		return v, false, err
 	}
+	var expires bool
 	if stored, ok := s.rowed(); ok {
-		payload, err := payloadOf(stored)
-		if err == nil {
-			err = s.codec.Decode(payload, &s.value)
+		expires, err = s.room.decode(s.codec, stored)
+	} else {
+		room := s.room.memory()
+		room, found, err = s.col.Get(room[:0:len(room)], s.entry)
+		if err != nil || !found {
+			return v, false, s.wrap("get", err)
 		}
-		return s.value, err == nil, s.wrap("get", err)
+		expires, err = s.room.fill(room)
 	}
-	room := memoryOf(&s.value)
-	cell, found, err := s.col.Get(room[:0:len(room)], s.entry)
-	if err != nil || !found {
+	if err != nil {
 		return v, false, s.wrap("get", err)
 	}
-	if len(cell) != len(room) {
-		return v, false, s.wrap("get", corrupt("cell of %d bytes for a value of %d", len(cell), len(room)))
+	if expires {
+		if found, err = s.keep(); err != nil || !found {
+			return v, false, err
+		}
 	}
-	copy(room, cell) // where it is not there already
-	return s.value, true, nil
+	return s.room.value, true, nil
+}
+
+// keep reports whether the value in room has not expired, and puts off its
+// expiry where reading does.
+func (s *cellValue[V]) keep() (live bool, err error) {
+	expiry := int64(binary.BigEndian.Uint64(s.room.expiry[:]))
+	if expiry <= s.life.clock.unixMillis() {
+		return false, nil
+	}
+	if !s.life.onRead {
+		return true, nil
+	}
+	if renewed := s.life.next(); renewed > expiry {
+		s.room.setExpiry(renewed)
+		err = s.wrap("refresh", s.put(s.room.memory()))
+	}
+	return true, err
 }
 
 func (s *cellValue[V]) set(cur *Current, v V) error {
 	if err := s.seek(cur); err != nil {
 		return err
 	}
-	s.value = v
-	return s.wrap("set", s.put(memoryOf(&s.value)))
+	s.room.value = v
+	if s.life.millis == 0 {
+		return s.wrap("set", s.put(s.room.memory()[:s.room.valueBytes()]))
+	}
+	s.room.setExpiry(s.life.next())
+	return s.wrap("set", s.put(s.room.memory()))
 }
 
 func (s *cellValue[V]) clear(cur *Current) error {

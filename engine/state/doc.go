@@ -20,9 +20,9 @@
 // where the length is a varint, 0 without a namespace. The key is what
 // KeyCodec makes: no encoding of a key is a prefix of another's, so that the
 // whole can be cut apart again and no column key of a state is a prefix of
-// another's. A map appends the encoded map key; a list keeps its length under
-// the column key itself, and item i under the column key and i in 8 bytes,
-// big-endian.
+// another's. A map appends the encoded map key; a list keeps the index of the item
+// to come under the column key itself, and item i under the column key and i in
+// 8 bytes, big-endian.
 //
 // Integers are big-endian in their own width with the sign bit flipped (int
 // and uint have 8 bytes), a bool is 0 or 1, a string ends with a zero byte and
@@ -32,12 +32,22 @@
 // # Stored values
 //
 // Every stored value starts with a header byte, the version of the format in
-// its upper half (now 1) and flags in the lower (none has a meaning yet; a
-// time to live will have one, and follow the header). A reader refuses a
-// header that it does not know. Then follows the value as its Codec has it:
-// varints for integers of 16 bits and more, the number of fields before those
-// of a struct, the length before strings, and the length + 1 before slices and
-// maps, of which 0 is nil.
+// its upper half (now 1) and flags in the lower: 1, and the expiry of the value
+// follows, in Unix milliseconds, 8 bytes, big-endian; the others have no meaning
+// yet. A reader refuses a header that it does not know. Then follows the value as
+// its Codec has it: varints for integers of 16 bits and more, the number of
+// fields before those of a struct, the length before strings, and the length + 1
+// before slices and maps, of which 0 is nil.
+//
+// # Expiry
+//
+// A value says itself when it expires (TTL, Expiry), so that neither a backend
+// nor another version of the job has to know more. A reader takes an expired
+// value for absent; a backend may drop it whenever it likes, any of several and
+// in any order. A list's index of the item to come expires with the last of its
+// items, and has the byte 1 behind it where some of them expire, so that the
+// others are known to be there; what is left of a list that has expired lies
+// behind the end of the next one, and is passed over.
 //
 // # Other versions of a job
 //
@@ -53,4 +63,6 @@
 //     takes memory out of proportion to the bytes (I10, I12).
 //   - What Compatible accepts decodes, and fields that were not there are zero.
 //   - A snapshot holds exactly what was written before it (I8).
+//   - What a subtask has once found expired it never finds again, and states
+//     that do not expire pay for no clock.
 package state

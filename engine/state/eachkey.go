@@ -8,11 +8,11 @@ import (
 	"github.com/tidemark/tidemark/engine/keygroup"
 )
 
-// EachKey calls f once for every key that has anything stored, in whatever
-// open state and namespace, in the order of key groups and encoded keys. The
-// Current has no namespace, and is f's to change, but valid only until f
-// returns. f may read and write state; a key that it gives its first state is
-// not visited. The first error ends it, as does the end of ctx.
+// EachKey calls f once for every key that has anything stored that has not
+// expired, in whatever open state and namespace, in the order of key groups and
+// encoded keys. The Current has no namespace, and is f's to change, but valid
+// only until f returns. f may read and write state; a key that it gives its
+// first state is not visited. The first error ends it, as does the end of ctx.
 func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err error) {
 	var heads []Iterator
 	defer func() {
@@ -62,7 +62,7 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 		cur = Current{Hash: hash, Group: keygroup.FromPrefix(prefix), Key: key}
 
 		// All that is stored for the key is passed before f, which may write it.
-		kept := live[:0]
+		kept, there := live[:0], false
 		r.forgetRows()
 		for _, it := range live {
 			more := true
@@ -71,6 +71,7 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 				it.row.valid = true
 			}
 			for more && bytes.HasPrefix(it.Key(), prefix) {
+				there = there || !r.clock.expired(it.Value())
 				more = it.Next()
 			}
 			if more {
@@ -80,6 +81,9 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 			}
 		}
 		live = kept
+		if !there {
+			continue
+		}
 		if err := f(&cur); err != nil {
 			return err
 		}

@@ -3,14 +3,15 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/tidemark/tidemark/engine/keygroup"
 )
 
 // header is the first byte of every stored value and item: the version of the
-// format in the upper half, flags in the lower. No flag has a meaning yet, so
-// a reader refuses any.
+// format in the upper half, flags in the lower. ExpiringHeader has the only flag
+// with a meaning; a reader refuses the others.
 const header = 0x10
 
 // keyed is what the direct implementations of all kinds have in common. Its
@@ -20,6 +21,7 @@ type keyed struct {
 	err   error // why the state could not be opened
 	col   Column
 	row   *row
+	life  lifetime
 	entry []byte // the column key
 	bytes []byte // the stored value
 }
@@ -47,12 +49,14 @@ func (k *keyed) put(stored []byte) error {
 
 // openKeyed opens a keyed state. What goes wrong is told to the registry, and
 // to whoever uses the state all the same.
-func openKeyed(r *Registry, d Descriptor, codecErr error) keyed {
+func openKeyed(r *Registry, d Descriptor, o options, codecErr error) keyed {
 	k := keyed{name: d.Name, row: &row{}}
-	if codecErr != nil {
-		k.err = r.fail(fmt.Errorf("state %q: %w", d.Name, codecErr))
+	life, err := r.lifetimeOf(o)
+	if err = errors.Join(codecErr, err); err != nil {
+		k.err = r.fail(fmt.Errorf("state %q: %w", d.Name, err))
 		return k
 	}
+	k.life = life
 	if k.col, k.err = r.column(d); k.err != nil {
 		_ = r.fail(k.err) // kept in the registry
 		return k
@@ -75,19 +79,49 @@ func (k *keyed) seek(cur *Current) error {
 	return nil
 }
 
-// load returns what is stored under entry, without the header. It is valid
-// until the next access.
-func (k *keyed) load() (payload []byte, found bool, err error) {
-	if stored, ok := k.rowed(); ok {
-		payload, err = payloadOf(stored)
-		return payload, true, k.wrap("get", err)
+// load returns what is stored under entry, with and without the header, if it
+// has not expired. It is valid until the next access.
+func (k *keyed) load() (stored, payload []byte, found bool, err error) {
+	stored, found = k.rowed()
+	if !found {
+		k.bytes, found, err = k.col.Get(k.bytes[:0], k.entry)
+		if err != nil || !found {
+			return nil, nil, false, k.wrap("get", err)
+		}
+		stored = k.bytes
 	}
+	payload, found, err = k.life.payload(stored)
+	return stored, payload, found, k.wrap("get", err)
+}
+
+// read is load for a user, whose reading may put off the expiry.
+func (k *keyed) read() (payload []byte, found bool, err error) {
+	stored, payload, found, err := k.load()
+	if err != nil || !found || !k.life.onRead {
+		return payload, found, err
+	}
+	if expiry := k.life.next(); renewable(stored, expiry) {
+		setExpiry(stored, expiry)
+		err = k.wrap("refresh", k.put(stored))
+	}
+	return payload, true, err
+}
+
+// renewScanned puts off the expiry of an entry that a scan has come to, unless
+// it was written since the scan began.
+func (k *keyed) renewScanned(key, stored []byte, expiry int64) error {
+	if !renewable(stored, expiry) {
+		return nil
+	}
+	k.entry = append(k.entry[:0], key...)
+	var found bool
+	var err error
 	k.bytes, found, err = k.col.Get(k.bytes[:0], k.entry)
-	if err != nil || !found {
-		return nil, false, k.wrap("get", err)
+	if err != nil || !found || !bytes.Equal(k.bytes, stored) {
+		return err
 	}
-	payload, err = payloadOf(k.bytes)
-	return payload, true, k.wrap("get", err)
+	setExpiry(k.bytes, expiry)
+	return k.put(k.bytes)
 }
 
 func (k *keyed) delete() error {
@@ -120,7 +154,7 @@ func (k *keyed) wrap(op string, err error) error {
 
 // store encodes v behind a header and puts it under k's entry.
 func store[V any](k *keyed, c Codec[V], v V) error {
-	b, err := c.Append(append(k.bytes[:0], header), v)
+	b, err := c.Append(k.life.appendHeader(k.bytes[:0]), v)
 	k.bytes = b[:0]
 	if err == nil {
 		err = k.put(b)
@@ -128,7 +162,8 @@ func store[V any](k *keyed, c Codec[V], v V) error {
 	return k.wrap("set", err)
 }
 
-// payloadOf checks a stored value's header and cuts it off.
+// payloadOf checks the header of a stored value that does not expire, and cuts
+// it off.
 func payloadOf(stored []byte) ([]byte, error) {
 	if len(stored) == 0 {
 		return nil, errShort("header")

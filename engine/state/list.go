@@ -27,7 +27,7 @@ func NewList[V any](c OpenContext, name string, opts ...Option) List[V] {
 	if s.codec, err = codecFor[V](o); err == nil {
 		d.Value = s.codec.Signature()
 	}
-	s.keyed = openKeyed(c.Registry(), d, err)
+	s.keyed = openKeyed(c.Registry(), d, o, err)
 	return List[V]{s}
 }
 
@@ -66,8 +66,8 @@ func (s List[V]) Set(c Context, items []V) error {
 // Clear removes all items of the current key.
 func (s List[V]) Clear(c Context) error { return s.store.clear(c.Current()) }
 
-// directList keeps the number of items under the entry of the key and
-// namespace, and each item under that and its index, big-endian.
+// directList keeps its end under the entry of the key and namespace, and each
+// item under that and its index, big-endian.
 type directList[V any] struct {
 	keyed
 	codec Codec[V]
@@ -75,45 +75,109 @@ type directList[V any] struct {
 
 const indexBytes = 8
 
-// count returns the number of items under entry.
-func (s *directList[V]) count() (uint64, error) {
-	payload, found, err := s.load()
-	if err != nil || !found {
-		return 0, err
+// listEnd says how far a list goes. It expires with the last of its items, so
+// that a list without an end has none; items that it left behind, which
+// compaction drops in any order, lie at or behind the end of its successor.
+type listEnd struct {
+	next    uint64 // the index of the item to come; 0: there is no list
+	partial bool   // some items expire, and may have
+	expires bool   // all do, the last at expiry
+	expiry  int64  // Unix milliseconds
+}
+
+// partialMark follows the next index of a partial list.
+const partialMark = 1
+
+// appendTo appends the end as it is stored.
+func (e listEnd) appendTo(dst []byte) []byte {
+	if e.expires {
+		dst = appendExpiring(dst, e.expiry)
+	} else {
+		dst = append(dst, header)
 	}
-	n, rest, err := uvarint(payload)
-	if err == nil && (len(rest) > 0 || n == 0 || n > math.MaxInt) {
-		err = corrupt("list with a length of %x", payload)
+	dst = binary.AppendUvarint(dst, e.next)
+	if e.partial {
+		dst = append(dst, partialMark)
 	}
-	return n, s.wrap("get", err)
+	return dst
+}
+
+// grow notes items that were written with the lifetime.
+func (e *listEnd) grow(items int, l *lifetime) {
+	switch {
+	case l.millis == 0:
+		e.expires = false
+	case e.next == 0:
+		e.partial, e.expires, e.expiry = true, true, l.next()
+	default:
+		e.partial, e.expiry = true, max(e.expiry, l.next())
+	}
+	e.next += uint64(items)
+}
+
+// decodeEnd returns the end that is stored, if it has not expired.
+func (s *directList[V]) decodeEnd(stored []byte) (e listEnd, err error) {
+	payload, live, err := s.life.payload(stored)
+	if err != nil || !live {
+		return listEnd{}, err
+	}
+	e.expiry, e.expires = Expiry(stored)
+	next, rest, err := uvarint(payload)
+	if err != nil {
+		return listEnd{}, err
+	}
+	e.next, e.partial = next, len(rest) == 1 && rest[0] == partialMark
+	if !e.partial && len(rest) > 0 || next == 0 || next > math.MaxInt {
+		return listEnd{}, corrupt("list with a length of %x", payload)
+	}
+	return e, nil
+}
+
+// end returns the end of the list under entry.
+func (s *directList[V]) end() (e listEnd, err error) {
+	stored, _, found, err := s.load()
+	if err == nil && found {
+		e, err = s.decodeEnd(stored)
+	}
+	return e, s.wrap("get", err)
 }
 
 func (s *directList[V]) length(cur *Current) (int, error) {
 	if err := s.seek(cur); err != nil {
 		return 0, err
 	}
-	n, err := s.count()
-	return int(n), err
+	e, err := s.end()
+	if err != nil || !e.partial {
+		return int(e.next), err
+	}
+	n := 0
+	for _, err := range s.items(cur, false) {
+		if err != nil {
+			return 0, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 func (s *directList[V]) add(cur *Current, items []V) error {
 	if err := s.seek(cur); err != nil || len(items) == 0 {
 		return err
 	}
-	n, err := s.count()
+	e, err := s.end()
 	if err != nil {
 		return err
 	}
 	base := len(s.entry)
-	for _, v := range items {
-		s.entry = binary.BigEndian.AppendUint64(s.entry[:base], n)
+	for i, v := range items {
+		s.entry = binary.BigEndian.AppendUint64(s.entry[:base], e.next+uint64(i))
 		if err := store(&s.keyed, s.codec, v); err != nil {
 			return err
 		}
-		n++
 	}
 	s.entry = s.entry[:base]
-	s.bytes = binary.AppendUvarint(append(s.bytes[:0], header), n)
+	e.grow(len(items), &s.life) // now: the end must not expire before the items
+	s.bytes = e.appendTo(s.bytes[:0])
 	return s.wrap("set", s.put(s.bytes))
 }
 
@@ -121,14 +185,18 @@ func (s *directList[V]) clear(cur *Current) error {
 	if err := s.seek(cur); err != nil {
 		return err
 	}
-	n, err := s.count()
-	if err != nil || n == 0 {
+	e, err := s.end()
+	if err != nil || e.next == 0 {
 		return err
 	}
 	return s.deleteAll()
 }
 
-func (s *directList[V]) all(cur *Current) iter.Seq2[V, error] {
+func (s *directList[V]) all(cur *Current) iter.Seq2[V, error] { return s.items(cur, s.life.onRead) }
+
+// items iterates over the items that have not expired; renew: and puts off
+// their expiry.
+func (s *directList[V]) items(cur *Current, renew bool) iter.Seq2[V, error] {
 	return func(yield func(V, error) bool) {
 		var zero V
 		err := s.seek(cur)
@@ -139,21 +207,34 @@ func (s *directList[V]) all(cur *Current) iter.Seq2[V, error] {
 		// The loop's body may use this state, and so its buffers.
 		prefix := append([]byte(nil), s.entry...)
 		it := s.col.Scan(prefix, prefixEnd(prefix))
-		want, seen := uint64(0), uint64(0)
+		var e listEnd
+		seen, expiry := uint64(0), int64(0) // items, and the expiry that they get
 		for it.Next() {
-			var payload []byte
-			if payload, err = payloadOf(it.Value()); err != nil {
-				break
-			}
 			if len(it.Key()) == len(prefix) {
-				if want, _, err = uvarint(payload); err != nil {
+				if e, err = s.decodeEnd(it.Value()); err != nil {
 					break
 				}
 				continue
 			}
-			if index := it.Key()[len(prefix):]; len(index) != indexBytes || binary.BigEndian.Uint64(index) != seen {
-				err = corrupt("list with an item %x after %d items", index, seen)
+			var payload []byte
+			var live bool
+			if payload, live, err = s.item(e, it.Key()[len(prefix):], it.Value(), seen); err != nil {
 				break
+			}
+			if !live {
+				continue
+			}
+			if renew {
+				if seen == 0 {
+					expiry = s.life.next()
+					err = s.renewEnd(prefix, e, expiry)
+				}
+				if err == nil {
+					err = s.renewScanned(it.Key(), it.Value(), expiry)
+				}
+				if err != nil {
+					break
+				}
 			}
 			var v V
 			if err = s.codec.Decode(payload, &v); err != nil {
@@ -168,8 +249,8 @@ func (s *directList[V]) all(cur *Current) iter.Seq2[V, error] {
 		if err == nil {
 			err = it.Err()
 		}
-		if err == nil && seen != want {
-			err = corrupt("list of %d items holds %d", want, seen)
+		if err == nil && !e.partial && seen != e.next {
+			err = corrupt("list of %d items holds %d", e.next, seen)
 		}
 		if cerr := it.Close(); err == nil {
 			err = cerr
@@ -178,4 +259,34 @@ func (s *directList[V]) all(cur *Current) iter.Seq2[V, error] {
 			yield(zero, s.wrap("get", err))
 		}
 	}
+}
+
+// item checks an item of a list with the end e, after so many others; not live:
+// it has expired, or an earlier list left it.
+func (s *directList[V]) item(e listEnd, index, stored []byte, seen uint64) (payload []byte, live bool, err error) {
+	if payload, live, err = s.life.payload(stored); err != nil {
+		return nil, false, err
+	}
+	if len(index) != indexBytes {
+		return nil, false, corrupt("list with an item %x after %d items", index, seen)
+	}
+	i := binary.BigEndian.Uint64(index)
+	if _, expires := Expiry(stored); expires && i >= e.next {
+		return nil, false, nil
+	}
+	if i >= e.next || !e.partial && i != seen {
+		return nil, false, corrupt("list of %d items with an item %x after %d items", e.next, index, seen)
+	}
+	return payload, live, nil
+}
+
+// renewEnd puts off the expiry of a list's end before those of its items.
+func (s *directList[V]) renewEnd(prefix []byte, e listEnd, expiry int64) error {
+	if !e.expires || e.expiry >= expiry {
+		return nil
+	}
+	e.expiry = expiry
+	s.entry = append(s.entry[:0], prefix...)
+	s.bytes = e.appendTo(s.bytes[:0])
+	return s.put(s.bytes)
 }

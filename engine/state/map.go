@@ -34,7 +34,7 @@ func NewMap[MK comparable, V any](c OpenContext, name string, opts ...Option) Ma
 			d.Value = s.values.Signature()
 		}
 	}
-	s.keyed = openKeyed(c.Registry(), d, err)
+	s.keyed = openKeyed(c.Registry(), d, o, err)
 	return Map[MK, V]{s}
 }
 
@@ -82,7 +82,7 @@ func (s *directMap[MK, V]) get(cur *Current, k MK) (v V, found bool, err error) 
 	if err := s.at(cur, k); err != nil {
 		return v, false, err
 	}
-	payload, found, err := s.load()
+	payload, found, err := s.read()
 	if err != nil || !found {
 		return v, false, err
 	}
@@ -97,7 +97,7 @@ func (s *directMap[MK, V]) has(cur *Current, k MK) (bool, error) {
 	if err := s.at(cur, k); err != nil {
 		return false, err
 	}
-	_, found, err := s.load()
+	_, found, err := s.read()
 	return found, err
 }
 
@@ -132,10 +132,23 @@ func (s *directMap[MK, V]) all(cur *Current) iter.Seq2[Entry[MK, V], error] {
 		// The loop's body may use this state, and so its buffers.
 		prefix := append([]byte(nil), s.entry...)
 		it := s.col.Scan(prefix, prefixEnd(prefix))
+		expiry := int64(0) // of what is read
+		if s.life.onRead {
+			expiry = s.life.next()
+		}
 		for it.Next() {
 			var e Entry[MK, V]
-			if e, err = s.decode(it.Key()[len(prefix):], it.Value()); err != nil {
+			var live bool
+			if e, live, err = s.decode(it.Key()[len(prefix):], it.Value()); err != nil {
 				break
+			}
+			if !live {
+				continue
+			}
+			if s.life.onRead {
+				if err = s.renewScanned(it.Key(), it.Value(), expiry); err != nil {
+					break
+				}
 			}
 			if !yield(e, nil) {
 				_ = it.Close()
@@ -154,16 +167,18 @@ func (s *directMap[MK, V]) all(cur *Current) iter.Seq2[Entry[MK, V], error] {
 	}
 }
 
-func (s *directMap[MK, V]) decode(key, stored []byte) (e Entry[MK, V], err error) {
-	var rest, payload []byte
+// decode returns an entry; not live: it has expired.
+func (s *directMap[MK, V]) decode(key, stored []byte) (e Entry[MK, V], live bool, err error) {
+	payload, live, err := s.life.payload(stored)
+	if err != nil || !live {
+		return e, false, err
+	}
+	var rest []byte
 	if e.Key, rest, err = s.keys.Decode(key); err != nil {
-		return e, err
+		return e, false, err
 	}
 	if len(rest) > 0 {
-		return e, corrupt("%d bytes follow the map key", len(rest))
+		return e, false, corrupt("%d bytes follow the map key", len(rest))
 	}
-	if payload, err = payloadOf(stored); err != nil {
-		return e, err
-	}
-	return e, s.values.Decode(payload, &e.Value)
+	return e, true, s.values.Decode(payload, &e.Value)
 }

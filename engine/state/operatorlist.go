@@ -28,7 +28,11 @@ type items struct {
 func NewOperatorList[T any](c OpenContext, name string, r checkpoint.Redistribution, opts ...Option) OperatorList[T] {
 	reg := c.Registry()
 	l := OperatorList[T]{items: &items{name: name, redistribution: r}}
-	codec, err := codecFor[T](collect(opts))
+	o := collect(opts)
+	codec, err := codecFor[T](o)
+	if err == nil && o.expires {
+		err = fmt.Errorf("a TTL of %v: only what belongs to a key can expire", o.ttl)
+	}
 	if err == nil {
 		l.codec, l.items.codec = codec, codec.Signature()
 		err = reg.openItems(l.items)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
@@ -20,6 +21,7 @@ type Registry struct {
 	names        map[string]bool
 	columns      []Column
 	rows         []*row // of columns, while keys are listed
+	clock        *clock
 	lists        []*items
 	restored     map[string][]checkpoint.OperatorState // not opened yet
 	errs         []error
@@ -33,6 +35,7 @@ func NewRegistry(backend Backend, keySignature string, restored []checkpoint.Ope
 		backend:      backend,
 		keySignature: keySignature,
 		names:        map[string]bool{},
+		clock:        newClock(time.Now),
 		restored:     map[string][]checkpoint.OperatorState{},
 	}
 	for _, s := range restored {
@@ -46,6 +49,11 @@ func NewRegistry(backend Backend, keySignature string, restored []checkpoint.Ope
 	}
 	return r
 }
+
+// SetClock has values expire by now instead of time.Now. It is for before the
+// first state is opened. Where now goes back, states keep to the latest time
+// that it told.
+func (r *Registry) SetClock(now func() time.Time) { r.clock = newClock(now) }
 
 // Err returns what went wrong as states were opened: bad and doubled names,
 // types without a codec, states that do not fit what was restored

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
@@ -54,8 +55,13 @@ func TestRegistryReportsEveryMistake(t *testing.T) {
 	state.NewValue[int](s, "wrong-codec", state.WithCodec[string](stringCodec{}))
 	o := state.NewOperatorList[chan int](s, "chans", checkpoint.Split)
 	state.NewOperatorList[int](s, "twice", checkpoint.Split)
+	state.NewOperatorList[int](s, "mortal", checkpoint.Split, state.TTL(time.Hour))
+	state.NewMap[int, int](s, "no-time", state.TTL(0))
+	state.NewList[int](s, "too-short", state.TTL(time.Millisecond-1, state.RefreshOnRead))
+	state.NewReducing(s, "negative", func(a, _ int) int { return a }, state.TTL(-time.Hour))
 	err := s.registry.Err()
-	for _, want := range []string{`state "twice": the operator has a state of this name`, `"Bad Name": bad name`, `"hidden": unsupported type`, "hidden.price is not exported", `"floats": unsupported type`, `"wrong-codec": unsupported type: WithCodec was given`, `operator state "chans"`} {
+	for _, want := range []string{`state "twice": the operator has a state of this name`, `"Bad Name": bad name`, `"hidden": unsupported type`, "hidden.price is not exported", `"floats": unsupported type`, `"wrong-codec": unsupported type: WithCodec was given`, `operator state "chans"`,
+		`operator state "mortal": a TTL of 1h0m0s: only what belongs to a key`, `state "no-time": a TTL of 0s: it must be 1ms or more`, `state "too-short": a TTL of 999.999µs`, `state "negative": a TTL of -1h0m0s`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no word of %s in: %v", want, err)
 		}
@@ -146,7 +152,7 @@ func TestUnknownHeaderIsRefused(t *testing.T) {
 	if err != nil || !found || string(stored) != "\x10\x0a" {
 		t.Fatalf("stored %x, %v, %v", stored, found, err)
 	}
-	for _, bad := range []string{"", "\x10", "\x11\x0a", "\x20\x0a", "\x10\x0a\x00"} {
+	for _, bad := range []string{"", "\x10", "\x11\x0a", "\x12\x0a", "\x20\x0a", "\x10\x0a\x00", "\x11\x7f\xff\xff\xff\xff\xff\xff\xff"} {
 		if err := values.Put(entry, []byte(bad)); err != nil {
 			t.Fatal(err)
 		}
@@ -190,9 +196,11 @@ func TestAccessDoesNotAllocate(t *testing.T) {
 	m := state.NewMap[int32, int64](s, "m")
 	r := state.NewReducing(s, "r", func(a, b int64) int64 { return a + b })
 	l := state.NewList[int64](s, "l")
+	mortal := state.NewValue[stats](s, "mortal", state.TTL(time.Hour))
+	touched := state.NewMap[int32, string](s, "touched", state.TTL(time.Hour, state.RefreshOnRead))
 	k := atKey(1)
 	var c state.Context = k
-	if err := errors.Join(s.registry.Err(), v.Set(c, stats{1, 2}), m.Set(c, 1, 1), r.Add(c, 1), l.Add(c, 1)); err != nil {
+	if err := errors.Join(s.registry.Err(), v.Set(c, stats{1, 2}), m.Set(c, 1, 1), r.Add(c, 1), l.Add(c, 1), mortal.Set(c, stats{1, 2}), touched.Set(c, 1, "")); err != nil {
 		t.Fatal(err)
 	}
 	for name, f := range map[string]struct {
@@ -207,6 +215,9 @@ func TestAccessDoesNotAllocate(t *testing.T) {
 		"set":        {1, func() { _ = v.Set(c, stats{3, 4}) }},
 		"map set":    {1, func() { _ = m.Set(c, 1, 5) }},
 		"reduce add": {1, func() { _ = r.Add(c, 5) }},
+		"mortal get": {0, func() { _, _, _ = mortal.Get(c) }},
+		"mortal set": {1, func() { _ = mortal.Set(c, stats{3, 4}) }},
+		"touch":      {1, func() { _, _, _ = touched.Get(c, 1) }},
 	} {
 		if n := testing.AllocsPerRun(100, f.access); n > f.allocs {
 			t.Errorf("%s allocates %v times", name, n)

@@ -42,11 +42,10 @@ func openValue[V any](c OpenContext, kind Kind, name string, opts []Option) valu
 	if s.codec, err = codecFor[V](o); err == nil {
 		d.Value = s.codec.Signature()
 	}
-	s.keyed = openKeyed(c.Registry(), d, err)
+	s.keyed = openKeyed(c.Registry(), d, o, err)
 	if s.err == nil {
-		if cells, ok := cellsOf(s.col, s.codec); ok {
-			s.col = cells
-			return &cellValue[V]{keyed: s.keyed, codec: s.codec}
+		if cells, ok := openCells(s.keyed, s.codec); ok {
+			return cells
 		}
 	}
 	return s
@@ -56,7 +55,7 @@ func (s *directValue[V]) get(cur *Current) (v V, found bool, err error) {
 	if err := s.seek(cur); err != nil {
 		return v, false, err
 	}
-	payload, found, err := s.load()
+	payload, found, err := s.read()
 	if err != nil || !found {
 		return v, false, err
 	}

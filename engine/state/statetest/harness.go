@@ -23,6 +23,9 @@ type Harness struct {
 	// Leaks fails the test if what the backends held was not freed; called at
 	// the end of each test, when all are closed. Nil: not checked.
 	Leaks func(t *testing.T)
+	// Clock has values expire, for a backend that needs to know it too. Nil: each
+	// test has its own.
+	Clock *Clock
 	// NoRescale leaves out opening handles for other key groups.
 	NoRescale bool
 	// Steps of the random test; 0: 3000.
@@ -47,6 +50,11 @@ func Run(t *testing.T, h Harness) {
 		{"Aggregating", testAggregating, false},
 		{"KeysAndNamespacesStayApart", testApart, false},
 		{"EachKey", testEachKey, false},
+		{"ExpiryAfterWrites", testExpiryAfterWrites, false},
+		{"ExpiryAfterReads", testExpiryAfterReads, false},
+		{"ExpiryStaysWithTheValue", testExpiryStaysWithTheValue, false},
+		{"ExpiryOfLists", testExpiryOfLists, false},
+		{"ExpiryIsFinal", testExpiryIsFinal, false},
 		{"EmptyState", testEmpty, false},
 		{"SnapshotIsExact", testSnapshotExact, false},
 		{"PersistBesideWrites", testPersistBesideWrites, false},
@@ -79,6 +87,7 @@ type op struct {
 	t        *testing.T
 	h        Harness
 	factory  state.Factory
+	clock    *Clock
 	attempt  checkpoint.Attempt
 	lastID   checkpoint.ID
 	base     checkpoint.ID // newest committed
@@ -86,7 +95,11 @@ type op struct {
 }
 
 func newOp(t *testing.T, h Harness) *op {
-	return &op{t: t, h: h, factory: h.Factory(t)}
+	o := &op{t: t, h: h, factory: h.Factory(t), clock: h.Clock}
+	if o.clock == nil {
+		o.clock = &Clock{}
+	}
+	return o
 }
 
 // stored is a checkpoint of an op.
@@ -125,7 +138,9 @@ func (o *op) tryStart(parallelism int, from *stored) ([]*subtask, error) {
 			o.stop()
 			return nil, err
 		}
-		o.subtasks = append(o.subtasks, &subtask{t: o.t, groups: r.KeyGroups, backend: b, registry: state.NewRegistry(b, keys.Signature(), nil)})
+		s := &subtask{t: o.t, groups: r.KeyGroups, backend: b, registry: state.NewRegistry(b, keys.Signature(), nil)}
+		s.registry.SetClock(o.clock.Now)
+		o.subtasks = append(o.subtasks, s)
 	}
 	return o.subtasks, nil
 }

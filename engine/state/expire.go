@@ -1,0 +1,104 @@
+package state
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+)
+
+// ExpiringHeader is the first byte of every stored value that expires. The
+// eight after it are its expiry in Unix milliseconds, signed, big-endian.
+const ExpiringHeader = header | 0x01
+
+const expiryBytes = 8
+
+// Expiry returns when a stored value expires, in Unix milliseconds; false: it
+// does not. This is all that a backend may know of a value. From its expiry on
+// a value is absent, and a backend may drop it at any time.
+func Expiry(stored []byte) (unixMillis int64, expires bool) {
+	if len(stored) < 1+expiryBytes || stored[0] != ExpiringHeader {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(stored[1:])), true
+}
+
+func appendExpiring(dst []byte, expiry int64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, ExpiringHeader), uint64(expiry))
+}
+
+// setExpiry changes the expiry of a stored value that has one.
+func setExpiry(stored []byte, expiry int64) { binary.BigEndian.PutUint64(stored[1:], uint64(expiry)) }
+
+// clock tells the time by which values expire. It never goes back, so that
+// what has expired stays so.
+type clock struct {
+	now    func() time.Time
+	latest int64
+}
+
+func newClock(now func() time.Time) *clock { return &clock{now, math.MinInt64} }
+
+func (c *clock) unixMillis() int64 {
+	c.latest = max(c.latest, c.now().UnixMilli())
+	return c.latest
+}
+
+// expired reports whether a stored value is absent by now.
+func (c *clock) expired(stored []byte) bool {
+	expiry, expires := Expiry(stored)
+	return expires && expiry <= c.unixMillis()
+}
+
+// lifetime is how long the values of a state live.
+type lifetime struct {
+	clock  *clock
+	millis int64 // from a write on; 0: for ever
+	onRead bool  // from a read on, too
+}
+
+// lifetimeOf returns what TTL asked for.
+func (r *Registry) lifetimeOf(o options) (lifetime, error) {
+	l := lifetime{clock: r.clock}
+	if !o.expires {
+		return l, nil
+	}
+	if o.ttl < time.Millisecond {
+		return l, fmt.Errorf("a TTL of %v: it must be 1ms or more", o.ttl)
+	}
+	l.millis = int64((o.ttl-1)/time.Millisecond) + 1
+	l.onRead = o.refresh == RefreshOnRead
+	return l, nil
+}
+
+// next returns the expiry of what is written, or read, now.
+func (l *lifetime) next() int64 { return l.clock.unixMillis() + l.millis }
+
+// appendHeader begins a value that is written now.
+func (l *lifetime) appendHeader(dst []byte) []byte {
+	if l.millis == 0 {
+		return append(dst, header)
+	}
+	return appendExpiring(dst, l.next())
+}
+
+// payload checks a stored value's header and cuts it off; not live: the value
+// has expired.
+func (l *lifetime) payload(stored []byte) (payload []byte, live bool, err error) {
+	if len(stored) > 0 && stored[0] == header {
+		return stored[1:], true, nil
+	}
+	expiry, expires := Expiry(stored)
+	if !expires {
+		_, err := payloadOf(stored)
+		return nil, false, err
+	}
+	return stored[1+expiryBytes:], expiry > l.clock.unixMillis(), nil
+}
+
+// renewable reports whether a stored value may get a new expiry by being read.
+// Reading never brings one forward, nor gives one to a value without.
+func renewable(stored []byte, expiry int64) bool {
+	old, expires := Expiry(stored)
+	return expires && old < expiry
+}
