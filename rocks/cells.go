@@ -6,10 +6,10 @@ var _ state.CellColumn = (*column)(nil)
 
 // Cells implements state.CellColumn.
 func (c *column) Cells(f state.CellForm) (state.Column, bool) {
-	if c.form != nil || c.live.index.entries > 0 || c.old != nil {
+	if c.table.form != nil || c.table.index.entries > 0 {
 		return nil, false
 	}
-	c.form, c.live.form = &f, &f
+	c.table.form = &f
 	return cells{c}, true
 }
 

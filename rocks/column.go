@@ -5,6 +5,7 @@ import "C"
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 
 	"github.com/linxGnu/grocksdb"
@@ -15,20 +16,17 @@ import (
 
 // column implements state.Column on a column family, and a table above it.
 type column struct {
-	db        *DB
-	handle    *grocksdb.ColumnFamilyHandle
-	live, old *generation     // old: nil at first
-	whole     bool            // what the generations have not, RocksDB has not
-	form      *state.CellForm // of the values in the generations; nil: as in RocksDB
-	room      []byte          // for a value on its way from one form to the other
-	expected  []uint64        // see Expect
-	touched   byte
+	db       *DB
+	handle   *grocksdb.ColumnFamilyHandle
+	table    table
+	room     []byte // for a value on its way from one form to the other
+	expected expected
 }
 
 func newColumn(d *DB, h *grocksdb.ColumnFamilyHandle) (*column, error) {
-	c := &column{db: d, handle: h, live: &generation{}}
+	c := &column{db: d, handle: h, table: table{share: d.share}}
 	it := c.scanBase(nil, nil)
-	c.whole = !it.Next()
+	c.table.whole = !it.Next()
 	if it.err != nil {
 		it.free()
 		return nil, it.err
@@ -44,13 +42,13 @@ const roomForValue = 256
 
 // Get implements state.Column.
 func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
-	if c.form == nil {
+	if c.table.form == nil {
 		return c.get(dst, key)
 	}
 	cell, found, err := c.get(c.room[:0], key)
 	c.room = cell
 	if err == nil && found {
-		dst, err = c.form.Encode(dst, cell)
+		dst, err = c.table.form.Encode(dst, cell)
 	}
 	return dst, found, err
 }
@@ -60,29 +58,41 @@ func (c *column) get(dst, key []byte) ([]byte, bool, error) {
 	if c.db.closed {
 		return dst, false, c.db.closedError("get")
 	}
-	hash := xxh3.Hash(key)
-	if b := c.lookup(hash, key); b != nil {
+	hash := hashOf(key)
+	if b := c.table.find(hash, key); b != nil {
 		return append(dst, b.value()...), !b.deleted(), nil
 	}
-	if c.whole {
+	if c.table.whole || c.expected.absent(hash, key) {
 		return dst, false, nil
 	}
 	have := len(dst)
 	var found bool
 	var err error
-	if c.form == nil {
+	if c.table.form == nil {
 		dst, found, err = c.read(dst, key)
 	} else {
 		var stored []byte
 		if stored, found, err = c.read(nil, key); found {
-			dst, err = c.form.Decode(dst, stored)
+			dst, err = c.table.form.Decode(dst, stored)
 		}
 	}
-	// Where there is no room, the next write will say why: a read does without.
-	if err == nil && found && c.db.makeRoom() == nil {
-		c.remember(hash, key, dst[have:], false)
+	if err == nil && found {
+		c.remember(hash, key, dst[have:])
 	}
 	return dst, found, err
+}
+
+// hashOf is the hash by which the table finds a key.
+func hashOf(key []byte) uint32 { return uint32(xxh3.Hash(key) >> 32) }
+
+// remember adds an entry that RocksDB has to the table, if that has room: a
+// read does without.
+func (c *column) remember(hash uint32, key, value []byte) {
+	for !c.table.remember(hash, key, value, false) {
+		if !c.db.findRoom(c, bytesFor(key, value)) {
+			return
+		}
+	}
 }
 
 // read asks RocksDB.
@@ -107,9 +117,9 @@ func (c *column) read(dst, key []byte) ([]byte, bool, error) {
 
 // Put implements state.Column.
 func (c *column) Put(key, value []byte) error {
-	if c.form != nil {
+	if c.table.form != nil {
 		var err error
-		if c.room, err = c.form.Decode(c.room[:0], value); err != nil {
+		if c.room, err = c.table.form.Decode(c.room[:0], value); err != nil {
 			return err
 		}
 		value = c.room
@@ -122,8 +132,7 @@ func (c *column) put(key, value []byte) error {
 	if c.db.closed {
 		return c.db.closedError("put")
 	}
-	c.set(key, value, false)
-	return c.db.makeRoom()
+	return c.set("put", key, value, false)
 }
 
 // Delete implements state.Column.
@@ -131,8 +140,24 @@ func (c *column) Delete(key []byte) error {
 	if c.db.closed {
 		return c.db.closedError("delete")
 	}
-	c.set(key, nil, true)
-	return c.db.makeRoom()
+	return c.set("delete", key, nil, true)
+}
+
+// set writes a value, or a deletion, to the table.
+func (c *column) set(op string, key, value []byte, deleted bool) error {
+	if size := bytesFor(key, value); size > maxEntryBytes {
+		return &Error{Op: op, Dir: c.db.dir, Message: fmt.Sprintf("a key of %d bytes with a value of %d: an entry may have up to %d MiB", len(key), len(value), maxEntryBytes>>20), Err: ErrUsage}
+	}
+	hash := hashOf(key)
+	for !c.table.set(hash, key, value, deleted) {
+		if err := c.db.makeRoom(c, bytesFor(key, value)); err != nil {
+			return err
+		}
+	}
+	if s := c.db.share; s.dirty > s.spillFrom {
+		c.db.spillSoon()
+	}
+	return nil
 }
 
 // Scan implements state.Column. A scan of the whole column merges table and
@@ -145,8 +170,7 @@ func (c *column) Scan(start, end []byte) state.Iterator {
 	if len(start) == 0 && end == nil {
 		return c.scanAll()
 	}
-	c.db.settle()
-	if err := c.db.spillLive(c); err != nil {
+	if err := c.db.spillNow(c); err != nil {
 		return &iterator{err: err}
 	}
 	return c.scanBase(start, end)

@@ -32,8 +32,8 @@ type DB struct {
 	options   *grocksdb.Options // of the database, and of columns to come
 	columns   map[string]*column
 	iterators map[scan]struct{} // open
-	liveBytes int64             // of the columns' live generations
-	frozen    *freeze           // the last checkpoint that began; nil: known to have ended
+	share     *share            // of the memory for tables
+	freezes   []*freeze         // not known to have ended, oldest first
 
 	// mu is held where Metrics, in another goroutine, would see a change.
 	mu      sync.Mutex
@@ -79,7 +79,7 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	}
 	d := &DB{
 		dir: dir, resources: r, options: options, db: db, handles: handles,
-		columns: map[string]*column{}, iterators: map[scan]struct{}{},
+		columns: map[string]*column{}, iterators: map[scan]struct{}{}, share: r.tables.newShare(),
 	}
 	for i, name := range names {
 		if d.columns[name], err = newColumn(d, handles[i]); err != nil {
@@ -87,6 +87,7 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 				h.Destroy()
 			}
 			db.Close()
+			d.share.close()
 			return nil, err
 		}
 	}
@@ -145,9 +146,13 @@ func (d *DB) Close() error {
 			it.free()
 		}
 	}
-	if d.frozen != nil {
-		d.frozen.release() // or wait, if it is being written
+	for _, f := range d.freezes {
+		f.abandon()
 	}
+	for _, c := range d.columns {
+		c.table.free()
+	}
+	d.share.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true

@@ -28,7 +28,7 @@ func (e entries) appendStored(dst []byte, b block) ([]byte, error) {
 func (e entries) bytes() int64 {
 	n := int64(0)
 	for _, a := range e.addresses {
-		b := e.memory.at(a)
+		b := e.memory.view(a)
 		n += int64(b.keyLen() + b.valueLen())
 	}
 	return n
@@ -68,7 +68,7 @@ func (e entries) sort() *sorted {
 		s.ends = make([]uint32, buckets+1)
 	}
 	for _, a := range e.addresses {
-		b := e.memory.at(a)
+		b := e.memory.view(a)
 		if b.dead() {
 			continue
 		}
@@ -101,7 +101,7 @@ func (s *sorted) step() (b block, ok bool) {
 	for {
 		if s.next < len(s.order) {
 			s.next++
-			return s.entries.memory.at(s.order[s.next-1].at), true
+			return s.entries.memory.view(s.order[s.next-1].at), true
 		}
 		if s.ends == nil || s.bucket == buckets {
 			return nil, false
@@ -118,7 +118,7 @@ func (s *sorted) step() (b block, ok bool) {
 func (s *sorted) rank(addresses []address) {
 	s.order, s.next = s.order[:0], 0
 	for _, a := range addresses {
-		high, low := beginning(s.entries.memory.at(a).key())
+		high, low := beginning(s.entries.memory.view(a).key())
 		s.order = append(s.order, ranked{high, low, a})
 	}
 	slices.SortFunc(s.order, func(a, b ranked) int {
@@ -128,7 +128,7 @@ func (s *sorted) rank(addresses []address) {
 		if a.low != b.low {
 			return cmp.Compare(a.low, b.low)
 		}
-		return bytes.Compare(s.entries.memory.at(a.at).key(), s.entries.memory.at(b.at).key())
+		return bytes.Compare(s.entries.memory.view(a.at).key(), s.entries.memory.view(b.at).key())
 	})
 }
 

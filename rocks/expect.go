@@ -1,8 +1,6 @@
 package rocks
 
 import (
-	"github.com/zeebo/xxh3"
-
 	"github.com/tidemark/tidemark/engine/state"
 )
 
@@ -13,24 +11,33 @@ var _ state.ExpectingColumn = (*column)(nil)
 // for many keys takes hardly longer than for one.
 const expectFrom = 1 << 15
 
+// expected is what is known of keys that are about to come.
+type expected struct {
+	hashes  []uint32
+	touched byte
+}
+
+func (e *expected) absent(uint32, []byte) bool { return false }
+
 // Expects implements state.ExpectingColumn.
-func (c *column) Expects() bool { return !c.db.closed && c.live.index.entries >= expectFrom }
+func (c *column) Expects() bool { return !c.db.closed && c.table.index.entries >= expectFrom }
 
 // Expect implements state.ExpectingColumn: it touches what lookups will. Each
 // loop's reads depend on none of its own, so that the processor overlaps them.
 func (c *column) Expect(keys [][]byte) {
-	c.expected = c.expected[:0]
+	e, t := &c.expected, &c.table
+	e.hashes = e.hashes[:0]
 	for _, key := range keys {
-		c.expected = append(c.expected, xxh3.Hash(key))
-	}
-	for i, hash := range c.expected {
-		c.expected[i] = c.live.index.first(hash)
+		e.hashes = append(e.hashes, hashOf(key))
 	}
 	touched := byte(0)
-	for _, slot := range c.expected {
-		if slot != 0 {
-			touched += c.live.arena.memory[address(slot)>>chunkBits][int(address(slot)&offsetInChunk)*unitBytes]
+	for _, hash := range e.hashes {
+		touched += byte(t.index.first(hash))
+	}
+	for _, hash := range e.hashes {
+		if slot := t.index.first(hash); slot != 0 {
+			touched += t.arena.memory[address(slot)>>chunkBits][int(address(slot)&offsetInChunk)*unitBytes]
 		}
 	}
-	c.touched = touched // or the compiler leaves the reads out
+	e.touched = touched // or the compiler leaves the reads out
 }

@@ -4,21 +4,27 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/linxGnu/grocksdb"
 )
 
-// freeze is a checkpoint that has begun: the writes that belong to it are
-// fixed, but not all are on disk yet. Until they are, and the checkpoint is
-// made, nothing newer may reach RocksDB (I8).
+// freeze is entries that are fixed, but not all on disk yet: those of a
+// checkpoint that has begun, or of a spill. Freezes are written in the order in
+// which they began, so that a checkpoint holds what was written before it and
+// nothing newer (I8).
 type freeze struct {
-	dir     string // of the checkpoint
-	spiller spiller
-	columns []frozenColumn
-	handles []*grocksdb.ColumnFamilyHandle // all, also those without entries
+	dir      string // of the checkpoint; empty: a spill
+	previous *freeze
+	spiller  spiller
+	columns  []frozenColumn
+	handles  []*grocksdb.ColumnFamilyHandle // all, also those without entries
 
-	once sync.Once
-	err  error
+	once     sync.Once
+	started  atomic.Bool
+	unwanted atomic.Bool   // there is to be no checkpoint
+	done     chan struct{} // closed when err is known
+	err      error
 }
 
 type frozenColumn struct {
@@ -35,21 +41,21 @@ var errReleased = errors.New("released before it was written")
 // must not exist and must lie on the same file system, becomes a database of
 // its own, immutable files as hard links, the others copied. When it fails, dir
 // is gone, the database goes on, and a later checkpoint may succeed. release
-// gives up a checkpoint that is not wanted. Either may be called again, to no
-// further effect; only the first counts.
+// gives up a checkpoint that is not wanted, and waits for a write that has
+// begun. Either may be called again, to no further effect.
 //
-// A Scan, or writes beyond the table's budget, may make the checkpoint before
-// write is called, and then write returns how that ended.
+// What comes later may need the checkpoint to be written first, and so make it
+// before write is called, which then returns how that ended.
 func (d *DB) Freeze(dir string) (write func() error, release func(), err error) {
 	if d.closed {
 		return nil, nil, d.closedError("checkpoint")
 	}
-	d.settle()
-	f := &freeze{dir: dir, spiller: d.spiller(), handles: append([]*grocksdb.ColumnFamilyHandle(nil), d.handles...)}
-	for _, c := range d.columns {
-		f.columns = append(f.columns, frozenColumn{c, c.handle, c.live.freeze()})
+	d.settleEnded()
+	if n := len(d.freezes); n > 0 && d.freezes[n-1].dir != "" {
+		d.settleAll() // one checkpoint at a time
 	}
-	d.frozen = f
+	d.yieldMemory()
+	f := d.freeze(dir, d.allColumns())
 	return f.write, f.release, nil
 }
 
@@ -62,20 +68,81 @@ func (d *DB) Checkpoint(dir string) error {
 	return write()
 }
 
+func (d *DB) freeze(dir string, columns []*column) *freeze {
+	f := &freeze{dir: dir, spiller: d.spiller(), handles: append([]*grocksdb.ColumnFamilyHandle(nil), d.handles...), done: make(chan struct{})}
+	for _, c := range columns {
+		f.columns = append(f.columns, frozenColumn{c, c.handle, c.table.takeOff()})
+	}
+	if n := len(d.freezes); n > 0 {
+		f.previous = d.freezes[n-1]
+	}
+	d.freezes = append(d.freezes, f)
+	return f
+}
+
+// write makes the checkpoint.
 func (f *freeze) write() error {
-	f.once.Do(func() { f.err = f.make() })
+	err := f.finish()
+	if err == nil && f.unwanted.Load() {
+		return f.released()
+	}
+	return err
+}
+
+// finish has the entries written, if they are not yet, and those of the freezes
+// before.
+func (f *freeze) finish() error {
+	f.once.Do(func() {
+		f.started.Store(true)
+		f.err = f.make()
+		f.previous = nil
+		close(f.done)
+	})
 	return f.err
 }
 
+// release gives the checkpoint up. Its entries may be written all the same.
 func (f *freeze) release() {
+	f.unwanted.Store(true)
+	if f.started.Load() {
+		<-f.done
+	}
+}
+
+// abandon ends the freeze: nothing is written any more.
+func (f *freeze) abandon() {
 	f.once.Do(func() {
-		f.err = &Error{Op: "checkpoint", Dir: f.spiller.dir, Message: errReleased.Error(), Err: ErrUsage}
+		f.err = f.released()
+		close(f.done)
 	})
+	<-f.done
+}
+
+func (f *freeze) released() error {
+	return &Error{Op: "checkpoint", Dir: f.spiller.dir, Message: errReleased.Error(), Err: ErrUsage}
+}
+
+// ended reports whether the freeze was written, or has failed.
+func (f *freeze) ended() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (f *freeze) make() error {
-	if _, err := os.Lstat(f.dir); !errors.Is(err, os.ErrNotExist) {
-		return &Error{Op: "checkpoint", Dir: f.spiller.dir, Message: f.dir + " is in the way", Err: ErrUsage}
+	if f.previous != nil {
+		if err := f.previous.finish(); err != nil {
+			return err
+		}
+	}
+	checkpoint := f.dir != "" && !f.unwanted.Load()
+	if checkpoint {
+		if _, err := os.Lstat(f.dir); !errors.Is(err, os.ErrNotExist) {
+			return &Error{Op: "checkpoint", Dir: f.spiller.dir, Message: f.dir + " is in the way", Err: ErrUsage}
+		}
 	}
 	if err := f.spiller.roomFor(f.handles, f.dirtyBytes()); err != nil {
 		return err
@@ -84,6 +151,9 @@ func (f *freeze) make() error {
 		if err := f.spiller.spill(c.handle, c.entries); err != nil {
 			return err
 		}
+	}
+	if !checkpoint {
+		return nil
 	}
 	if err := f.spiller.checkpoint(f.dir); err != nil {
 		return errors.Join(err, os.RemoveAll(f.dir))
@@ -99,16 +169,49 @@ func (f *freeze) dirtyBytes() int64 {
 	return n
 }
 
-// settle ends the checkpoint that has begun, if there is one. What it failed to
-// write is the table's again; that it failed, write says.
-func (d *DB) settle() {
-	f := d.frozen
-	if f == nil {
-		return
+// settleEnded settles the freezes that have ended. Why one failed is for its
+// own caller, or for whoever needs the room.
+func (d *DB) settleEnded() {
+	for len(d.freezes) > 0 && d.freezes[0].ended() {
+		_ = d.settleOldest()
 	}
-	d.frozen = nil
-	written := f.write() == nil
-	for _, c := range f.columns {
-		c.column.live.thaw(written)
+}
+
+// settleAll ends all freezes.
+func (d *DB) settleAll() {
+	for len(d.freezes) > 0 {
+		_ = d.settleOldest()
 	}
+}
+
+// settleOldest ends the oldest freeze, and waits for it. If it failed, so do
+// those behind it: what they hold is newer. All of it is dirty again then.
+func (d *DB) settleOldest() error {
+	f := d.freezes[0]
+	var err error
+	if f.unwanted.Load() && len(d.freezes) == 1 {
+		f.abandon() // nobody needs it
+		err = f.err
+	} else {
+		err = f.finish()
+	}
+	if err == nil {
+		d.freezes = d.freezes[1:]
+		for _, c := range f.columns {
+			c.column.table.land()
+		}
+		d.account()
+		return nil
+	}
+	for _, later := range d.freezes[1:] {
+		_ = later.finish()
+	}
+	d.freezes = nil
+	for _, c := range d.columns {
+		c.table.turnBack()
+	}
+	if f.unwanted.Load() {
+		return nil
+	}
+	return err
 }

@@ -20,25 +20,30 @@ const (
 	slotBytes   = 8
 )
 
-// segment's slots hold the lower half of a hash above an address; 0 is empty.
+// segment's slots hold a hash above an address; 0 is empty. The upper bits of
+// the hash choose the segment, the lower ones the slot.
 type segment struct {
 	slots []uint64
 	used  int
 }
 
+func slotOf(hash uint32, at address) uint64 { return uint64(hash)<<32 | uint64(at) }
+
+func (x *index) segment(hash uint32) *segment { return &x.segments[hash>>(32-segmentBits)] }
+
 // find returns the block of a key.
-func (x *index) find(m memory, hash uint64, key []byte) (address, block) {
-	s := &x.segments[hash>>(64-segmentBits)]
+func (x *index) find(m memory, hash uint32, key []byte) (address, block) {
+	s := x.segment(hash)
 	if len(s.slots) == 0 {
 		return noAddress, nil
 	}
 	mask := uint32(len(s.slots) - 1)
-	for i := uint32(hash) & mask; ; i = (i + 1) & mask {
+	for i := hash & mask; ; i = (i + 1) & mask {
 		slot := s.slots[i]
 		if slot == 0 {
 			return noAddress, nil
 		}
-		if uint32(slot>>32) == uint32(hash) {
+		if uint32(slot>>32) == hash {
 			if b := m.at(address(slot)); bytes.Equal(b.key(), key) {
 				return address(slot), b
 			}
@@ -47,36 +52,66 @@ func (x *index) find(m memory, hash uint64, key []byte) (address, block) {
 }
 
 // first returns the slot where the search for a hash begins.
-func (x *index) first(hash uint64) uint64 {
-	s := &x.segments[hash>>(64-segmentBits)]
+func (x *index) first(hash uint32) uint64 {
+	s := x.segment(hash)
 	if len(s.slots) == 0 {
 		return 0
 	}
-	return s.slots[uint32(hash)&uint32(len(s.slots)-1)]
+	return s.slots[hash&uint32(len(s.slots)-1)]
 }
 
 // add adds a key that is not there.
-func (x *index) add(hash uint64, at address) {
-	s := &x.segments[hash>>(64-segmentBits)]
+func (x *index) add(hash uint32, at address) {
+	s := x.segment(hash)
 	if 4*(s.used+1) > 3*len(s.slots) {
 		x.bytes += int64(s.grow()) * slotBytes
 	}
-	s.put(uint64(uint32(hash))<<32 | uint64(at))
+	s.put(slotOf(hash, at))
 	s.used++
 	x.entries++
 }
 
 // replace has a key's block be another.
-func (x *index) replace(hash uint64, from, to address) {
-	s := &x.segments[hash>>(64-segmentBits)]
+func (x *index) replace(hash uint32, from, to address) {
+	s := x.segment(hash)
+	if i, ok := s.find(slotOf(hash, from)); ok {
+		s.slots[i] = slotOf(hash, to)
+	}
+}
+
+// remove removes a block, and reports whether it was there.
+func (x *index) remove(hash uint32, at address) bool {
+	s := x.segment(hash)
+	gap, ok := s.find(slotOf(hash, at))
+	if !ok {
+		return false
+	}
+	// What the gap would hide from a search moves into it.
 	mask := uint32(len(s.slots) - 1)
-	want := uint64(uint32(hash))<<32 | uint64(from)
-	for i := uint32(hash) & mask; ; i = (i + 1) & mask {
-		if s.slots[i] == want {
-			s.slots[i] = uint64(uint32(hash))<<32 | uint64(to)
-			return
+	for i := (gap + 1) & mask; s.slots[i] != 0; i = (i + 1) & mask {
+		home := uint32(s.slots[i]>>32) & mask
+		if (i-home)&mask >= (i-gap)&mask {
+			s.slots[gap] = s.slots[i]
+			gap = i
 		}
 	}
+	s.slots[gap] = 0
+	s.used--
+	x.entries--
+	return true
+}
+
+func (s *segment) find(want uint64) (i uint32, ok bool) {
+	if len(s.slots) == 0 {
+		return 0, false
+	}
+	mask := uint32(len(s.slots) - 1)
+	for i = uint32(want>>32) & mask; s.slots[i] != 0; i = (i + 1) & mask {
+		if s.slots[i] == want {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 func (s *segment) put(slot uint64) {

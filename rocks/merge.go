@@ -8,29 +8,28 @@ import (
 
 // scanAll returns all entries of the column, without writing any.
 func (c *column) scanAll() state.Iterator {
-	m := &merged{db: c.db, generation: c.live}
+	m := &merged{db: c.db, table: &c.table}
 	var upper entries
-	if c.whole && c.old == nil {
-		upper = c.live.all()
+	if c.table.whole {
+		upper = c.table.all()
 	} else {
-		c.db.settle()
-		upper = c.live.unwritten()
+		c.db.settleAll()
+		upper = c.table.unwritten()
 		m.base = c.scanBase(nil, nil)
 		m.baseMore = m.base.Next()
 	}
-	c.live.seal()
-	c.live.scans++
+	c.table.beginScan()
 	c.db.iterators[m] = struct{}{}
 	m.upper = upper.sort()
 	m.step()
 	return m
 }
 
-// merged implements state.Iterator: entries of a generation above those of
+// merged implements state.Iterator: entries of a table above those of
 // RocksDB.
 type merged struct {
 	db         *DB
-	generation *generation // nil once freed
+	table      *table // nil once freed
 	upper      *sorted
 	block      block     // of upper, not passed yet; nil: none
 	base       *iterator // nil: RocksDB has nothing else
@@ -106,15 +105,14 @@ func (m *merged) Close() error {
 }
 
 func (m *merged) free() {
-	if m.generation == nil {
+	if m.table == nil {
 		return
 	}
-	m.generation.scans--
-	m.generation.reclaim()
+	m.table.endScan()
 	if m.base != nil {
 		m.base.free()
 	}
 	delete(m.db.iterators, m)
-	m.generation, m.key, m.value, m.block, m.fromBase, m.baseMore = nil, nil, nil, nil, false, false
+	m.table, m.key, m.value, m.block, m.fromBase, m.baseMore = nil, nil, nil, nil, false, false
 	m.err = m.db.closedError("scan")
 }

@@ -19,12 +19,14 @@ var openHandles atomic.Int64
 // open. Zero after all were closed (I12).
 func OpenHandles() int64 { return openHandles.Load() }
 
-// Memory is the native memory of all databases that share resources, in bytes.
+// Memory is what all databases that share resources take up, in bytes.
 type Memory struct {
 	Cache       int64 // blocks, indexes and filters, and the write buffers' charge
 	CachePinned int64 // of Cache, in use at this moment
 	CacheLimit  int64
 	WriteBuffer int64 // not yet on disk, or on the way there
+	Table       int64 // recent entries
+	TableLimit  int64
 }
 
 // Memory returns what is in use now. Any goroutine.
@@ -37,6 +39,7 @@ func (r *Resources) Memory() Memory {
 	return Memory{
 		Cache: int64(r.cache.GetUsage()), CachePinned: int64(r.cache.GetPinnedUsage()),
 		CacheLimit: int64(r.cache.GetCapacity()), WriteBuffer: int64(C.tm_budget_usage(r.budget)),
+		Table: r.tables.inUse(), TableLimit: r.tables.limit,
 	}
 }
 

@@ -19,9 +19,9 @@ type Options struct {
 	// ColumnBufferBytes is how much one state of one database buffers before
 	// it writes it out. Default 16 MiB, or less where WriteBufferBytes is small.
 	ColumnBufferBytes int64
-	// TableBytes bounds the Go memory in which one database keeps recent
-	// entries, read or not yet written, above RocksDB. One entry may exceed it
-	// by its own size. Default 32 MiB.
+	// TableBytes bounds the memory in which all databases keep recent entries,
+	// read or not yet written, above RocksDB. One entry may exceed it by its own
+	// size. Default 32 MiB.
 	TableBytes int64
 	// FileBytes is the size of files that compaction writes. Smaller files
 	// mean smaller uploads, and more of them. Default 16 MiB.

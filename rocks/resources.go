@@ -22,6 +22,7 @@ type Resources struct {
 	databases int // open
 	closed    bool
 	cache     *grocksdb.Cache
+	tables    *budget
 	budget    *C.tm_budget
 }
 
@@ -31,8 +32,12 @@ func NewResources(o Options) (*Resources, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
+	tables, err := newBudget(o.TableBytes)
+	if err != nil {
+		return nil, err
+	}
 	cache := grocksdb.NewLRUCache(uint64(o.MemoryBytes))
-	return &Resources{options: o, cache: cache, budget: C.tm_budget_new(C.size_t(o.WriteBufferBytes), cCache(cache))}, nil
+	return &Resources{options: o, tables: tables, cache: cache, budget: C.tm_budget_new(C.size_t(o.WriteBufferBytes), cCache(cache))}, nil
 }
 
 // Options returns the options with their defaults filled in.
@@ -51,7 +56,7 @@ func (r *Resources) Close() error {
 	r.closed = true
 	C.tm_budget_free(r.budget)
 	r.cache.Destroy()
-	return nil
+	return r.tables.close()
 }
 
 // acquire counts a database in.

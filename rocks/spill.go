@@ -23,7 +23,7 @@ const (
 	spillName = "spill"
 )
 
-// spiller writes generations to RocksDB. It does not touch a DB's own fields,
+// spiller writes entries to RocksDB. It does not touch a DB's own fields,
 // so that it may run beside the DB's goroutine.
 type spiller struct {
 	dir     string
@@ -121,35 +121,4 @@ func (e entries) each(f func(buf []byte) error) error {
 	return f(buf)
 }
 
-// spillLive writes the dirty entries of one column's live generation, and keeps
-// them as clean ones. No checkpoint is under way.
-func (d *DB) spillLive(c *column) error {
-	if len(c.live.dirty) == 0 {
-		return nil
-	}
-	if err := d.spiller().spill(c.handle, c.live.unwritten()); err != nil {
-		return err
-	}
-	c.live.spilled()
-	return nil
-}
-
 func (d *DB) spiller() spiller { return spiller{d.dir, d.db, d.options} }
-
-// makeRoom brings the table back within its budget.
-func (d *DB) makeRoom() error {
-	if d.liveBytes <= d.resources.options.TableBytes/2 {
-		return nil
-	}
-	d.settle()
-	for _, c := range d.columns {
-		if err := d.spillLive(c); err != nil {
-			return err
-		}
-	}
-	d.liveBytes = 0
-	for _, c := range d.columns {
-		c.age()
-	}
-	return nil
-}

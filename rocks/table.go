@@ -1,49 +1,274 @@
 package rocks
 
-import "github.com/zeebo/xxh3"
+import (
+	"slices"
 
-// A column's table holds recent entries in Go memory: what was written and is
+	"github.com/tidemark/tidemark/engine/state"
+)
+
+// table holds recent entries of a column in Go memory: what was written and is
 // not in RocksDB yet, and what was read or written lately and may be wanted
-// again. It is two generations. Writes, and entries that are read again, go to
-// the live one. When that has grown to half of the budget it is written to
-// RocksDB and becomes the old one as a whole, and the previous old one is
-// forgotten. As long as nothing had to be forgotten, and RocksDB's column was
-// empty at first, the table is whole: what it has not is nowhere.
+// again. It belongs to the DB's goroutine.
+//
+// A block says in which epoch it was written: 0, or an epoch up to clean, and
+// RocksDB has the same. Epochs up to sealed are looked at by somebody else: a
+// flight, which writes them to RocksDB in another goroutine, or a scan. Their
+// blocks are replaced, never changed, and go back to the arena when nobody
+// looks any more.
+type table struct {
+	form  *state.CellForm // of its values; nil: as in RocksDB
+	share *share          // where the arena's memory is from
+	arena arena
+	index index
+	whole bool    // what the table has not, RocksDB has not
+	hand  address // the chunk where the next sweep begins
 
-// lookup returns the block of a key, nil where the table knows nothing of it.
-// What is found in the old generation lives on in the live one.
-func (c *column) lookup(hash uint64, key []byte) block {
-	if _, b := c.live.find(hash, key); b != nil {
-		return b
+	dirty      []address // not in RocksDB, and of no flight
+	buried     []address // replaced, and marked dead in dirty
+	dirtyBytes int64     // of the blocks in dirty that are not dead
+	flights    []flight  // under way, oldest first
+	held       []address // replaced, but maybe looked at by a scan
+	garbage    []address // nobody looks at them: taken back some at a time
+	scans      int       // under way
+
+	sealed uint64 // the greatest epoch that may not change; what is written now has the next one
+	clean  uint64 // the greatest epoch that is in RocksDB
+}
+
+// flight is what a freeze has fixed of a table, until that is in RocksDB.
+type flight struct {
+	to         uint64    // the greatest epoch of it
+	entries    []address // dirty when it began
+	entombed   []address // buried in entries
+	superseded []address // replaced since, but maybe still looked at
+}
+
+// overhead is what the table takes up beside its arena.
+func (t *table) overhead() int64 {
+	n := cap(t.dirty) + cap(t.buried) + cap(t.held) + cap(t.garbage)
+	for _, f := range t.flights {
+		n += cap(f.entries) + cap(f.entombed) + cap(f.superseded)
 	}
-	if c.old == nil {
-		return nil
-	}
-	_, b := c.old.find(hash, key)
+	return t.index.bytes + 4*int64(n)
+}
+
+// find returns the block of a key; nil: the table knows nothing of it.
+func (t *table) find(hash uint32, key []byte) block {
+	_, b := t.index.find(t.arena.memory, hash, key)
 	if b != nil {
-		c.remember(hash, key, b.value(), b.deleted())
+		b.touch()
 	}
 	return b
 }
 
-// remember adds an entry that RocksDB has to the table.
-func (c *column) remember(hash uint64, key, value []byte, deleted bool) {
-	before := c.live.bytes()
-	c.live.remember(hash, key, value, deleted)
-	c.db.liveBytes += c.live.bytes() - before
-}
-
-// set writes a value, or a deletion, to the table.
-func (c *column) set(key, value []byte, deleted bool) {
-	before := c.live.bytes()
-	c.live.set(xxh3.Hash(key), key, value, deleted)
-	c.db.liveBytes += c.live.bytes() - before
-}
-
-// age makes the live generation, which is written, the old one.
-func (c *column) age() {
-	if c.old != nil && c.old.index.entries > 0 {
-		c.whole = false
+// remember adds an entry that RocksDB has, and the table has not. False: there
+// is no memory for it.
+func (t *table) remember(hash uint32, key, value []byte, deleted bool) bool {
+	t.collect(collected)
+	at, b := t.arena.allocate(bytesFor(key, value))
+	if at == noAddress {
+		return false
 	}
-	c.old, c.live = c.live, &generation{form: c.form}
+	b.begin(hash, key)
+	b.setValue(value, deleted)
+	t.index.add(hash, at)
+	return true
+}
+
+// set writes a value, or a deletion. False: there is no memory for it.
+func (t *table) set(hash uint32, key, value []byte, deleted bool) bool {
+	at, b := t.index.find(t.arena.memory, hash, key)
+	if at != noAddress && t.mutable(b.epoch()) && bytesFor(key, value) <= len(b) {
+		b.setValue(value, deleted)
+		if b.epoch() <= t.clean {
+			b.setEpoch(t.sealed + 1)
+			t.soil(at, b)
+		}
+		return true
+	}
+	t.collect(collected)
+	now, nb := t.arena.allocate(bytesFor(key, value))
+	if now == noAddress {
+		return false
+	}
+	nb.begin(hash, key)
+	nb.setValue(value, deleted)
+	nb.setEpoch(t.sealed + 1)
+	t.soil(now, nb)
+	if at == noAddress {
+		nb.untouch() // to come once is not to be wanted again
+		t.index.add(hash, now)
+		return true
+	}
+	t.index.replace(hash, at, now)
+	t.supersede(at, b)
+	return true
+}
+
+// soil notes that a block is dirty.
+func (t *table) soil(at address, b block) {
+	t.dirty = append(t.dirty, at)
+	t.stain(int64(len(b)))
+}
+
+// stain counts dirty bytes.
+func (t *table) stain(n int64) {
+	t.dirtyBytes += n
+	t.share.dirty += n
+}
+
+// sealedTo is the greatest epoch of a flight; 0: there is none.
+func (t *table) sealedTo() uint64 {
+	if n := len(t.flights); n > 0 {
+		return t.flights[n-1].to
+	}
+	return 0
+}
+
+// mutable reports whether nobody looks at the blocks of an epoch.
+func (t *table) mutable(epoch uint64) bool {
+	switch {
+	case epoch > t.sealed:
+		return true
+	case t.scans > 0:
+		return false
+	}
+	return epoch <= t.clean || epoch > t.sealedTo()
+}
+
+// supersede puts away a block that was replaced.
+func (t *table) supersede(at address, b block) {
+	e := b.epoch()
+	switch {
+	case e > t.clean && e > t.sealedTo():
+		b.setDead()
+		t.stain(-int64(len(b)))
+		t.buried = append(t.buried, at)
+		if len(t.buried) > 1024+len(t.dirty)/2 {
+			t.exhume()
+		}
+	case t.mutable(e):
+		t.release(at)
+	case len(t.flights) > 0:
+		f := &t.flights[len(t.flights)-1]
+		f.superseded = append(f.superseded, at)
+	default:
+		t.held = append(t.held, at)
+	}
+}
+
+// exhume takes dead blocks out of the dirty ones.
+func (t *table) exhume() {
+	if t.scans > 0 {
+		return
+	}
+	t.dirty = slices.DeleteFunc(t.dirty, func(a address) bool { return t.arena.memory.at(a).dead() })
+	t.garbage = append(t.garbage, t.buried...)
+	t.buried = t.buried[:0]
+}
+
+// discard makes garbage of blocks that no flight looks at.
+func (t *table) discard(blocks []address) {
+	switch {
+	case t.scans > 0:
+		t.held = append(t.held, blocks...)
+	case len(t.garbage) == 0:
+		t.garbage = blocks
+	default:
+		t.garbage = append(t.garbage, blocks...)
+	}
+}
+
+// collected is how many blocks of garbage a write takes back: more than it
+// makes, and so few that no record waits for them.
+const collected = 4
+
+func (t *table) collect(n int) {
+	for range min(n, len(t.garbage)) {
+		last := len(t.garbage) - 1
+		t.release(t.garbage[last])
+		t.garbage = t.garbage[:last]
+	}
+}
+
+func (t *table) release(at address) {
+	if chunk := t.arena.release(at); chunk != nil {
+		t.share.give(chunk)
+	}
+}
+
+// seal keeps what was written until now from changing.
+func (t *table) seal() { t.sealed++ }
+
+// beginScan keeps every block as it is until endScan.
+func (t *table) beginScan() {
+	t.seal()
+	t.scans++
+}
+
+func (t *table) endScan() {
+	if t.scans--; t.scans == 0 {
+		held := t.held
+		t.held = nil
+		t.discard(held)
+	}
+}
+
+// takeOff fixes the dirty entries for a flight, in constant time.
+func (t *table) takeOff() entries {
+	t.seal()
+	t.flights = append(t.flights, flight{to: t.sealed, entries: t.dirty, entombed: t.buried})
+	e := entries{t.arena.memory, t.dirty, t.form}
+	t.dirty, t.buried = nil, nil
+	t.stain(-t.dirtyBytes)
+	return e
+}
+
+// land ends the oldest flight: RocksDB has all of it.
+func (t *table) land() {
+	f := t.flights[0]
+	t.flights = slices.Delete(t.flights, 0, 1)
+	t.clean = f.to
+	t.discard(f.superseded)
+	t.discard(f.entombed)
+}
+
+// turnBack ends all flights: what could not be written is dirty again, unless
+// it was written anew.
+func (t *table) turnBack() {
+	var entries, dead []address
+	for _, f := range t.flights {
+		for _, a := range f.superseded {
+			t.arena.memory.at(a).setDead()
+		}
+		entries = append(entries, f.entries...)
+		dead = append(append(dead, f.entombed...), f.superseded...)
+	}
+	t.flights = nil
+	for _, a := range entries {
+		if b := t.arena.memory.at(a); !b.dead() {
+			t.stain(int64(len(b)))
+		}
+	}
+	t.dirty = append(entries, t.dirty...)
+	t.buried = append(dead, t.buried...)
+	t.exhume()
+}
+
+// unwritten are the dirty entries, dead ones among them. There are no flights.
+func (t *table) unwritten() entries { return entries{t.arena.memory, t.dirty, t.form} }
+
+// all are the entries of the table.
+func (t *table) all() entries {
+	return entries{t.arena.memory, t.index.addresses(t.arena.memory), t.form}
+}
+
+// free gives all memory back. Nobody looks at it any more, nor will.
+func (t *table) free() {
+	for _, chunk := range t.arena.memory {
+		if chunk != nil {
+			t.share.give(chunk)
+		}
+	}
+	t.arena, t.index = arena{}, index{}
 }

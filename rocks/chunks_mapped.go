@@ -1,0 +1,63 @@
+//go:build !invariants
+
+package rocks
+
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// chunks are the memory of whole chunks, outside of Go's heap: there the
+// collector would let garbage grow to the size of all tables before it looks.
+// Pages are taken from the system when they are first written.
+type chunks struct {
+	mapping []byte
+	rest    []byte // of the mapping
+	spare   [][]byte
+}
+
+const hugePage = 2 << 20
+
+func newChunks(n int64) (*chunks, error) {
+	if n == 0 {
+		return &chunks{}, nil
+	}
+	m, err := unix.Mmap(-1, 0, int(n*chunkBytes), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, err
+	}
+	if len(m) >= 16*hugePage {
+		// Lookups touch memory all over: fewer pages are found faster. Where
+		// the system has no large ones it goes on without.
+		_ = unix.Madvise(m, unix.MADV_HUGEPAGE)
+	}
+	return &chunks{mapping: m, rest: m}, nil
+}
+
+// take returns a chunk with any content; nil: there is none left.
+func (c *chunks) take() []byte {
+	if last := len(c.spare) - 1; last >= 0 {
+		chunk := c.spare[last]
+		c.spare = c.spare[:last]
+		return chunk
+	}
+	if len(c.rest) < chunkBytes {
+		return nil
+	}
+	chunk := slices.Clip(c.rest[:chunkBytes])
+	c.rest = c.rest[chunkBytes:]
+	return chunk
+}
+
+// give takes a chunk back.
+func (c *chunks) give(chunk []byte) { c.spare = append(c.spare, chunk) }
+
+func (c *chunks) close() error {
+	if c.mapping == nil {
+		return nil
+	}
+	m := c.mapping
+	*c = chunks{}
+	return unix.Munmap(m)
+}

@@ -1,0 +1,123 @@
+package rocks
+
+import "math"
+
+// makeRoom makes the table of a column have room for a block. It waits for what
+// is dirty to be written where nothing else is left: a producer that outruns
+// the disk is held back. It fails where that cannot be written.
+func (d *DB) makeRoom(c *column, size int) error {
+	for !d.findRoom(c, size) {
+		switch {
+		case len(d.freezes) > 0:
+			if err := d.settleOldest(); err != nil {
+				return err
+			}
+		case d.share.dirty > 0:
+			d.beginSpill()
+		default: // scans hold everything, or the block is larger than the budget
+			c.table.arena.add(d.share.force(size, c.table.arena.bytes))
+		}
+	}
+	return nil
+}
+
+// findRoom is makeRoom without waiting: with memory of the budget, or with that
+// of entries which RocksDB has and nobody wanted lately. False: there is none.
+func (d *DB) findRoom(c *column, size int) bool {
+	d.settleEnded()
+	d.yieldMemory()
+	t := &c.table
+	t.collect(len(t.garbage))
+	if t.arena.fits(size) || d.grow(c, size) {
+		return true
+	}
+	if big := d.largest(); big != c && big.table.arena.bytes > 4*t.arena.bytes && big.table.giveBack(tries) && d.grow(c, size) {
+		return true
+	}
+	if size <= chunkBytes && t.sweep(size) {
+		return true
+	}
+	// What other columns have, or a large block of this one, may be all there is.
+	for _, other := range d.columns {
+		for other.table.giveBack(tries) {
+			if d.grow(c, size) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// tries is how many chunks are looked at for one to give back.
+const tries = 8
+
+// grow gives a table another chunk, if the budget has memory for it.
+func (d *DB) grow(c *column, size int) bool {
+	d.account()
+	chunk := d.share.take(size, c.table.arena.bytes)
+	if chunk == nil {
+		return false
+	}
+	c.table.arena.add(chunk)
+	return true
+}
+
+// yieldMemory gives a chunk back that another database needs more, if there is one.
+func (d *DB) yieldMemory() {
+	if d.share.excess() {
+		d.largest().table.giveBack(1)
+	}
+}
+
+// account tells the budget what the tables take up beside their arenas.
+func (d *DB) account() {
+	n := int64(0)
+	for _, c := range d.columns {
+		n += c.table.overhead()
+	}
+	d.share.account(n)
+}
+
+func (d *DB) largest() *column {
+	var big *column
+	for _, c := range d.columns {
+		if big == nil || c.table.arena.bytes > big.table.arena.bytes {
+			big = c
+		}
+	}
+	return big
+}
+
+// spillSoon has the dirty entries written in the background, if that is not
+// under way.
+func (d *DB) spillSoon() {
+	if d.settleEnded(); len(d.freezes) == 0 {
+		d.beginSpill()
+	}
+	d.share.spillFrom = math.MaxInt64 // until memory is asked for again
+}
+
+// beginSpill writes what is dirty to RocksDB, in a goroutine that settling waits
+// for.
+func (d *DB) beginSpill() {
+	f := d.freeze("", d.allColumns())
+	go func() { _ = f.finish() }() // settling asks for the error
+}
+
+// spillNow writes what is dirty of one column.
+func (d *DB) spillNow(c *column) error {
+	d.settleAll()
+	if len(c.table.dirty) == 0 {
+		return nil
+	}
+	d.freeze("", []*column{c})
+	return d.settleOldest()
+}
+
+func (d *DB) allColumns() []*column {
+	all := make([]*column, 0, len(d.columns))
+	for _, c := range d.columns {
+		all = append(all, c)
+	}
+	return all
+}
