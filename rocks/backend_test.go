@@ -44,8 +44,10 @@ func factory(t testing.TB, dir string, r *rocks.Resources, s upload.Store) *incr
 
 // The whole state backend: RocksDB under incremental checkpoints.
 func TestStates(t *testing.T) {
-	r := resources(t)
+	clock := &statetest.Clock{}
+	r := resources(t, func(o *rocks.Options) { o.Clock = clock.Now })
 	statetest.Run(t, statetest.Harness{
+		Clock:   clock,
 		Factory: func(t *testing.T) state.Factory { return factory(t, t.TempDir(), r, memstore.New()) },
 		Leaks: func(t *testing.T) {
 			if n := rocks.OpenHandles(); n != 0 { // I12

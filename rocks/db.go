@@ -30,6 +30,7 @@ type DB struct {
 	dir       string
 	resources *Resources
 	options   *grocksdb.Options // of the database, and of columns to come
+	expiry    *expiry
 	columns   map[string]*column
 	iterators map[scan]struct{} // open
 	share     *share            // of the memory for tables
@@ -50,10 +51,12 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	if err := r.acquire(); err != nil {
 		return nil, &Error{Op: "open", Dir: dir, Message: err.Error(), Err: ErrClosed}
 	}
-	options := r.newOptions()
+	options, expiry := r.newOptions(), newExpiry(r.options.Clock)
+	expiry.attach(options, r.options.RewriteAfter)
 	defer func() {
 		if err != nil {
 			options.Destroy()
+			expiry.free()
 			r.release()
 		}
 	}()
@@ -78,7 +81,7 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 		return nil, failure("open", dir, err.Error())
 	}
 	d := &DB{
-		dir: dir, resources: r, options: options, db: db, handles: handles,
+		dir: dir, resources: r, options: options, expiry: expiry, db: db, handles: handles,
 		columns: map[string]*column{}, iterators: map[scan]struct{}{}, share: r.tables.newShare(),
 	}
 	for i, name := range names {
@@ -162,6 +165,7 @@ func (d *DB) Close() error {
 	}
 	d.db.Close()
 	d.options.Destroy()
+	d.expiry.free()
 	d.resources.release()
 	openHandles.Add(-1)
 	d.leak.closed()

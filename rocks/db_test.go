@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/rocks"
@@ -18,11 +19,15 @@ var count = state.Descriptor{Name: "count", Kind: state.KindValue}
 
 // resources returns small resources that are closed, and checked for leaks, at
 // the end of the test.
-func resources(t testing.TB) *rocks.Resources {
+func resources(t testing.TB, more ...func(*rocks.Options)) *rocks.Resources {
 	t.Helper()
-	r, err := rocks.NewResources(rocks.Options{
+	o := rocks.Options{
 		MemoryBytes: 16 << 20, ColumnBufferBytes: 256 << 10, TableBytes: 128 << 10, FileBytes: 256 << 10, BackgroundThreads: 1, OpenFiles: 64,
-	})
+	}
+	for _, change := range more {
+		change(&o)
+	}
+	r, err := rocks.NewResources(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,6 +390,7 @@ func TestOptionsValidate(t *testing.T) {
 		{rocks.Options{MemoryBytes: -1}, "MemoryBytes is -1"},
 		{rocks.Options{MemoryBytes: 8 << 20, WriteBufferBytes: 9 << 20}, "must not exceed"},
 		{rocks.Options{OpenFiles: 1}, "OpenFiles is 1"},
+		{rocks.Options{RewriteAfter: time.Millisecond}, "RewriteAfter is 1ms"},
 		{rocks.Options{BackgroundThreads: 1000}, "at most 64"},
 	} {
 		err := c.o.Validate()

@@ -14,6 +14,10 @@
 // it was opened, and whose table has forgotten nothing since, is whole: it
 // answers misses, and lists all keys, without RocksDB.
 //
+// Values may say that they expire (state.Expiry), and are dropped once they
+// have: on their way out of the table, and by compactions, which every file goes
+// through sooner or later (Options.RewriteAfter). expire.go has the rest.
+//
 // A checkpoint is a directory of hard links, complete in itself. Freeze begins
 // one in constant time, and its write does the work beside the records. What
 // happens to the directory then is no business of this package, which knows
@@ -39,6 +43,8 @@
 //     nothing (I11).
 //   - An immutable file never changes under its name while the directory lives,
 //     and its name is not used again (I7).
+//   - Nothing is dropped before it has expired by Options.Clock, and no older
+//     version of it appears in its place.
 //   - An error is classified once, in errors.go; nothing else parses RocksDB's
 //     messages.
 package rocks

@@ -1,4 +1,24 @@
 package rocks
 
+import (
+	"strconv"
+
+	"github.com/linxGnu/grocksdb"
+)
+
 // Failure is for tests of the classification.
 var Failure = failure
+
+// Compact compacts all that RocksDB has.
+func (d *DB) Compact() {
+	for _, h := range d.handles {
+		d.db.CompactRangeCF(h, grocksdb.Range{})
+	}
+}
+
+// FilesAt returns how many files a state has at a level.
+func (d *DB) FilesAt(name string, level int) int {
+	h := d.columns[columnPrefix+name].handle
+	n, _ := strconv.Atoi(d.db.GetPropertyCF("rocksdb.num-files-at-level"+strconv.Itoa(level), h))
+	return n
+}

@@ -55,6 +55,8 @@ type Metrics struct {
 	RunningJobs       int64 // flushes and compactions
 	WriteStopped      bool  // compaction is behind: writes wait
 	BackgroundErrors  int64
+	ExpiredSpilled    int64 // entries that had expired before they were written to RocksDB
+	ExpiredCompacted  int64 // entries that compactions dropped
 }
 
 // Metrics returns the sizes now; zero once the database is closed. Any
@@ -73,6 +75,7 @@ func (d *DB) Metrics() Metrics {
 	m.RunningJobs = whole("num-running-flushes") + whole("num-running-compactions")
 	m.WriteStopped = whole("is-write-stopped") != 0
 	m.BackgroundErrors = whole("background-errors")
+	m.ExpiredSpilled, m.ExpiredCompacted = d.expiry.spilled.Load(), d.expiry.compacted()
 	for _, h := range d.handles {
 		sum := func(to *int64, property string) {
 			v, _ := d.db.GetIntPropertyCF("rocksdb."+property, h)

@@ -3,6 +3,7 @@ package rocks
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Options are what the databases of a process may use, all together where
@@ -28,6 +29,13 @@ type Options struct {
 	FileBytes int64
 	// OpenFiles bounds the file descriptors of one database. Default 256.
 	OpenFiles int
+	// RewriteAfter is the age of a file at which it is rewritten although nothing
+	// else asks for it, so that what has expired leaves the coldest files too, on
+	// disk and in checkpoints. Default 30 days.
+	RewriteAfter time.Duration
+	// Clock is that by which states' values expire (engine.Config.Clock); any
+	// goroutine calls it. Default time.Now.
+	Clock func() time.Time
 	// BackgroundThreads flush and compact. Default 2.
 	BackgroundThreads int
 }
@@ -64,6 +72,12 @@ func (o Options) withDefaults() Options {
 	if o.OpenFiles == 0 {
 		o.OpenFiles = 256
 	}
+	if o.RewriteAfter == 0 {
+		o.RewriteAfter = 30 * 24 * time.Hour
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
 	if o.BackgroundThreads == 0 {
 		o.BackgroundThreads = 2
 	}
@@ -86,6 +100,9 @@ func (o Options) Validate() error {
 	least("FileBytes", o.FileBytes, minFileBytes)
 	least("OpenFiles", int64(o.OpenFiles), minOpenFiles)
 	least("BackgroundThreads", int64(o.BackgroundThreads), 1)
+	if o.RewriteAfter < time.Second {
+		errs = append(errs, fmt.Errorf("RewriteAfter is %v, must be at least 1s", o.RewriteAfter))
+	}
 	if o.WriteBufferBytes > o.MemoryBytes {
 		errs = append(errs, fmt.Errorf("WriteBufferBytes is %d, must not exceed the %d of MemoryBytes", o.WriteBufferBytes, o.MemoryBytes))
 	}

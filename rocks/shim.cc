@@ -1,5 +1,6 @@
 #include "shim.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -22,6 +23,12 @@ struct rocksdb_cache_t { std::shared_ptr<rocksdb::Cache> rep; };
 struct rocksdb_column_family_handle_t { rocksdb::ColumnFamilyHandle* rep; };
 
 struct tm_budget { std::shared_ptr<rocksdb::WriteBufferManager> manager; };
+
+struct tm_expiry {
+  const uint8_t header;
+  std::atomic<int64_t> now{INT64_MIN}, dropped{0};
+  rocksdb_compactionfilter_t* filter = nullptr;
+};
 
 struct tm_scan {
   std::string end;  // the iterator points into it
@@ -75,6 +82,28 @@ char* append(char* to, const rocksdb::Slice& s) {
   return to + s.size();
 }
 
+int64_t big_endian(const char* at) {
+  uint64_t n = 0;
+  for (int i = 0; i < 8; i++) n = n << 8 | static_cast<uint8_t>(at[i]);
+  return static_cast<int64_t>(n);
+}
+
+// The filter of tm_expiry. What it drops becomes a deletion wherever an older
+// version of the key may lie below.
+unsigned char is_expired(void* expiry, int, const char*, size_t, const char* value, size_t len, char**, size_t*,
+                         unsigned char* changed) {
+  auto x = static_cast<tm_expiry*>(expiry);
+  *changed = 0;
+  if (len < 9 || static_cast<uint8_t>(value[0]) != x->header) return 0;
+  if (big_endian(value + 1) > x->now.load(std::memory_order_relaxed)) return 0;
+  x->dropped.fetch_add(1, std::memory_order_relaxed);
+  return 1;
+}
+
+void keep_state(void*) {}
+
+const char* filter_name(void*) { return "tidemark.expiry"; }
+
 }  // namespace
 
 extern "C" {
@@ -92,6 +121,33 @@ void tm_budget_free(tm_budget* b) { delete b; }
 void tm_configure(rocksdb_options_t* o, const tm_budget* b) {
   o->rep.write_buffer_manager = b->manager;
   o->rep.avoid_flush_during_shutdown = true;
+}
+
+tm_expiry* tm_expiry_new(uint8_t header) {
+  auto x = new tm_expiry{header};
+  // By the C interface: a class derived from RocksDB's would need its type
+  // information, which a release library has not.
+  x->filter = rocksdb_compactionfilter_create(x, keep_state, is_expired, filter_name);
+  rocksdb_compactionfilter_set_ignore_snapshots(x->filter, 1);
+  return x;
+}
+
+void tm_expiry_attach(const tm_expiry* x, rocksdb_options_t* o, uint64_t rewrite_seconds) {
+  rocksdb_options_set_compaction_filter(o, x->filter);
+  o->rep.periodic_compaction_seconds = rewrite_seconds;
+}
+
+void tm_expiry_tell(tm_expiry* x, int64_t now) {
+  int64_t latest = x->now.load(std::memory_order_relaxed);
+  while (latest < now && !x->now.compare_exchange_weak(latest, now, std::memory_order_relaxed)) {
+  }
+}
+
+int64_t tm_expiry_dropped(const tm_expiry* x) { return x->dropped.load(std::memory_order_relaxed); }
+
+void tm_expiry_free(tm_expiry* x) {
+  rocksdb_compactionfilter_destroy(x->filter);
+  delete x;
 }
 
 char* tm_get(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* key, size_t key_len,

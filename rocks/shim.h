@@ -18,6 +18,18 @@ void tm_budget_free(tm_budget*);
 // Settings that rocksdb/c.h does not reach.
 void tm_configure(rocksdb_options_t*, const tm_budget*);
 
+// Has compactions drop values that have expired: they begin with header, and
+// then their expiry, in Unix milliseconds, signed, big-endian. The time is what
+// tm_expiry_tell was told last, by any thread. It outlives the databases that
+// are opened with the options.
+typedef struct tm_expiry tm_expiry;
+tm_expiry* tm_expiry_new(uint8_t header);
+// No file gets much older than rewrite_seconds before it is compacted.
+void tm_expiry_attach(const tm_expiry*, rocksdb_options_t*, uint64_t rewrite_seconds);
+void tm_expiry_tell(tm_expiry*, int64_t now_unix_millis);
+int64_t tm_expiry_dropped(const tm_expiry*);
+void tm_expiry_free(tm_expiry*);
+
 // Copies the value of key to buf where it fits in cap bytes. *length is that of
 // the value, or -1 where there is none.
 char* tm_get(rocksdb_t*, rocksdb_column_family_handle_t*, const char* key, size_t key_len,

@@ -29,13 +29,14 @@ type spiller struct {
 	dir     string
 	db      *grocksdb.DB
 	options *grocksdb.Options
+	expiry  *expiry
 }
 
 // spill writes entries to a column. Where it fails it may have written some of
 // them: to write them again is harmless.
 func (s spiller) spill(h *grocksdb.ColumnFamilyHandle, e entries) error {
 	if len(e.addresses) < fileEntries {
-		return e.each(func(buf []byte) error {
+		return e.each(s.expiry.at(), func(buf []byte) error {
 			if msg := C.tm_write(cDB(s.db), cColumn(h), bytesOf(buf), C.size_t(len(buf))); msg != nil {
 				return failure("write", s.dir, taken(msg))
 			}
@@ -66,7 +67,7 @@ func (s spiller) spillFile(h *grocksdb.ColumnFamilyHandle, e entries) (err error
 		return failure("write", s.dir, taken(msg))
 	}
 	defer C.tm_file_free(f)
-	err = e.each(func(buf []byte) error {
+	err = e.each(s.expiry.at(), func(buf []byte) error {
 		if msg := C.tm_file_add(f, bytesOf(buf), C.size_t(len(buf))); msg != nil {
 			return failure("write", s.dir, taken(msg))
 		}
@@ -91,8 +92,8 @@ func firstError(errs ...error) error {
 }
 
 // each calls f with the entries, in order, as the shim takes them, some at a
-// time.
-func (e entries) each(f func(buf []byte) error) error {
+// time; those that have expired as deletions.
+func (e entries) each(x expiryAt, f func(buf []byte) error) error {
 	var buf []byte
 	order := e.sort()
 	for b, ok := order.step(); ok; b, ok = order.step() {
@@ -106,7 +107,11 @@ func (e entries) each(f func(buf []byte) error) error {
 			if buf, err = e.appendStored(buf, b); err != nil {
 				return err
 			}
-			binary.NativeEndian.PutUint32(buf[start+4:], uint32(len(buf)-before))
+			if x.drops(buf[before:]) {
+				buf = buf[:before]
+			} else {
+				binary.NativeEndian.PutUint32(buf[start+4:], uint32(len(buf)-before))
+			}
 		}
 		if len(buf) >= spillBytes {
 			if err := f(buf); err != nil {
@@ -121,4 +126,4 @@ func (e entries) each(f func(buf []byte) error) error {
 	return f(buf)
 }
 
-func (d *DB) spiller() spiller { return spiller{d.dir, d.db, d.options} }
+func (d *DB) spiller() spiller { return spiller{d.dir, d.db, d.options, d.expiry} }
