@@ -63,7 +63,9 @@ func (o *processOp[K, T, U]) process(b *batch[K, T]) error {
 	expects := o.registry.Expects()
 	for i := range b.records {
 		if expects && i%lookahead == 0 {
-			o.expect(b.keys[i:min(i+lookahead, len(b.keys))], b.hashes[i:])
+			if err := o.expect(b.keys[i:min(i+lookahead, len(b.keys))], b.hashes[i:]); err != nil {
+				return o.fail("read state", err)
+			}
 		}
 		o.key.set(b.keys[i], b.hashes[i])
 		if err := o.processor.Process(c, b.records[i], out); err != nil {
@@ -75,12 +77,12 @@ func (o *processOp[K, T, U]) process(b *batch[K, T]) error {
 }
 
 // expect tells the states which keys come next.
-func (o *processOp[K, T, U]) expect(keys []K, hashes []uint64) {
+func (o *processOp[K, T, U]) expect(keys []K, hashes []uint64) error {
 	o.coming.Reset()
 	for i, k := range keys {
-		o.coming.Add(keygroup.Of(hashes[i], o.key.groups), func(dst []byte) []byte { return o.key.codec.Append(dst, k) })
+		o.coming.Add(hashes[i], keygroup.Of(hashes[i], o.key.groups), func(dst []byte) []byte { return o.key.codec.Append(dst, k) })
 	}
-	o.registry.Expect(&o.coming)
+	return o.registry.Expect(&o.coming)
 }
 
 func (o *processOp[K, T, U]) finish(ctx context.Context) error {

@@ -104,9 +104,6 @@ func (b block) setValue(value []byte, deleted bool) {
 	copy(b[headerBytes+b.keyLen():], value)
 }
 
-// bytesFor is the size of a block.
-func bytesFor(key, value []byte) int { return headerBytes + len(key) + len(value) }
-
 // memory is the chunks of an arena, each of at most chunkBytes, or of one larger
 // block. A copy stays good for the blocks that were there when it was made, in
 // another goroutine too.

@@ -19,6 +19,7 @@ type column struct {
 	db       *DB
 	handle   *grocksdb.ColumnFamilyHandle
 	table    table
+	placed   bool   // the user names places
 	room     []byte // for a value on its way from one form to the other
 	expected expected
 }
@@ -34,18 +35,55 @@ func newColumn(d *DB, h *grocksdb.ColumnFamilyHandle) (*column, error) {
 	return c, it.Close()
 }
 
-var _ state.Column = (*column)(nil)
-
 // roomForValue is what Get makes room for before it knows the value's length:
 // longer ones cost a second call.
 const roomForValue = 256
 
+// keyPlace is the place of a key of which nothing else is known. Such a key
+// stands for a row, and a user who names places hashes otherwise: for that user
+// the table begins anew.
+func (c *column) keyPlace(key []byte) (place, error) {
+	hash := uint32(xxh3.Hash(key) >> 32)
+	p := place{key, len(key), hash, hash}
+	if !c.placed {
+		return p, nil
+	}
+	return p, c.empty()
+}
+
+// empty writes what is dirty to RocksDB, and forgets all entries.
+func (c *column) empty() error {
+	if c.table.index.entries == 0 {
+		return nil
+	}
+	if c.table.scans > 0 {
+		return &Error{Op: "access", Dir: c.db.dir, Message: "a scan is open", Err: ErrBusy}
+	}
+	if err := c.db.spillNow(c); err != nil {
+		return err
+	}
+	c.table.reset()
+	return nil
+}
+
 // Get implements state.Column.
 func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
-	if c.table.form == nil {
-		return c.get(dst, key)
+	if c.db.closed {
+		return dst, false, c.db.closedError("get")
 	}
-	cell, found, err := c.get(c.room[:0], key)
+	p, err := c.keyPlace(key)
+	if err != nil {
+		return dst, false, err
+	}
+	return c.getStored(dst, p)
+}
+
+// getStored returns a value as RocksDB has it.
+func (c *column) getStored(dst []byte, p place) ([]byte, bool, error) {
+	if c.table.form == nil {
+		return c.get(dst, p)
+	}
+	cell, found, err := c.get(c.room[:0], p)
 	c.room = cell
 	if err == nil && found {
 		dst, err = c.table.form.Encode(dst, cell)
@@ -54,42 +92,38 @@ func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
 }
 
 // get returns a value in the form of the table.
-func (c *column) get(dst, key []byte) ([]byte, bool, error) {
+func (c *column) get(dst []byte, p place) ([]byte, bool, error) {
 	if c.db.closed {
 		return dst, false, c.db.closedError("get")
 	}
-	hash := hashOf(key)
-	if b := c.table.find(hash, key); b != nil {
+	if b := c.table.find(p); b != nil {
 		return append(dst, b.value()...), !b.deleted(), nil
 	}
-	if c.table.whole || c.expected.absent(hash, key) {
+	if c.table.whole || c.expected.absent(p) {
 		return dst, false, nil
 	}
 	have := len(dst)
 	var found bool
 	var err error
 	if c.table.form == nil {
-		dst, found, err = c.read(dst, key)
+		dst, found, err = c.read(dst, p.key)
 	} else {
 		var stored []byte
-		if stored, found, err = c.read(nil, key); found {
+		if stored, found, err = c.read(nil, p.key); found {
 			dst, err = c.table.form.Decode(dst, stored)
 		}
 	}
 	if err == nil && found {
-		c.remember(hash, key, dst[have:])
+		c.remember(p, dst[have:])
 	}
 	return dst, found, err
 }
 
-// hashOf is the hash by which the table finds a key.
-func hashOf(key []byte) uint32 { return uint32(xxh3.Hash(key) >> 32) }
-
 // remember adds an entry that RocksDB has to the table, if that has room: a
 // read does without.
-func (c *column) remember(hash uint32, key, value []byte) {
-	for !c.table.remember(hash, key, value, false) {
-		if !c.db.findRoom(c, bytesFor(key, value)) {
+func (c *column) remember(p place, value []byte) {
+	for !c.table.remember(p, value) {
+		if !c.db.findRoom(c, c.table.sizeOf(p, value)) {
 			return
 		}
 	}
@@ -117,6 +151,18 @@ func (c *column) read(dst, key []byte) ([]byte, bool, error) {
 
 // Put implements state.Column.
 func (c *column) Put(key, value []byte) error {
+	if c.db.closed {
+		return c.db.closedError("put")
+	}
+	p, err := c.keyPlace(key)
+	if err != nil {
+		return err
+	}
+	return c.putStored(p, value)
+}
+
+// putStored writes a value as RocksDB will have it.
+func (c *column) putStored(p place, value []byte) error {
 	if c.table.form != nil {
 		var err error
 		if c.room, err = c.table.form.Decode(c.room[:0], value); err != nil {
@@ -124,15 +170,7 @@ func (c *column) Put(key, value []byte) error {
 		}
 		value = c.room
 	}
-	return c.put(key, value)
-}
-
-// put writes a value in the form of the table.
-func (c *column) put(key, value []byte) error {
-	if c.db.closed {
-		return c.db.closedError("put")
-	}
-	return c.set("put", key, value, false)
+	return c.set("put", p, value, false)
 }
 
 // Delete implements state.Column.
@@ -140,17 +178,23 @@ func (c *column) Delete(key []byte) error {
 	if c.db.closed {
 		return c.db.closedError("delete")
 	}
-	return c.set("delete", key, nil, true)
+	p, err := c.keyPlace(key)
+	if err != nil {
+		return err
+	}
+	return c.set("delete", p, nil, true)
 }
 
-// set writes a value, or a deletion, to the table.
-func (c *column) set(op string, key, value []byte, deleted bool) error {
-	if size := bytesFor(key, value); size > maxEntryBytes {
-		return &Error{Op: op, Dir: c.db.dir, Message: fmt.Sprintf("a key of %d bytes with a value of %d: an entry may have up to %d MiB", len(key), len(value), maxEntryBytes>>20), Err: ErrUsage}
+// set writes a value in the form of the table, or a deletion.
+func (c *column) set(op string, p place, value []byte, deleted bool) error {
+	if c.db.closed {
+		return c.db.closedError(op)
 	}
-	hash := hashOf(key)
-	for !c.table.set(hash, key, value, deleted) {
-		if err := c.db.makeRoom(c, bytesFor(key, value)); err != nil {
+	if size := c.table.sizeOf(p, value); size > maxEntryBytes {
+		return &Error{Op: op, Dir: c.db.dir, Message: fmt.Sprintf("a key of %d bytes with a value of %d: an entry may have up to %d MiB", len(p.key), len(value), maxEntryBytes>>20), Err: ErrUsage}
+	}
+	for !c.table.set(p, value, deleted) {
+		if err := c.db.makeRoom(c, c.table.sizeOf(p, value)); err != nil {
 			return err
 		}
 	}

@@ -17,18 +17,18 @@ type expected struct {
 	touched byte
 }
 
-func (e *expected) absent(uint32, []byte) bool { return false }
+func (e *expected) absent(place) bool { return false }
 
 // Expects implements state.ExpectingColumn.
 func (c *column) Expects() bool { return !c.db.closed && c.table.index.entries >= expectFrom }
 
 // Expect implements state.ExpectingColumn: it touches what lookups will. Each
 // loop's reads depend on none of its own, so that the processor overlaps them.
-func (c *column) Expect(keys [][]byte) {
+func (c *column) Expect(places []state.Place) error {
 	e, t := &c.expected, &c.table
 	e.hashes = e.hashes[:0]
-	for _, key := range keys {
-		e.hashes = append(e.hashes, hashOf(key))
+	for _, p := range places {
+		e.hashes = append(e.hashes, uint32(p.Hash>>32))
 	}
 	touched := byte(0)
 	for _, hash := range e.hashes {
@@ -40,4 +40,5 @@ func (c *column) Expect(keys [][]byte) {
 		}
 	}
 	e.touched = touched // or the compiler leaves the reads out
+	return nil
 }

@@ -31,8 +31,8 @@ func slotOf(hash uint32, at address) uint64 { return uint64(hash)<<32 | uint64(a
 
 func (x *index) segment(hash uint32) *segment { return &x.segments[hash>>(32-segmentBits)] }
 
-// find returns the block of a key.
-func (x *index) find(m memory, hash uint32, key []byte) (address, block) {
+// find returns the block of a key, or, in an index of rows, one of a row.
+func (x *index) find(m memory, hash uint32, key []byte, row bool) (address, block) {
 	s := x.segment(hash)
 	if len(s.slots) == 0 {
 		return noAddress, nil
@@ -44,7 +44,8 @@ func (x *index) find(m memory, hash uint32, key []byte) (address, block) {
 			return noAddress, nil
 		}
 		if uint32(slot>>32) == hash {
-			if b := m.at(address(slot)); bytes.Equal(b.key(), key) {
+			b := m.at(address(slot))
+			if k := b.key(); bytes.Equal(k, key) || row && bytes.HasPrefix(k, key) {
 				return address(slot), b
 			}
 		}

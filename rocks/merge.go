@@ -8,7 +8,7 @@ import (
 
 // scanAll returns all entries of the column, without writing any.
 func (c *column) scanAll() state.Iterator {
-	m := &merged{db: c.db, table: &c.table}
+	m := &merged{db: c.db, form: c.table.form}
 	var upper entries
 	if c.table.whole {
 		upper = c.table.all()
@@ -18,26 +18,39 @@ func (c *column) scanAll() state.Iterator {
 		m.base = c.scanBase(nil, nil)
 		m.baseMore = m.base.Next()
 	}
-	c.table.beginScan()
-	c.db.iterators[m] = struct{}{}
+	m.hold(&c.table)
 	m.upper = upper.sort()
-	m.step()
+	m.start()
 	return m
 }
 
-// merged implements state.Iterator: entries of a table above those of
-// RocksDB.
+// merged implements state.Iterator: entries of a table above those of RocksDB.
 type merged struct {
-	db         *DB
-	table      *table // nil once freed
-	upper      *sorted
-	block      block     // of upper, not passed yet; nil: none
+	db    *DB
+	table *table // kept from changing; nil: it need not be
+	form  *state.CellForm
+	upper interface{ step() (block, bool) }
+	block block // of upper, not passed yet; nil: none
+
 	base       *iterator // nil: RocksDB has nothing else
 	baseMore   bool
 	fromBase   bool // the current entry is the base's
 	key, value []byte
 	room       []byte // for values that are encoded
 	err        error
+	freed      bool
+}
+
+// hold keeps what the table has now from changing while the scan lasts.
+func (m *merged) hold(t *table) {
+	t.beginScan()
+	m.table = t
+}
+
+// start goes before the first entry.
+func (m *merged) start() {
+	m.db.iterators[m] = struct{}{}
+	m.step()
 }
 
 func (m *merged) step() { m.block, _ = m.upper.step() }
@@ -71,13 +84,11 @@ func (m *merged) Next() bool {
 		if b.deleted() {
 			continue
 		}
-		m.key = b.key()
-		if m.upper.entries.form == nil {
-			m.value = b.value()
-			return true
+		m.key, m.value = b.key(), b.value()
+		if m.form != nil {
+			m.room, m.err = m.form.Encode(m.room[:0], m.value)
+			m.value = m.room
 		}
-		m.room, m.err = m.upper.entries.appendStored(m.room[:0], b)
-		m.value = m.room
 		return m.err == nil
 	}
 	return false
@@ -105,10 +116,13 @@ func (m *merged) Close() error {
 }
 
 func (m *merged) free() {
-	if m.table == nil {
+	if m.freed {
 		return
 	}
-	m.table.endScan()
+	m.freed = true
+	if m.table != nil {
+		m.table.endScan()
+	}
 	if m.base != nil {
 		m.base.free()
 	}

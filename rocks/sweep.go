@@ -75,6 +75,9 @@ func (t *table) forget(at address, b block, wanted bool) bool {
 	if !t.index.remove(b.hash(), at) {
 		return false
 	}
+	if t.rows != nil {
+		t.rows.remove(t.arena.memory, at, b)
+	}
 	t.whole = false
 	return true
 }

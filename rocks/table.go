@@ -20,6 +20,7 @@ type table struct {
 	share *share          // where the arena's memory is from
 	arena arena
 	index index
+	rows  *rows   // nil: every row is one entry
 	whole bool    // what the table has not, RocksDB has not
 	hand  address // the chunk where the next sweep begins
 
@@ -49,12 +50,33 @@ func (t *table) overhead() int64 {
 	for _, f := range t.flights {
 		n += cap(f.entries) + cap(f.entombed) + cap(f.superseded)
 	}
-	return t.index.bytes + 4*int64(n)
+	bytes := t.index.bytes + 4*int64(n)
+	if t.rows != nil {
+		bytes += t.rows.index.bytes
+	}
+	return bytes
+}
+
+// place says where an entry is: its key, so much of which is that of its row,
+// and the hashes of both.
+type place struct {
+	key           []byte
+	row           int
+	hash, rowHash uint32
+}
+
+// sizeOf is the size of an entry's block.
+func (t *table) sizeOf(p place, value []byte) int {
+	n := headerBytes + len(p.key) + len(value)
+	if t.rows != nil {
+		n += linkBytes
+	}
+	return n
 }
 
 // find returns the block of a key; nil: the table knows nothing of it.
-func (t *table) find(hash uint32, key []byte) block {
-	_, b := t.index.find(t.arena.memory, hash, key)
+func (t *table) find(p place) block {
+	_, b := t.index.find(t.arena.memory, p.hash, p.key, false)
 	if b != nil {
 		b.touch()
 	}
@@ -63,22 +85,23 @@ func (t *table) find(hash uint32, key []byte) block {
 
 // remember adds an entry that RocksDB has, and the table has not. False: there
 // is no memory for it.
-func (t *table) remember(hash uint32, key, value []byte, deleted bool) bool {
+func (t *table) remember(p place, value []byte) bool {
 	t.collect(collected)
-	at, b := t.arena.allocate(bytesFor(key, value))
+	at, b := t.arena.allocate(t.sizeOf(p, value))
 	if at == noAddress {
 		return false
 	}
-	b.begin(hash, key)
-	b.setValue(value, deleted)
-	t.index.add(hash, at)
+	b.begin(p.hash, p.key)
+	b.setValue(value, false)
+	t.add(p, at, b)
 	return true
 }
 
 // set writes a value, or a deletion. False: there is no memory for it.
-func (t *table) set(hash uint32, key, value []byte, deleted bool) bool {
-	at, b := t.index.find(t.arena.memory, hash, key)
-	if at != noAddress && t.mutable(b.epoch()) && bytesFor(key, value) <= len(b) {
+func (t *table) set(p place, value []byte, deleted bool) bool {
+	at, b := t.index.find(t.arena.memory, p.hash, p.key, false)
+	size := t.sizeOf(p, value)
+	if at != noAddress && size <= len(b) && t.mutable(b.epoch()) {
 		b.setValue(value, deleted)
 		if b.epoch() <= t.clean {
 			b.setEpoch(t.sealed + 1)
@@ -87,22 +110,33 @@ func (t *table) set(hash uint32, key, value []byte, deleted bool) bool {
 		return true
 	}
 	t.collect(collected)
-	now, nb := t.arena.allocate(bytesFor(key, value))
+	now, nb := t.arena.allocate(size)
 	if now == noAddress {
 		return false
 	}
-	nb.begin(hash, key)
+	nb.begin(p.hash, p.key)
 	nb.setValue(value, deleted)
 	nb.setEpoch(t.sealed + 1)
 	t.soil(now, nb)
 	if at == noAddress {
 		nb.untouch() // to come once is not to be wanted again
-		t.index.add(hash, now)
+		t.add(p, now, nb)
 		return true
 	}
-	t.index.replace(hash, at, now)
+	t.index.replace(p.hash, at, now)
+	if t.rows != nil {
+		t.rows.replace(t.arena.memory, at, b, now, nb)
+	}
 	t.supersede(at, b)
 	return true
+}
+
+// add makes an entry known that was not.
+func (t *table) add(p place, at address, b block) {
+	t.index.add(p.hash, at)
+	if t.rows != nil {
+		t.rows.add(t.arena.memory, p, at, b)
+	}
 }
 
 // soil notes that a block is dirty.
@@ -261,6 +295,16 @@ func (t *table) unwritten() entries { return entries{t.arena.memory, t.dirty, t.
 // all are the entries of the table.
 func (t *table) all() entries {
 	return entries{t.arena.memory, t.index.addresses(t.arena.memory), t.form}
+}
+
+// reset forgets all entries. None is dirty, and nobody looks at any.
+func (t *table) reset() {
+	fresh := table{form: t.form, share: t.share, sealed: t.sealed, clean: t.sealed}
+	if t.rows != nil {
+		fresh.rows = &rows{}
+	}
+	t.free()
+	*t = fresh
 }
 
 // free gives all memory back. Nobody looks at it any more, nor will.

@@ -10,10 +10,10 @@ import (
 // own, so that they are encoded when they leave it and not at each access.
 type CellColumn interface {
 	Column
-	// Cells returns the column with values as cells; Scan gives them encoded.
-	// False: it holds values in another form already, and is to be used as it
-	// is. The column itself goes on to take and give encoded values.
-	Cells(f CellForm) (Column, bool)
+	// Cells returns the column as it is to be used from now on, but for
+	// Column.Scan, with values as cells; scans give them encoded. False: it holds
+	// cells of another form already, and is to be used as it is.
+	Cells(f CellForm) (Rows, bool)
 }
 
 // CellForm turns cells into stored values and back. Any goroutine may call its
@@ -121,20 +121,20 @@ func cellForm[V any](codec Codec[V]) CellForm {
 
 // cellValue keeps values as cells: nothing is encoded on access.
 type cellValue[V any] struct {
-	keyed // col gives and takes cells
+	keyed // rows gives and takes cells
 	codec Codec[V]
 	room  cell[V]
 }
 
 // openCells returns k with the memory of values as cells, where column and
 // codec allow it.
-func openCells[V any](k keyed, codec Codec[V]) (*cellValue[V], bool) {
-	c, ok := k.col.(CellColumn)
+func openCells[V any](k keyed, col Column, codec Codec[V]) (*cellValue[V], bool) {
+	c, ok := col.(CellColumn)
 	if f, isFlat := codec.(flatCodec); !ok || !isFlat || !f.flat() {
 		return nil, false
 	}
 	s := &cellValue[V]{keyed: k, codec: codec}
-	s.col, ok = c.Cells(cellForm(codec))
+	s.rows, ok = c.Cells(cellForm(codec))
 	return s, ok
 }
 
@@ -147,7 +147,7 @@ func (s *cellValue[V]) get(cur *Current) (v V, found bool, err error) {
 		expires, err = s.room.decode(s.codec, stored)
 	} else {
 		room := s.room.memory()
-		room, found, err = s.col.Get(room[:0:len(room)], s.entry)
+		room, found, err = s.rows.Get(room[:0:len(room)], s.at)
 		if err != nil || !found {
 			return v, false, s.wrap("get", err)
 		}

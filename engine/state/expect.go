@@ -9,24 +9,25 @@ type ExpectingColumn interface {
 	// Expects reports whether there is anything to gain at the moment.
 	Expects() bool
 	// Expect is a hint, of which nothing but speed depends.
-	Expect(keys [][]byte)
+	Expect(places []Place) error
 }
 
 // Expectation is keys that are about to come. It belongs to the subtask's
 // goroutine, and can be reused.
 type Expectation struct {
-	keys []byte
-	ends []int
-	each [][]byte
+	keys   []byte
+	places []Place
 }
 
 // Reset forgets the keys.
-func (e *Expectation) Reset() { e.keys, e.ends = e.keys[:0], e.ends[:0] }
+func (e *Expectation) Reset() { e.keys, e.places = e.keys[:0], e.places[:0] }
 
-// Add adds a key, which encode appends.
-func (e *Expectation) Add(group keygroup.KeyGroup, encode func(dst []byte) []byte) {
+// Add adds a key by its hash, which encode appends.
+func (e *Expectation) Add(hash uint64, group keygroup.KeyGroup, encode func(dst []byte) []byte) {
+	before := len(e.keys)
 	e.keys = append(encode(keygroup.AppendPrefix(e.keys, group)), 0) // no namespace
-	e.ends = append(e.ends, len(e.keys))
+	key := e.keys[before:]
+	e.places = append(e.places, Place{Key: key, Row: len(key), Hash: hash, RowHash: hash})
 }
 
 // Expects reports whether any state gains from Expect at the moment.
@@ -39,17 +40,15 @@ func (r *Registry) Expects() bool {
 	return false
 }
 
-// Expect tells the states which keys come next. It is a hint.
-func (r *Registry) Expect(e *Expectation) {
-	e.each = e.each[:0]
-	start := 0
-	for _, end := range e.ends {
-		e.each = append(e.each, e.keys[start:end])
-		start = end
-	}
+// Expect tells the states which keys come next. What cannot be read now is an
+// error, as it would be later.
+func (r *Registry) Expect(e *Expectation) error {
 	for _, c := range r.columns {
 		if c, ok := c.(ExpectingColumn); ok && c.Expects() {
-			c.Expect(e.each)
+			if err := c.Expect(e.places); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }

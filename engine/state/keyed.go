@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/tidemark/tidemark/engine/keygroup"
 )
 
@@ -19,10 +21,10 @@ const header = 0x10
 type keyed struct {
 	name  string
 	err   error // why the state could not be opened
-	col   Column
+	rows  Rows
 	row   *row
 	life  lifetime
-	entry []byte // the column key
+	at    Place  // what is accessed; its Key is reused
 	bytes []byte // the stored value
 }
 
@@ -33,58 +35,67 @@ type row struct {
 	valid       bool
 }
 
-// rowed returns what is stored under entry, if EachKey has just read it.
+// rowed returns what is stored at the entry, if EachKey has just read it.
 func (k *keyed) rowed() (stored []byte, ok bool) {
-	if k.row.valid && bytes.Equal(k.row.key, k.entry) {
+	if k.row.valid && bytes.Equal(k.row.key, k.at.Key) {
 		return k.row.stored, true
 	}
 	return nil, false
 }
 
-// put writes stored under entry.
+// put writes stored at the entry.
 func (k *keyed) put(stored []byte) error {
 	k.row.valid = false
-	return k.col.Put(k.entry, stored)
+	return k.rows.Put(k.at, stored)
 }
 
 // openKeyed opens a keyed state. What goes wrong is told to the registry, and
 // to whoever uses the state all the same.
-func openKeyed(r *Registry, d Descriptor, o options, codecErr error) keyed {
-	k := keyed{name: d.Name, row: &row{}}
+func openKeyed(r *Registry, d Descriptor, o options, codecErr error) (k keyed, col Column) {
+	k = keyed{name: d.Name, row: &row{}}
 	life, err := r.lifetimeOf(o)
 	if err = errors.Join(codecErr, err); err != nil {
 		k.err = r.fail(fmt.Errorf("state %q: %w", d.Name, err))
-		return k
+		return k, nil
 	}
 	k.life = life
-	if k.col, k.err = r.column(d); k.err != nil {
+	if col, k.err = r.column(d); k.err != nil {
 		_ = r.fail(k.err) // kept in the registry
-		return k
+		return k, nil
+	}
+	if k.rows, err = rowsOf(col, d.Kind == KindList || d.Kind == KindMap); err != nil {
+		k.err = r.fail(fmt.Errorf("open state %q: %w", d.Name, err))
+		return k, nil
 	}
 	k.row = r.rows[len(r.rows)-1]
-	return k
+	return k, col
 }
 
-// seek sets entry to the column key of the current key and namespace: the key
-// group, the key, and the namespace behind its length. No such column key is a
-// prefix of another's, so more may follow it.
+// seek goes to the row of the current key and namespace: the key group, the
+// key, and the namespace behind its length. No such column key is a prefix of
+// another's, so more may follow it. The hash is the one that routed the record.
 func (k *keyed) seek(cur *Current) error {
 	if k.err != nil {
 		return k.err
 	}
-	k.entry = keygroup.AppendPrefix(k.entry[:0], cur.Group)
-	k.entry = append(k.entry, cur.Key...)
-	k.entry = binary.AppendUvarint(k.entry, uint64(len(cur.Namespace)))
-	k.entry = append(k.entry, cur.Namespace...)
+	key := keygroup.AppendPrefix(k.at.Key[:0], cur.Group)
+	key = append(key, cur.Key...)
+	key = binary.AppendUvarint(key, uint64(len(cur.Namespace)))
+	k.at = Place{Key: key, Row: len(key), Hash: cur.Hash, RowHash: cur.Hash}
+	if len(cur.Namespace) > 0 {
+		hash := combine(cur.Hash, xxh3.Hash(cur.Namespace))
+		key = append(key, cur.Namespace...)
+		k.at = Place{Key: key, Row: len(key), Hash: hash, RowHash: hash}
+	}
 	return nil
 }
 
-// load returns what is stored under entry, with and without the header, if it
+// load returns what is stored at the entry, with and without the header, if it
 // has not expired. It is valid until the next access.
 func (k *keyed) load() (stored, payload []byte, found bool, err error) {
 	stored, found = k.rowed()
 	if !found {
-		k.bytes, found, err = k.col.Get(k.bytes[:0], k.entry)
+		k.bytes, found, err = k.rows.Get(k.bytes[:0], k.at)
 		if err != nil || !found {
 			return nil, nil, false, k.wrap("get", err)
 		}
@@ -109,32 +120,32 @@ func (k *keyed) read() (payload []byte, found bool, err error) {
 
 // renewScanned puts off the expiry of an entry that a scan has come to, unless
 // it was written since the scan began.
-func (k *keyed) renewScanned(key, stored []byte, expiry int64) error {
+func (k *keyed) renewScanned(at Place, stored []byte, expiry int64) error {
 	if !renewable(stored, expiry) {
 		return nil
 	}
-	k.entry = append(k.entry[:0], key...)
 	var found bool
 	var err error
-	k.bytes, found, err = k.col.Get(k.bytes[:0], k.entry)
+	k.bytes, found, err = k.rows.Get(k.bytes[:0], at)
 	if err != nil || !found || !bytes.Equal(k.bytes, stored) {
 		return err
 	}
 	setExpiry(k.bytes, expiry)
-	return k.put(k.bytes)
+	k.row.valid = false
+	return k.rows.Put(at, k.bytes)
 }
 
 func (k *keyed) delete() error {
 	k.row.valid = false
-	return k.wrap("clear", k.col.Delete(k.entry))
+	return k.wrap("clear", k.rows.Delete(k.at))
 }
 
-// deleteAll deletes every entry whose column key starts with entry.
+// deleteAll deletes every entry of the row.
 func (k *keyed) deleteAll() (err error) {
 	k.row.valid = false
-	it := k.col.Scan(k.entry, prefixEnd(k.entry))
+	it := k.rows.Scan(k.at)
 	for err == nil && it.Next() {
-		err = k.col.Delete(it.Key())
+		err = k.rows.Delete(k.at.in(it.Key()))
 	}
 	if err == nil {
 		err = it.Err()
@@ -152,7 +163,7 @@ func (k *keyed) wrap(op string, err error) error {
 	return fmt.Errorf("%s state %q: %w", op, k.name, err)
 }
 
-// store encodes v behind a header and puts it under k's entry.
+// store encodes v behind a header and puts it at k's entry.
 func store[V any](k *keyed, c Codec[V], v V) error {
 	b, err := c.Append(k.life.appendHeader(k.bytes[:0]), v)
 	k.bytes = b[:0]

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math"
+	"slices"
 )
 
 // List is a list of values for each key and namespace. Adding costs the same
@@ -27,7 +28,7 @@ func NewList[V any](c OpenContext, name string, opts ...Option) List[V] {
 	if s.codec, err = codecFor[V](o); err == nil {
 		d.Value = s.codec.Signature()
 	}
-	s.keyed = openKeyed(c.Registry(), d, o, err)
+	s.keyed, _ = openKeyed(c.Registry(), d, o, err)
 	return List[V]{s}
 }
 
@@ -133,7 +134,7 @@ func (s *directList[V]) decodeEnd(stored []byte) (e listEnd, err error) {
 	return e, nil
 }
 
-// end returns the end of the list under entry.
+// end returns the end of the list.
 func (s *directList[V]) end() (e listEnd, err error) {
 	stored, _, found, err := s.load()
 	if err == nil && found {
@@ -168,14 +169,14 @@ func (s *directList[V]) add(cur *Current, items []V) error {
 	if err != nil {
 		return err
 	}
-	base := len(s.entry)
+	row := s.at.Row
 	for i, v := range items {
-		s.entry = binary.BigEndian.AppendUint64(s.entry[:base], e.next+uint64(i))
+		s.at = s.at.in(binary.BigEndian.AppendUint64(s.at.Key[:row], e.next+uint64(i)))
 		if err := store(&s.keyed, s.codec, v); err != nil {
 			return err
 		}
 	}
-	s.entry = s.entry[:base]
+	s.at = s.at.in(s.at.Key[:row])
 	e.grow(len(items), &s.life) // now: the end must not expire before the items
 	s.bytes = e.appendTo(s.bytes[:0])
 	return s.wrap("set", s.put(s.bytes))
@@ -205,12 +206,13 @@ func (s *directList[V]) items(cur *Current, renew bool) iter.Seq2[V, error] {
 			return
 		}
 		// The loop's body may use this state, and so its buffers.
-		prefix := append([]byte(nil), s.entry...)
-		it := s.col.Scan(prefix, prefixEnd(prefix))
+		row := s.at
+		row.Key = slices.Clone(row.Key)
+		it := s.rows.Scan(row)
 		var e listEnd
 		seen, expiry := uint64(0), int64(0) // items, and the expiry that they get
 		for it.Next() {
-			if len(it.Key()) == len(prefix) {
+			if len(it.Key()) == row.Row {
 				if e, err = s.decodeEnd(it.Value()); err != nil {
 					break
 				}
@@ -218,7 +220,7 @@ func (s *directList[V]) items(cur *Current, renew bool) iter.Seq2[V, error] {
 			}
 			var payload []byte
 			var live bool
-			if payload, live, err = s.item(e, it.Key()[len(prefix):], it.Value(), seen); err != nil {
+			if payload, live, err = s.item(e, it.Key()[row.Row:], it.Value(), seen); err != nil {
 				break
 			}
 			if !live {
@@ -227,10 +229,10 @@ func (s *directList[V]) items(cur *Current, renew bool) iter.Seq2[V, error] {
 			if renew {
 				if seen == 0 {
 					expiry = s.life.next()
-					err = s.renewEnd(prefix, e, expiry)
+					err = s.renewEnd(row, e, expiry)
 				}
 				if err == nil {
-					err = s.renewScanned(it.Key(), it.Value(), expiry)
+					err = s.renewScanned(row.in(it.Key()), it.Value(), expiry)
 				}
 				if err != nil {
 					break
@@ -281,12 +283,12 @@ func (s *directList[V]) item(e listEnd, index, stored []byte, seen uint64) (payl
 }
 
 // renewEnd puts off the expiry of a list's end before those of its items.
-func (s *directList[V]) renewEnd(prefix []byte, e listEnd, expiry int64) error {
+func (s *directList[V]) renewEnd(row Place, e listEnd, expiry int64) error {
 	if !e.expires || e.expiry >= expiry {
 		return nil
 	}
 	e.expiry = expiry
-	s.entry = append(s.entry[:0], prefix...)
 	s.bytes = e.appendTo(s.bytes[:0])
-	return s.put(s.bytes)
+	s.keyed.row.valid = false
+	return s.rows.Put(row, s.bytes)
 }

@@ -1,6 +1,9 @@
 package state
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Map is a map of values for each key and namespace. Entries are read and
 // written one by one, so a map may be larger than memory. Make it with NewMap.
@@ -34,7 +37,7 @@ func NewMap[MK comparable, V any](c OpenContext, name string, opts ...Option) Ma
 			d.Value = s.values.Signature()
 		}
 	}
-	s.keyed = openKeyed(c.Registry(), d, o, err)
+	s.keyed, _ = openKeyed(c.Registry(), d, o, err)
 	return Map[MK, V]{s}
 }
 
@@ -70,16 +73,17 @@ type directMap[MK comparable, V any] struct {
 	value  V // decoded into; see directValue
 }
 
-func (s *directMap[MK, V]) at(cur *Current, k MK) error {
+// find goes to the entry of k.
+func (s *directMap[MK, V]) find(cur *Current, k MK) error {
 	if err := s.seek(cur); err != nil {
 		return err
 	}
-	s.entry = s.keys.Append(s.entry, k)
+	s.at = s.at.in(s.keys.Append(s.at.Key, k))
 	return nil
 }
 
 func (s *directMap[MK, V]) get(cur *Current, k MK) (v V, found bool, err error) {
-	if err := s.at(cur, k); err != nil {
+	if err := s.find(cur, k); err != nil {
 		return v, false, err
 	}
 	payload, found, err := s.read()
@@ -94,7 +98,7 @@ func (s *directMap[MK, V]) get(cur *Current, k MK) (v V, found bool, err error) 
 }
 
 func (s *directMap[MK, V]) has(cur *Current, k MK) (bool, error) {
-	if err := s.at(cur, k); err != nil {
+	if err := s.find(cur, k); err != nil {
 		return false, err
 	}
 	_, found, err := s.read()
@@ -102,14 +106,14 @@ func (s *directMap[MK, V]) has(cur *Current, k MK) (bool, error) {
 }
 
 func (s *directMap[MK, V]) set(cur *Current, k MK, v V) error {
-	if err := s.at(cur, k); err != nil {
+	if err := s.find(cur, k); err != nil {
 		return err
 	}
 	return store(&s.keyed, s.values, v)
 }
 
 func (s *directMap[MK, V]) delete(cur *Current, k MK) error {
-	if err := s.at(cur, k); err != nil {
+	if err := s.find(cur, k); err != nil {
 		return err
 	}
 	return s.keyed.delete()
@@ -130,8 +134,9 @@ func (s *directMap[MK, V]) all(cur *Current) iter.Seq2[Entry[MK, V], error] {
 			return
 		}
 		// The loop's body may use this state, and so its buffers.
-		prefix := append([]byte(nil), s.entry...)
-		it := s.col.Scan(prefix, prefixEnd(prefix))
+		row := s.at
+		row.Key = slices.Clone(row.Key)
+		it := s.rows.Scan(row)
 		expiry := int64(0) // of what is read
 		if s.life.onRead {
 			expiry = s.life.next()
@@ -139,14 +144,14 @@ func (s *directMap[MK, V]) all(cur *Current) iter.Seq2[Entry[MK, V], error] {
 		for it.Next() {
 			var e Entry[MK, V]
 			var live bool
-			if e, live, err = s.decode(it.Key()[len(prefix):], it.Value()); err != nil {
+			if e, live, err = s.decode(it.Key()[row.Row:], it.Value()); err != nil {
 				break
 			}
 			if !live {
 				continue
 			}
 			if s.life.onRead {
-				if err = s.renewScanned(it.Key(), it.Value(), expiry); err != nil {
+				if err = s.renewScanned(row.in(it.Key()), it.Value(), expiry); err != nil {
 					break
 				}
 			}

@@ -42,9 +42,10 @@ func openValue[V any](c OpenContext, kind Kind, name string, opts []Option) valu
 	if s.codec, err = codecFor[V](o); err == nil {
 		d.Value = s.codec.Signature()
 	}
-	s.keyed = openKeyed(c.Registry(), d, o, err)
+	var col Column
+	s.keyed, col = openKeyed(c.Registry(), d, o, err)
 	if s.err == nil {
-		if cells, ok := openCells(s.keyed, s.codec); ok {
+		if cells, ok := openCells(s.keyed, col, s.codec); ok {
 			return cells
 		}
 	}
