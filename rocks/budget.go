@@ -143,7 +143,7 @@ func (s *share) excess() bool {
 	b := s.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.hungry || s.used <= b.limit/int64(len(b.shares)) {
+	if !b.hungry || len(b.shares) == 1 || s.used <= b.limit/int64(len(b.shares)) {
 		return false
 	}
 	b.hungry = false

@@ -96,10 +96,13 @@ func (c *column) get(dst []byte, p place) ([]byte, bool, error) {
 	if c.db.closed {
 		return dst, false, c.db.closedError("get")
 	}
+	if p.row == len(p.key) {
+		c.expected.wanted++
+	}
 	if b := c.table.find(p); b != nil {
 		return append(dst, b.value()...), !b.deleted(), nil
 	}
-	if c.table.whole || c.expected.absent(p) {
+	if c.table.whole || c.absent(p) {
 		return dst, false, nil
 	}
 	have := len(dst)

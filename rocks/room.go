@@ -16,6 +16,7 @@ func (d *DB) makeRoom(c *column, size int) error {
 			d.beginSpill()
 		default: // scans hold everything, or the block is larger than the budget
 			c.table.arena.add(d.share.force(size, c.table.arena.bytes))
+			return nil
 		}
 	}
 	return nil

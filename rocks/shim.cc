@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
@@ -161,6 +162,32 @@ char* tm_get(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* key,
   if (!s.ok()) return failure(s);
   *length = static_cast<int64_t>(value.size());
   if (value.size() <= cap) append(buf, value);
+  return nullptr;
+}
+
+char* tm_multi_get(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* keys, size_t n,
+                   char* buf, size_t cap, size_t* done) {
+  std::vector<rocksdb::Slice> slices(n);
+  std::vector<rocksdb::PinnableSlice> values(n);
+  std::vector<rocksdb::Status> statuses(n);
+  for (auto& s : slices) {
+    uint32_t length;
+    memcpy(&length, keys, sizeof length);
+    s = rocksdb::Slice(keys + sizeof length, length);
+    keys += sizeof length + length;
+  }
+  db->rep->MultiGet(rocksdb::ReadOptions(), cf->rep, n, slices.data(), values.data(), statuses.data(), true);
+  for (*done = 0; *done < n; ++*done) {
+    const rocksdb::Status& s = statuses[*done];
+    if (!s.ok() && !s.IsNotFound()) return failure(s);
+    const uint32_t length = s.ok() ? static_cast<uint32_t>(values[*done].size()) : TM_DELETED;
+    const size_t size = sizeof length + (s.ok() ? values[*done].size() : 0);
+    if (size > cap) break;
+    memcpy(buf, &length, sizeof length);
+    if (s.ok()) append(buf + sizeof length, values[*done]);
+    buf += size;
+    cap -= size;
+  }
   return nullptr;
 }
 

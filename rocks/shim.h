@@ -35,6 +35,12 @@ void tm_expiry_free(tm_expiry*);
 char* tm_get(rocksdb_t*, rocksdb_column_family_handle_t*, const char* key, size_t key_len,
              char* buf, size_t cap, int64_t* length);
 
+// Copies the values of n keys, in ascending order: each key behind its length in
+// keys, each value behind its length in buf, native uint32. TM_DELETED as the
+// length of a value says that there is none. *done says how many fitted.
+char* tm_multi_get(rocksdb_t*, rocksdb_column_family_handle_t*, const char* keys, size_t n,
+                   char* buf, size_t cap, size_t* done);
+
 // Entries travel in a buffer, one after another: two native uint32 lengths, of
 // key and value, then key and value. TM_DELETED as the second length says that
 // the key is deleted.

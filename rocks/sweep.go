@@ -79,6 +79,7 @@ func (t *table) forget(at address, b block, wanted bool) bool {
 		t.rows.remove(t.arena.memory, at, b)
 	}
 	t.whole = false
+	t.forgets++
 	return true
 }
 

@@ -16,13 +16,14 @@ import (
 // blocks are replaced, never changed, and go back to the arena when nobody
 // looks any more.
 type table struct {
-	form  *state.CellForm // of its values; nil: as in RocksDB
-	share *share          // where the arena's memory is from
-	arena arena
-	index index
-	rows  *rows   // nil: every row is one entry
-	whole bool    // what the table has not, RocksDB has not
-	hand  address // the chunk where the next sweep begins
+	form    *state.CellForm // of its values; nil: as in RocksDB
+	share   *share          // where the arena's memory is from
+	arena   arena
+	index   index
+	rows    *rows   // nil: every row is one entry
+	whole   bool    // what the table has not, RocksDB has not
+	hand    address // the chunk where the next sweep begins
+	forgets int64   // entries that were dropped
 
 	dirty      []address // not in RocksDB, and of no flight
 	buried     []address // replaced, and marked dead in dirty
@@ -299,7 +300,7 @@ func (t *table) all() entries {
 
 // reset forgets all entries. None is dirty, and nobody looks at any.
 func (t *table) reset() {
-	fresh := table{form: t.form, share: t.share, sealed: t.sealed, clean: t.sealed}
+	fresh := table{form: t.form, share: t.share, sealed: t.sealed, clean: t.sealed, forgets: t.forgets + 1}
 	if t.rows != nil {
 		fresh.rows = &rows{}
 	}

@@ -8,7 +8,8 @@ type ExpectingColumn interface {
 	Column
 	// Expects reports whether there is anything to gain at the moment.
 	Expects() bool
-	// Expect is a hint, of which nothing but speed depends.
+	// Expect is a hint, of which nothing but speed depends. The places' keys stay
+	// as they are until the next call.
 	Expect(places []Place) error
 }
 
