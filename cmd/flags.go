@@ -52,6 +52,7 @@ type runFlags struct {
 	parallelism, maxConcurrent, retain, tolerate int
 	rateLimit                                    float64
 	tableMemory, nativeMemory                    byteSize
+	disk, rocksOptions                           string
 	json                                         bool
 	logLevel                                     slog.Level
 }
@@ -89,6 +90,8 @@ func (f *runFlags) bind(fs *pflag.FlagSet, builtIn bool) {
 	f.tableMemory, f.nativeMemory = launch.DefaultTableBytes, launch.DefaultMemoryBytes
 	fs.Var(&f.tableMemory, "table-memory", "memory for recent state entries, all subtasks together")
 	fs.Var(&f.nativeMemory, "native-memory", "memory for RocksDB's blocks and write buffers, all subtasks together")
+	fs.StringVar(&f.disk, "disk", string(rocks.SSD), "kind of the disk that holds local state: ssd, hdd or network (a volume behind a network)")
+	fs.StringVar(&f.rocksOptions, "rocksdb-options", "", "RocksDB's own options, such as \"max_subcompactions=2;bytes_per_sync=1048576\"; they have the last word")
 	fs.BoolVar(&f.json, "json", false, "end with one line of JSON on standard output")
 	fs.TextVar(&f.logLevel, "log-level", slog.LevelWarn, "debug, info, warn or error")
 }
@@ -117,6 +120,13 @@ func (f *runFlags) config() (launch.Config, error) {
 	if f.retain < 1 {
 		return launch.Config{}, fmt.Errorf("--retain %d: at least one checkpoint is kept", f.retain)
 	}
+	disk, err := rocks.ParseDisk(f.disk)
+	if err != nil {
+		return launch.Config{}, fmt.Errorf("--disk: %w", err)
+	}
+	if err := (rocks.Options{Override: f.rocksOptions}).Validate(); err != nil {
+		return launch.Config{}, fmt.Errorf("--rocksdb-options: %w", err)
+	}
 	tolerate := f.tolerate
 	if tolerate == 0 {
 		return launch.Config{}, errors.New("--tolerable-failures 0: use 1 or more, or -1 for any number")
@@ -127,7 +137,7 @@ func (f *runFlags) config() (launch.Config, error) {
 			MinPause: f.minPause, MaxConcurrent: f.maxConcurrent, Timeout: f.timeout, TolerableFailures: tolerate,
 			Retain: f.retain, Restore: restore,
 		},
-		TableBytes: int64(f.tableMemory), Rocks: rocks.Options{MemoryBytes: int64(f.nativeMemory)},
+		TableBytes: int64(f.tableMemory), Rocks: rocks.Options{MemoryBytes: int64(f.nativeMemory), Disk: disk, Override: f.rocksOptions},
 		Engine: engine.Config{Parallelism: f.parallelism, Mode: mode, RateLimit: f.rateLimit, Restart: restart},
 		Writer: versionText(),
 	}, nil

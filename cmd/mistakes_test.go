@@ -143,6 +143,16 @@ var mistakes = []mistake{
 		code: 2, says: []string{"--table-memory", `"lots" is no size`, "512MiB"},
 	},
 	{
+		name: "bad kind of disk",
+		with: func(_ *testing.T, p place) []string { return p.run("--disk", "floppy") },
+		code: 2, says: []string{"--disk", `"floppy"`, "ssd, hdd or network"},
+	},
+	{
+		name: "unknown option of RocksDB",
+		with: func(_ *testing.T, p place) []string { return p.run("--rocksdb-options", "max_subcompaction=2") },
+		code: 2, says: []string{"--rocksdb-options", "max_subcompaction"},
+	},
+	{
 		name: "bad URL",
 		with: func(_ *testing.T, p place) []string { return p.run("--checkpoint-store", "ftp://host/x") },
 		code: 1, says: []string{`"ftp://host/x"`, `unknown scheme "ftp"`, "file://, s3://"},

@@ -68,3 +68,43 @@ func BenchmarkCheckpoint(b *testing.B) {
 	b.ReportMetric(float64(frozen.Microseconds())/float64(n), "µs-freeze")
 	b.ReportMetric(float64(written.Milliseconds())/float64(n), "ms-write")
 }
+
+// A Get that the table cannot answer, by the number of sorted runs that RocksDB
+// may have to look through, of a key that is there and of one that is not.
+func BenchmarkMiss(b *testing.B) {
+	const keys = 200_000
+	for _, runs := range []int{1, 8, 16, 31} {
+		r, err := rocks.NewResources(rocks.Options{TableBytes: 1 << 20})
+		check(b, err)
+		dir := b.TempDir()
+		db := open(b, filepath.Join(dir, "db"), r, count)
+		c := column(b, db, count)
+		for i := range keys {
+			check(b, c.Put(key(i), make([]byte, 100)))
+		}
+		check(b, db.Checkpoint(filepath.Join(dir, "first")))
+		db.Compact()
+		for n := 1; n < runs; n++ {
+			for i := range keys / 100 {
+				check(b, c.Put(key(i*100+n), make([]byte, 100)))
+			}
+			check(b, db.Checkpoint(filepath.Join(dir, fmt.Sprint(n))))
+		}
+		if m := db.Metrics(); m.Files != int64(runs) {
+			b.Fatalf("%d files, want %d", m.Files, runs)
+		}
+		var got []byte
+		for _, kind := range []struct{ name, suffix string }{{"present", ""}, {"absent", "x"}} {
+			b.Run(fmt.Sprintf("runs=%d/%s", runs, kind.name), func(b *testing.B) {
+				i := 0
+				for b.Loop() {
+					i = (i + 99_991) % keys
+					got, _, err = c.Get(got[:0], append(key(i), kind.suffix...))
+					check(b, err)
+				}
+			})
+		}
+		check(b, db.Close())
+		check(b, r.Close())
+	}
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // spareBytes is what a checkpoint needs on disk beside what is buffered.
-const spareBytes = 2 * manifestBytes
+const spareBytes = 256 << 10
 
 // checkpoint makes dir a copy of the database, write buffers included.
 func (s spiller) checkpoint(dir string) error {
@@ -41,7 +41,9 @@ func (s spiller) checkpoint(dir string) error {
 
 // Immutable reports whether a file of a checkpoint, by its base name, is one
 // that never changes under its name while the database lives.
-func (d *DB) Immutable(name string) bool { return strings.HasSuffix(name, ".sst") }
+func (d *DB) Immutable(name string) bool {
+	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
+}
 
 // roomFor fails where the disk may be too full for entries of that size and
 // what is in the write buffers. Once RocksDB has found that out by itself it

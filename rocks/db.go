@@ -60,6 +60,9 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 			r.release()
 		}
 	}()
+	if err := override(options, r.options.Override); err != nil {
+		return nil, &Error{Op: "open", Dir: dir, Message: err.Error(), Err: ErrUsage}
+	}
 	names, err := listColumns(options, dir)
 	if err != nil {
 		return nil, err
@@ -187,50 +190,4 @@ func listColumns(o *grocksdb.Options, dir string) ([]string, error) {
 		return nil, failure("open", dir, err.Error())
 	}
 	return names, nil
-}
-
-// newOptions renders the resources' options in RocksDB's terms.
-func (r *Resources) newOptions() *grocksdb.Options {
-	o := r.options
-	table := grocksdb.NewDefaultBlockBasedTableOptions()
-	defer table.Destroy()
-	table.SetBlockCache(r.cache)
-	table.SetBlockSize(blockBytes)
-	table.SetFormatVersion(5)
-	table.SetFilterPolicy(grocksdb.NewBloomFilterFull(bloomBitsPerKey))
-	// Indexes and filters count against the cache, or memory has no bound.
-	table.SetCacheIndexAndFilterBlocks(true)
-	table.SetCacheIndexAndFilterBlocksWithHighPriority(true)
-	table.SetPinL0FilterAndIndexBlocksInCache(true)
-
-	g := grocksdb.NewDefaultOptions()
-	g.SetCreateIfMissing(true)
-	g.SetCreateIfMissingColumnFamilies(true)
-	g.SetBlockBasedTableFactory(table)
-	g.SetCompression(grocksdb.LZ4Compression)
-	g.SetBottommostCompression(grocksdb.ZSTDCompression)
-
-	g.SetWriteBufferSize(uint64(o.ColumnBufferBytes))
-	g.SetArenaBlockSize(uint64(max(16<<10, min(256<<10, o.ColumnBufferBytes/8))))
-	g.SetMaxWriteBufferNumber(3)
-	g.SetMaxBackgroundJobs(o.BackgroundThreads)
-	g.SetMaxOpenFiles(o.OpenFiles)
-	g.SetMaxFileOpeningThreads(1)
-
-	// A level is rewritten in pieces of few files, and each file is small: what
-	// one compaction replaces is what the next checkpoint uploads.
-	g.SetLevelCompactionDynamicLevelBytes(true)
-	g.SetTargetFileSizeBase(uint64(o.FileBytes))
-	g.SetMaxBytesForLevelBase(uint64(4 * o.FileBytes))
-	g.SetMaxCompactionBytes(uint64(10 * o.FileBytes))
-	g.SetMaxManifestFileSize(manifestBytes)
-	g.SetManifestPreallocationSize(0)
-
-	g.SetInfoLogLevel(grocksdb.WarnInfoLogLevel)
-	g.SetMaxLogFileSize(mebibyte)
-	g.SetKeepLogFileNum(2)
-	g.SetStatsDumpPeriodSec(0)
-	g.SetStatsPersistPeriodSec(0)
-	C.tm_configure(cOptions(g), r.budget)
-	return g
 }

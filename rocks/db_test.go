@@ -392,6 +392,12 @@ func TestOptionsValidate(t *testing.T) {
 		{rocks.Options{OpenFiles: 1}, "OpenFiles is 1"},
 		{rocks.Options{RewriteAfter: time.Millisecond}, "RewriteAfter is 1ms"},
 		{rocks.Options{BackgroundThreads: 1000}, "at most 64"},
+		{rocks.Options{Disk: rocks.HDD}, ""},
+		{rocks.Options{Disk: "floppy"}, `Disk: "floppy" is no kind of disk`},
+		{rocks.Options{Override: "max_subcompactions=2;compaction_options_universal={size_ratio=10}"}, ""},
+		{rocks.Options{Override: "max_subcompaction=2"}, "max_subcompaction"},
+		{rocks.Options{Override: "max_subcompactions=many"}, "max_subcompactions"},
+		{rocks.Options{Override: "compaction_options_universal={size=10}"}, "size"},
 	} {
 		err := c.o.Validate()
 		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {

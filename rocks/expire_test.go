@@ -94,6 +94,7 @@ func TestOlderVersionsStayHidden(t *testing.T) {
 	clock := &statetest.Clock{}
 	r := resources(t, func(o *rocks.Options) {
 		o.Clock, o.FileBytes = clock.Now, 64<<10
+		o.Override = "level0_file_num_compaction_trigger=4" // soon, and not of all files
 	})
 	db := open(t, t.TempDir(), r, count)
 	defer func() { check(t, db.Close()) }()
@@ -108,7 +109,7 @@ func TestOlderVersionsStayHidden(t *testing.T) {
 		}
 		return string(b)
 	}
-	const n, bottom = 40_000, 6
+	const n = 40_000
 	for i := range n {
 		check(t, c.Put(key(i), []byte("older "+noise(20))))
 	}
@@ -128,7 +129,7 @@ func TestOlderVersionsStayHidden(t *testing.T) {
 		}
 		clock.Advance(time.Second)
 		spill()
-		above = max(above, db.FilesAt("count", bottom-1)+db.FilesAt("count", bottom-2))
+		above = max(above, db.FilesAt("count", rocks.Bottom-1)+db.FilesAt("count", rocks.Bottom-2))
 	}
 	for m := db.Metrics(); m.RunningJobs > 0 || m.PendingCompaction > 0; m = db.Metrics() {
 		time.Sleep(time.Millisecond)

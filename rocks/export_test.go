@@ -9,6 +9,9 @@ import (
 // Failure is for tests of the classification.
 var Failure = failure
 
+// Bottom is the level of the oldest files.
+const Bottom = levels - 1
+
 // Compact compacts all that RocksDB has.
 func (d *DB) Compact() {
 	for _, h := range d.handles {

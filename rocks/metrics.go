@@ -9,9 +9,6 @@ import (
 	"sync/atomic"
 )
 
-// levels is how many a column has: RocksDB's default.
-const levels = 7
-
 // openHandles counts databases and iterators that were not closed.
 var openHandles atomic.Int64
 
@@ -83,6 +80,8 @@ func (d *DB) Metrics() Metrics {
 		}
 		sum(&m.LiveBytes, "live-sst-files-size")
 		sum(&m.DiskBytes, "total-sst-files-size")
+		sum(&m.LiveBytes, "live-blob-file-size")
+		sum(&m.DiskBytes, "total-blob-file-size")
 		sum(&m.EstimatedKeys, "estimate-num-keys")
 		sum(&m.MemtableBytes, "cur-size-all-mem-tables")
 		sum(&m.TableReaderBytes, "estimate-table-readers-mem")

@@ -24,8 +24,9 @@ type Options struct {
 	// read or not yet written, above RocksDB. One entry may exceed it by its own
 	// size. Default 32 MiB.
 	TableBytes int64
-	// FileBytes is the size of files that compaction writes. Smaller files
-	// mean smaller uploads, and more of them. Default 16 MiB.
+	// Disk is the kind of disk that holds the databases. Default SSD.
+	Disk Disk
+	// FileBytes is the size of files that compaction writes. Default 64 MiB.
 	FileBytes int64
 	// OpenFiles bounds the file descriptors of one database. Default 256.
 	OpenFiles int
@@ -36,21 +37,23 @@ type Options struct {
 	// Clock is that by which states' values expire (engine.Config.Clock); any
 	// goroutine calls it. Default time.Now.
 	Clock func() time.Time
-	// BackgroundThreads flush and compact. Default 2.
+	// BackgroundThreads flush and compact. Default: 2 on SSD, 1 on HDD, 4 on
+	// Network.
 	BackgroundThreads int
+	// Override has the last word over all of the above, in RocksDB's own names:
+	// "max_subcompactions=2;compaction_options_universal={size_ratio=10}". That
+	// the names exist is checked; whether the values make sense is not.
+	Override string
 }
 
 const (
-	mebibyte        = 1 << 20
-	minMemoryBytes  = 4 * mebibyte
-	minBufferBytes  = 64 << 10
-	minTableBytes   = 64 << 10
-	minFileBytes    = 64 << 10
-	minOpenFiles    = 16
-	maxThreads      = 64
-	manifestBytes   = 128 << 10 // a MANIFEST travels with every checkpoint
-	blockBytes      = 16 << 10
-	bloomBitsPerKey = 10
+	mebibyte       = 1 << 20
+	minMemoryBytes = 4 * mebibyte
+	minBufferBytes = 64 << 10
+	minTableBytes  = 64 << 10
+	minFileBytes   = 64 << 10
+	minOpenFiles   = 16
+	maxThreads     = 64
 )
 
 func (o Options) withDefaults() Options {
@@ -66,8 +69,11 @@ func (o Options) withDefaults() Options {
 	if o.TableBytes == 0 {
 		o.TableBytes = 32 * mebibyte
 	}
+	if o.Disk == "" {
+		o.Disk = SSD
+	}
 	if o.FileBytes == 0 {
-		o.FileBytes = 16 * mebibyte
+		o.FileBytes = 64 * mebibyte
 	}
 	if o.OpenFiles == 0 {
 		o.OpenFiles = 256
@@ -78,8 +84,8 @@ func (o Options) withDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	if o.BackgroundThreads == 0 {
-		o.BackgroundThreads = 2
+	if d, ok := disks[o.Disk]; ok && o.BackgroundThreads == 0 {
+		o.BackgroundThreads = d.backgroundThreads
 	}
 	return o
 }
@@ -88,6 +94,13 @@ func (o Options) withDefaults() Options {
 func (o Options) Validate() error {
 	o = o.withDefaults()
 	var errs []error
+	if _, err := ParseDisk(string(o.Disk)); err != nil {
+		errs = append(errs, fmt.Errorf("Disk: %w", err))
+		o.BackgroundThreads = max(1, o.BackgroundThreads)
+	}
+	if err := validateOverride(o.Override); err != nil {
+		errs = append(errs, err)
+	}
 	least := func(field string, value, bound int64) {
 		if value < bound {
 			errs = append(errs, fmt.Errorf("%s is %d, must be at least %d", field, value, bound))

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_writer.h>
@@ -149,6 +150,15 @@ int64_t tm_expiry_dropped(const tm_expiry* x) { return x->dropped.load(std::memo
 void tm_expiry_free(tm_expiry* x) {
   rocksdb_compactionfilter_destroy(x->filter);
   delete x;
+}
+
+char* tm_override(rocksdb_options_t* o, const char* text, size_t len) {
+  rocksdb::ConfigOptions strict;
+  strict.ignore_unknown_options = false;
+  rocksdb::Options changed;
+  rocksdb::Status s = rocksdb::GetOptionsFromString(strict, o->rep, std::string(text, len), &changed);
+  if (s.ok()) o->rep = changed;
+  return failure(s);
 }
 
 char* tm_get(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* key, size_t key_len,

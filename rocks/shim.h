@@ -18,6 +18,10 @@ void tm_budget_free(tm_budget*);
 // Settings that rocksdb/c.h does not reach.
 void tm_configure(rocksdb_options_t*, const tm_budget*);
 
+// Sets what a text says, "name=value;name={name=value;name=value}", or nothing
+// where it fails.
+char* tm_override(rocksdb_options_t*, const char* text, size_t len);
+
 // Has compactions drop values that have expired: they begin with header, and
 // then their expiry, in Unix milliseconds, signed, big-endian. The time is what
 // tm_expiry_tell was told last, by any thread. It outlives the databases that

@@ -1,0 +1,33 @@
+package rocks
+
+import "fmt"
+
+// Disk is a kind of disk. The zero value is SSD.
+type Disk string
+
+// The kinds of disk.
+const (
+	SSD     Disk = "ssd"     // local, without moving parts
+	HDD     Disk = "hdd"     // spinning: what is read at once is read in large pieces, by one thread
+	Network Disk = "network" // a volume behind a network: fast enough, and slow to answer
+)
+
+// disks is what is set for each kind.
+var disks = map[Disk]struct {
+	blockBytes        int    // read at once by a Get
+	readaheadBytes    uint64 // read at once by a compaction
+	syncBytes         uint64
+	backgroundThreads int
+}{
+	SSD:     {blockBytes: 16 << 10, readaheadBytes: mebibyte, syncBytes: mebibyte, backgroundThreads: 2},
+	HDD:     {blockBytes: 64 << 10, readaheadBytes: 8 * mebibyte, syncBytes: 8 * mebibyte, backgroundThreads: 1},
+	Network: {blockBytes: 16 << 10, readaheadBytes: 4 * mebibyte, syncBytes: 4 * mebibyte, backgroundThreads: 4},
+}
+
+// ParseDisk returns the kind of that name.
+func ParseDisk(name string) (Disk, error) {
+	if _, ok := disks[Disk(name)]; !ok {
+		return "", fmt.Errorf("%q is no kind of disk: use %s, %s or %s", name, SSD, HDD, Network)
+	}
+	return Disk(name), nil
+}

@@ -1,0 +1,113 @@
+package rocks
+
+// #include "shim.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/linxGnu/grocksdb"
+)
+
+// How files are compacted. What compaction writes, the next checkpoint uploads:
+// ARCHITECTURE.md has the figures behind these numbers.
+const (
+	// sortedRuns is how many sorted runs of files a column has before some are
+	// merged. Many are cheap: filters answer most reads of a run, and the table
+	// above answers most reads.
+	sortedRuns = 32
+	// Beyond these, which compaction stays below unless the disk is too slow
+	// for it, what goes through the write buffer is held back, and then stops.
+	slowRuns, stopRuns = 3 * sortedRuns, 4 * sortedRuns
+	// spacePercent is by how much the newer runs may exceed the oldest before
+	// all are merged.
+	spacePercent = 150
+	// levels is more than there are runs of merged files. Only the runs of
+	// level 0 are files of any size; those below are cut to FileBytes.
+	levels = 40
+	// manifestBytes is when RocksDB begins a MANIFEST anew. One travels with
+	// every checkpoint.
+	manifestBytes = 16 << 10
+)
+
+const bloomBitsPerKey = 10
+
+// newOptions renders the resources' options in RocksDB's terms.
+func (r *Resources) newOptions() *grocksdb.Options {
+	o := r.options
+	disk := disks[o.Disk]
+	table := grocksdb.NewDefaultBlockBasedTableOptions()
+	defer table.Destroy()
+	table.SetBlockCache(r.cache)
+	table.SetBlockSize(disk.blockBytes)
+	table.SetFormatVersion(5)
+	table.SetFilterPolicy(grocksdb.NewBloomFilterFull(bloomBitsPerKey))
+	// Indexes and filters count against the cache, or memory has no bound.
+	table.SetCacheIndexAndFilterBlocks(true)
+	table.SetCacheIndexAndFilterBlocksWithHighPriority(true)
+	table.SetPinL0FilterAndIndexBlocksInCache(true)
+
+	g := grocksdb.NewDefaultOptions()
+	g.SetCreateIfMissing(true)
+	g.SetCreateIfMissingColumnFamilies(true)
+	g.SetBlockBasedTableFactory(table)
+	g.SetCompression(grocksdb.LZ4Compression)
+	g.SetBottommostCompression(grocksdb.ZSTDCompression)
+
+	g.SetWriteBufferSize(uint64(o.ColumnBufferBytes))
+	g.SetArenaBlockSize(uint64(max(16<<10, min(256<<10, o.ColumnBufferBytes/8))))
+	g.SetMaxWriteBufferNumber(3)
+	g.SetMaxBackgroundJobs(o.BackgroundThreads)
+	g.SetMaxOpenFiles(o.OpenFiles)
+	g.SetMaxFileOpeningThreads(1)
+	g.CompactionReadaheadSize(disk.readaheadBytes)
+	g.SetBytesPerSync(disk.syncBytes)
+
+	runs := grocksdb.NewDefaultUniversalCompactionOptions()
+	// Merging runs of similar size only would write less where all are equal,
+	// and without bound where they are not.
+	runs.SetStopStyle(grocksdb.CompactionStopStyleTotalSize)
+	runs.SetSizeRatio(0)
+	runs.SetMaxSizeAmplificationPercent(spacePercent)
+	g.SetCompactionStyle(grocksdb.UniversalCompactionStyle)
+	g.SetUniversalCompactionOptions(runs) // frees runs
+	g.SetLevel0FileNumCompactionTrigger(sortedRuns)
+	g.SetLevel0SlowdownWritesTrigger(slowRuns)
+	g.SetLevel0StopWritesTrigger(stopRuns)
+	g.SetNumLevels(levels)
+	g.SetTargetFileSizeBase(uint64(o.FileBytes))
+	g.SetMaxManifestFileSize(manifestBytes)
+	g.SetManifestPreallocationSize(0)
+
+	g.SetInfoLogLevel(grocksdb.WarnInfoLogLevel)
+	g.SetMaxLogFileSize(mebibyte)
+	g.SetKeepLogFileNum(2)
+	g.SetStatsDumpPeriodSec(0)
+	g.SetStatsPersistPeriodSec(0)
+	C.tm_configure(cOptions(g), r.budget)
+	return g
+}
+
+// override sets what text says in RocksDB's own terms; "" says nothing.
+func override(o *grocksdb.Options, text string) error {
+	if text == "" {
+		return nil
+	}
+	b := []byte(text)
+	if msg := C.tm_override(cOptions(o), bytesOf(b), C.size_t(len(b))); msg != nil {
+		return errors.New(taken(msg))
+	}
+	return nil
+}
+
+// validateOverride fails where a text names an option that RocksDB does not
+// have, or gives one a value that it cannot have.
+func validateOverride(text string) error {
+	o := grocksdb.NewDefaultOptions()
+	defer o.Destroy()
+	if err := override(o, text); err != nil {
+		return fmt.Errorf("Override %q: %w", text, err)
+	}
+	return nil
+}

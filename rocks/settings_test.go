@@ -1,0 +1,127 @@
+package rocks_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidemark/tidemark/rocks"
+)
+
+// sizes returns the files of a checkpoint that never change, by name.
+func sizes(t *testing.T, db *rocks.DB, dir string) map[string]int64 {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	check(t, err)
+	all := map[string]int64{}
+	for _, f := range files {
+		info, err := f.Info()
+		check(t, err)
+		if db.Immutable(f.Name()) {
+			all[f.Name()] = info.Size()
+		}
+	}
+	return all
+}
+
+// idle waits until nothing is compacted.
+func idle(t *testing.T, db *rocks.DB) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if m := db.Metrics(); m.RunningJobs == 0 {
+			return
+		} else if time.Now().After(deadline) {
+			t.Fatalf("still compacting: %+v", m)
+		}
+	}
+}
+
+// One entry in a hundred changes between two checkpoints, for as long as it
+// takes to rewrite the state more than once: the new files of a checkpoint stay
+// in proportion to what changed, and files and bytes on disk bounded (I12).
+func TestNewFilesInProportionToChanges(t *testing.T) {
+	const keys, perCheckpoint, checkpoints, valueBytes = 40_000, 400, 150, 100
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	dir := t.TempDir()
+	db := open(t, filepath.Join(dir, "db"), resources(t), count)
+	defer db.Close()
+	c := column(t, db, count)
+	put := func(k int) {
+		value := make([]byte, valueBytes)
+		for i := range value {
+			value[i] = byte(random.Uint32())
+		}
+		check(t, c.Put(key(k*2654435761), value))
+	}
+	for k := range keys {
+		put(k)
+	}
+	known := map[string]int64{}
+	var created int64
+	for n := range checkpoints {
+		if n > 0 {
+			for range perCheckpoint {
+				put(random.IntN(keys))
+			}
+		}
+		at := filepath.Join(dir, fmt.Sprint("checkpoint-", n))
+		check(t, db.Checkpoint(at))
+		now := sizes(t, db, at)
+		if n > 0 { // the first holds all
+			for name, size := range now {
+				if _, old := known[name]; !old {
+					created += size
+				}
+			}
+		}
+		known = now
+		check(t, os.RemoveAll(at))
+		idle(t, db)
+		if m := db.Metrics(); m.Files > 100 || m.LiveBytes > 4*keys*(valueBytes+20) {
+			t.Fatalf("after checkpoint %d: %+v", n, m)
+		}
+	}
+	changed := float64((checkpoints - 1) * perCheckpoint * (valueBytes + 8))
+	ratio := float64(created) / changed
+	t.Logf("new bytes / changed bytes: %.2f", ratio)
+	if ratio > 4 {
+		t.Errorf("%.2f new bytes a changed byte", ratio)
+	}
+}
+
+// What RocksDB writes when it is told to keep values in files of their own is
+// part of checkpoints as well.
+func TestOverride(t *testing.T) {
+	r := resources(t, func(o *rocks.Options) {
+		o.Override = "enable_blob_files=true;min_blob_size=0;block_based_table_factory={block_size=4096}"
+	})
+	dir := t.TempDir()
+	db := open(t, filepath.Join(dir, "db"), r, count)
+	c := column(t, db, count)
+	for i := range 100 { // few: they take the way through the write buffer
+		check(t, c.Put(key(i), []byte(strings.Repeat("x", 100))))
+	}
+	at := filepath.Join(dir, "checkpoint")
+	check(t, db.Checkpoint(at))
+	kinds := map[string]int{}
+	for name := range sizes(t, db, at) {
+		kinds[filepath.Ext(name)]++
+	}
+	if kinds[".blob"] == 0 || kinds[".sst"] == 0 {
+		t.Errorf("immutable files of the checkpoint: %v", kinds)
+	}
+	check(t, db.Close())
+	db = open(t, at, r, count)
+	defer db.Close()
+	v, found, err := column(t, db, count).Get(nil, key(7))
+	check(t, err)
+	if !found || len(v) != 100 {
+		t.Errorf("got %q, %v", v, found)
+	}
+}
