@@ -26,6 +26,7 @@ func aggregate[K comparable, T, S, U any](b *builder, s engine.KeyedStream[K, T]
 
 // changes emits a key's row whenever it changes.
 type changes[K comparable, T, S, U any] struct {
+	at     S // what is known of the key at hand; here, so that it is no garbage
 	a      aggregation[K, T, S, U]
 	silent bool
 	known  state.Value[S]
@@ -37,17 +38,18 @@ func (p *changes[K, T, S, U]) Open(c engine.OpenContext) error {
 }
 
 func (p *changes[K, T, S, U]) Process(c engine.Context[K], v T, out engine.Out[U]) error {
-	s, found, err := p.known.Get(c)
-	if err != nil {
+	var found bool
+	var err error
+	if p.at, found, err = p.known.Get(c); err != nil {
 		return err
 	}
-	if !p.a.update(&s, found, v) {
+	if !p.a.update(&p.at, found, v) {
 		return nil
 	}
 	if !p.silent {
-		out.Emit(p.a.row(c.Key(), s))
+		out.Emit(p.a.row(c.Key(), p.at))
 	}
-	return p.known.Set(c, s)
+	return p.known.Set(c, p.at)
 }
 
 // final emits each key's row at the end.

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"unsafe"
 )
 
@@ -49,7 +50,11 @@ func (c *derived[V]) Append(dst []byte, v V) ([]byte, error) {
 
 func (c *derived[V]) Decode(src []byte, v *V) error {
 	*v = *new(V)
-	rest, err := c.shape.decode(src, unsafe.Pointer(v))
+	decode := c.shape.decode
+	if c.shape.borrowed > 1 && len(src) <= borrowBytes {
+		src, decode = slices.Clone(src), c.shape.borrow
+	}
+	rest, err := decode(src, unsafe.Pointer(v))
 	if err != nil {
 		return err
 	}
@@ -58,6 +63,11 @@ func (c *derived[V]) Decode(src []byte, v *V) error {
 	}
 	return nil
 }
+
+// borrowBytes is up to what size an encoding with several strings is copied as a
+// whole, for the strings to be parts of it: one allocation, of which a string
+// that is kept keeps no more than this alive.
+const borrowBytes = 1 << 10
 
 func (c *derived[V]) Signature() string { return c.shape.signature }
 

@@ -8,18 +8,31 @@ import (
 	"math"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 	"unsafe"
 )
 
 // shape is the encoding of one type: functions on the memory of a value. The
-// functions keep neither their pointer nor src. decode finds zeroed memory.
+// functions keep neither their pointer nor src, but for borrow. decode finds
+// zeroed memory.
 type shape struct {
 	signature string
 	least     int // bytes of the shortest encoding
-	append    func(dst []byte, p unsafe.Pointer) ([]byte, error)
-	decode    func(src []byte, p unsafe.Pointer) (rest []byte, err error)
+	append    appendFunc
+	decode    decodeFunc
+	// borrow is decode from a src that nobody will change: strings become parts
+	// of it, at least so many.
+	borrow   decodeFunc
+	borrowed int
+}
+
+type (
+	appendFunc = func(dst []byte, p unsafe.Pointer) ([]byte, error)
+	decodeFunc = func(src []byte, p unsafe.Pointer) (rest []byte, err error)
+)
+
+func newShape(signature string, least int, appendTo appendFunc, decode decodeFunc) *shape {
+	return &shape{signature: signature, least: least, append: appendTo, decode: decode, borrow: decode}
 }
 
 var (
@@ -111,7 +124,7 @@ func varint(src []byte) (int64, []byte, error) {
 }
 
 func boolShape() *shape {
-	return &shape{"bool", 1,
+	return newShape("bool", 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			if *(*bool)(p) {
 				return append(dst, 1), nil
@@ -127,11 +140,11 @@ func boolShape() *shape {
 			}
 			*(*bool)(p) = src[0] == 1
 			return src[1:], nil
-		}}
+		})
 }
 
 func byteShape(signature string) *shape {
-	return &shape{signature, 1,
+	return newShape(signature, 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) { return append(dst, *(*byte)(p)), nil },
 		func(src []byte, p unsafe.Pointer) ([]byte, error) {
 			if len(src) == 0 {
@@ -139,11 +152,11 @@ func byteShape(signature string) *shape {
 			}
 			*(*byte)(p) = src[0]
 			return src[1:], nil
-		}}
+		})
 }
 
 func signedShape[T int16 | int32 | int64 | int](signature string) *shape {
-	return &shape{signature, 1,
+	return newShape(signature, 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			return binary.AppendVarint(dst, int64(*(*T)(p))), nil
 		},
@@ -157,11 +170,11 @@ func signedShape[T int16 | int32 | int64 | int](signature string) *shape {
 			}
 			*(*T)(p) = T(x)
 			return rest, nil
-		}}
+		})
 }
 
 func unsignedShape[T uint16 | uint32 | uint64 | uint](signature string) *shape {
-	return &shape{signature, 1,
+	return newShape(signature, 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			return binary.AppendUvarint(dst, uint64(*(*T)(p))), nil
 		},
@@ -175,11 +188,11 @@ func unsignedShape[T uint16 | uint32 | uint64 | uint](signature string) *shape {
 			}
 			*(*T)(p) = T(x)
 			return rest, nil
-		}}
+		})
 }
 
 func float32Shape() *shape {
-	return &shape{"float32", 4,
+	return newShape("float32", 4,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			return binary.LittleEndian.AppendUint32(dst, math.Float32bits(*(*float32)(p))), nil
 		},
@@ -189,11 +202,11 @@ func float32Shape() *shape {
 			}
 			*(*float32)(p) = math.Float32frombits(binary.LittleEndian.Uint32(src))
 			return src[4:], nil
-		}}
+		})
 }
 
 func float64Shape() *shape {
-	return &shape{"float64", 8,
+	return newShape("float64", 8,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			return binary.LittleEndian.AppendUint64(dst, math.Float64bits(*(*float64)(p))), nil
 		},
@@ -203,7 +216,7 @@ func float64Shape() *shape {
 			}
 			*(*float64)(p) = math.Float64frombits(binary.LittleEndian.Uint64(src))
 			return src[8:], nil
-		}}
+		})
 }
 
 // block cuts n bytes off src.
@@ -215,7 +228,7 @@ func block(src []byte, n uint64, what string) (head, rest []byte, err error) {
 }
 
 func stringShape() *shape {
-	return &shape{"string", 1,
+	s := newShape("string", 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			s := *(*string)(p)
 			dst = binary.AppendUvarint(dst, uint64(len(s)))
@@ -232,13 +245,27 @@ func stringShape() *shape {
 			}
 			*(*string)(p) = string(b)
 			return rest, nil
-		}}
+		})
+	s.borrow = func(src []byte, p unsafe.Pointer) ([]byte, error) {
+		n, rest, err := uvarint(src)
+		if err != nil {
+			return nil, err
+		}
+		b, rest, err := block(rest, n, "string")
+		if err != nil {
+			return nil, err
+		}
+		*(*string)(p) = unsafe.String(unsafe.SliceData(b), len(b))
+		return rest, nil
+	}
+	s.borrowed = 1
+	return s
 }
 
 // Slices and maps start with their length + 1, so that 0 can stand for nil.
 
 func bytesShape() *shape {
-	return &shape{"[]uint8", 1,
+	return newShape("[]uint8", 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			b := *(*[]byte)(p)
 			if b == nil {
@@ -258,11 +285,11 @@ func bytesShape() *shape {
 			}
 			*(*[]byte)(p) = append(make([]byte, 0, len(b)), b...)
 			return rest, nil
-		}}
+		})
 }
 
 func timeShape() *shape {
-	return &shape{"time", 2,
+	return newShape("time", 2,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			t := (*time.Time)(p)
 			dst = binary.AppendVarint(dst, t.Unix())
@@ -282,7 +309,7 @@ func timeShape() *shape {
 			}
 			*(*time.Time)(p) = time.Unix(sec, int64(ns)).UTC()
 			return rest, nil
-		}}
+		})
 }
 
 // binaryShape stores what a type's own MarshalBinary returns. The value is
@@ -292,7 +319,7 @@ func binaryShape(t reflect.Type) *shape {
 	if t.Name() != "" && t.PkgPath() != "" {
 		name = t.PkgPath() + "." + t.Name()
 	}
-	return &shape{"binary(" + name + ")", 1,
+	return newShape("binary("+name+")", 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			v := reflect.New(t)
 			v.Elem().Set(reflect.NewAt(t, p).Elem())
@@ -318,7 +345,7 @@ func binaryShape(t reflect.Type) *shape {
 			}
 			reflect.NewAt(t, p).Elem().Set(v.Elem())
 			return rest, nil
-		}}
+		})
 }
 
 func arrayShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
@@ -327,7 +354,7 @@ func arrayShape(t reflect.Type, path string, within []reflect.Type) (*shape, err
 		return nil, err
 	}
 	n, size := t.Len(), t.Elem().Size()
-	return &shape{fmt.Sprintf("[%d]%s", n, elem.signature), n * elem.least,
+	return newShape(fmt.Sprintf("[%d]%s", n, elem.signature), n*elem.least,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			var err error
 			for i := range uintptr(n) {
@@ -345,7 +372,7 @@ func arrayShape(t reflect.Type, path string, within []reflect.Type) (*shape, err
 				}
 			}
 			return src, nil
-		}}, nil
+		}), nil
 }
 
 // length reads a length + 1, and checks that so many elements can follow.
@@ -379,7 +406,7 @@ func sliceShape(t reflect.Type, path string, within []reflect.Type) (*shape, err
 		return nil, errEmptyElement(t, path)
 	}
 	size := t.Elem().Size()
-	return &shape{"[]" + elem.signature, 1,
+	return newShape("[]"+elem.signature, 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			// The header of every slice type is laid out alike.
 			s := *(*[]byte)(p)
@@ -417,7 +444,7 @@ func sliceShape(t reflect.Type, path string, within []reflect.Type) (*shape, err
 			}
 			reflect.NewAt(t, p).Elem().Set(s)
 			return rest, nil
-		}}, nil
+		}), nil
 }
 
 // mapShape stores entries in the order of their encodings, so that equal maps
@@ -435,7 +462,7 @@ func mapShape(t reflect.Type, path string, within []reflect.Type) (*shape, error
 	if least == 0 {
 		return nil, errEmptyElement(t, path)
 	}
-	return &shape{"map[" + key.signature + "]" + elem.signature, 1,
+	return newShape("map["+key.signature+"]"+elem.signature, 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			m := reflect.New(t).Elem()
 			m.Set(reflect.NewAt(t, p).Elem())
@@ -484,7 +511,7 @@ func mapShape(t reflect.Type, path string, within []reflect.Type) (*shape, error
 			}
 			reflect.NewAt(t, p).Elem().Set(m)
 			return rest, nil
-		}}, nil
+		}), nil
 }
 
 func pointerShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
@@ -492,7 +519,7 @@ func pointerShape(t reflect.Type, path string, within []reflect.Type) (*shape, e
 	if err != nil {
 		return nil, err
 	}
-	return &shape{"*" + elem.signature, 1,
+	return newShape("*"+elem.signature, 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
 			e := *(*unsafe.Pointer)(p)
 			if e == nil {
@@ -517,72 +544,5 @@ func pointerShape(t reflect.Type, path string, within []reflect.Type) (*shape, e
 				return rest, nil
 			}
 			return nil, corrupt("pointer is %d", src[0])
-		}}, nil
-}
-
-// structShape stores the number of fields and then the fields, so that a
-// struct of fewer fields can be told from a damaged one.
-func structShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
-	type field struct {
-		offset uintptr
-		*shape
-	}
-	var fields []field
-	var parts []string
-	names := map[string]bool{}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name := f.Name
-		switch tag := f.Tag.Get("state"); {
-		case tag == "-":
-			continue
-		case tag != "":
-			name = tag
-		}
-		at := path + "." + f.Name
-		if !f.IsExported() {
-			return nil, fmt.Errorf("%w: field %s is not exported: export it, leave it out (tag `state:\"-\"`), or give the state a codec of its own (WithCodec)", ErrUnsupported, at)
-		}
-		if !validFieldName(name) {
-			return nil, fmt.Errorf("%w: field %s: its tag `state:%q` is no name: use letters, digits and '_'", ErrUnsupported, at, name)
-		}
-		if names[name] {
-			return nil, fmt.Errorf("%w: field %s: another field has the name %q already", ErrUnsupported, at, name)
-		}
-		names[name] = true
-		s, err := deriveShape(f.Type, at, within)
-		if err != nil {
-			return nil, err
-		}
-		fields = append(fields, field{f.Offset, s})
-		parts = append(parts, name+" "+s.signature)
-	}
-	return &shape{"{" + strings.Join(parts, ",") + "}", 1,
-		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
-			dst = binary.AppendUvarint(dst, uint64(len(fields)))
-			var err error
-			for i := range fields {
-				f := &fields[i]
-				if dst, err = f.append(dst, unsafe.Add(p, f.offset)); err != nil {
-					return dst, err
-				}
-			}
-			return dst, nil
-		},
-		func(src []byte, p unsafe.Pointer) ([]byte, error) {
-			n, rest, err := uvarint(src)
-			if err != nil {
-				return nil, err
-			}
-			if n > uint64(len(fields)) {
-				return nil, corrupt("%v with %d fields, of which only %d are known", t, n, len(fields))
-			}
-			for i := range fields[:n] {
-				f := &fields[i]
-				if rest, err = f.decode(rest, unsafe.Add(p, f.offset)); err != nil {
-					return nil, fmt.Errorf("%v, field %d: %w", t, i+1, err)
-				}
-			}
-			return rest, nil
-		}}, nil
+		}), nil
 }
