@@ -45,7 +45,7 @@ type runFlags struct {
 	seed                             uint64
 	digest                           bool
 	valueSize                        byteSize
-	updates                          float64
+	updates, zipf                    float64
 
 	url, jobID, mode, restore, stateDir, restart string
 	interval, minPause, timeout                  time.Duration
@@ -69,6 +69,7 @@ func (f *runFlags) bind(fs *pflag.FlagSet, builtIn bool) {
 		fs.Int64Var(&f.keys, "keys", 0, "keys of count, count-hot and update (default 2000000)")
 		fs.Var(&f.valueSize, "value-size", fmt.Sprintf("size of a value of update (default %d)", workload.DefaultValueBytes))
 		fs.Float64Var(&f.updates, "updates-per-second", 0, "paces update by wall time once each key was written (default: no limit)")
+		fs.Float64Var(&f.zipf, "zipf", 0, "exponent of the skew of the keys that update draws (default: each is as likely as another)")
 		fs.Int64Var(&f.minFlights, "min-flights", 0, "departures that an airport needs to be ranked (default 1000 of a million flights, else 100)")
 		fs.BoolVar(&f.digest, "digest", false, "compute a digest of the rows that does not depend on their order")
 	}
@@ -161,7 +162,7 @@ func (f *runFlags) workload() (workload.Options, error) {
 	return workload.Options{
 		Input: f.input, Output: f.output, Events: f.events, Seed: f.seed, RatePerSecond: f.rate, Keys: f.keys,
 		Emit: emit, Digest: f.digest, OnMalformed: malformed, MinFlights: f.minFlights,
-		ValueBytes: int(f.valueSize), UpdatesPerSecond: f.updates,
+		ValueBytes: int(f.valueSize), UpdatesPerSecond: f.updates, ZipfExponent: f.zipf,
 	}, nil
 }
 

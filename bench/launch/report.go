@@ -3,7 +3,6 @@ package launch
 import (
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator"
@@ -25,6 +24,12 @@ type Report struct {
 	Attempts    int         `json:"attempts"`
 	Malformed   int64       `json:"malformed"`
 	Checkpoints Checkpoints `json:"checkpoints"`
+	Usage
+	// Memory is what the run was to take at most, as it was stated before.
+	Memory Memory `json:"memory_bound"`
+	// Series are points a quarter of a second apart, further in runs of more
+	// than five minutes; the last is that of the end of the input.
+	Series []Point `json:"series,omitempty"`
 }
 
 // Checkpoints sums up the checkpoints of a run.
@@ -83,25 +88,3 @@ func (h *history) summary(s coordinator.Status) Checkpoints {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// clock measures a run.
-type clock struct {
-	wall time.Time
-	cpu  time.Duration
-}
-
-func startClock() clock { return clock{time.Now(), processCPU()} }
-
-// elapsed returns seconds of wall and processor time.
-func (c clock) elapsed() (wall, cpu float64) {
-	return time.Since(c.wall).Seconds(), (processCPU() - c.cpu).Seconds()
-}
-
-// processCPU is the user and system time of this process until now.
-func processCPU() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}

@@ -35,10 +35,14 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 		return Report{}, err
 	}
 	c = c.withDefaults()
-	clock := startClock()
+	meter := startMeter()
 	history := &history{}
-	defer func() { report.WallS, report.CPUS = clock.elapsed() }()
-	report.Job = c.JobID
+	defer func() {
+		report.WallS, report.CPUS = meter.elapsed()
+		report.Usage = usage().since(meter.usage)
+	}()
+	report.Job, report.Memory = c.JobID, c.memory(gcPercent())
+	c.Logger.Info("memory that the job may take", "job", c.JobID, "bytes", report.Memory)
 
 	var store upload.Store = memstore.New() // never written to where checkpoints are off
 	var coord *coordinator.Coordinator
@@ -71,9 +75,10 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 
 	metrics := &engine.Metrics{}
 	c.Engine.Metrics, c.Engine.Logger = metrics, c.Logger
-	stop := watch(c, metrics, coord)
+	stop, sampled := watch(c, metrics, coord), sample(meter, metrics)
 	result, err := engine.Run(ctx, c.Job, c.Engine)
 	stop()
+	report.Series = sampled()
 	report.Events, report.Malformed, report.Attempts = result.Records, result.Malformed, result.Attempts
 	report.Rows = result.Written
 	if result.Restored != 0 {

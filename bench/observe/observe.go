@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/tidemark/tidemark/bench/launch"
@@ -72,6 +71,7 @@ func Run(ctx context.Context, c launch.Config, o Options) (report.Run, error) {
 	if r.Result.CPUS > 0 && r.Result.Events > 0 {
 		r.EventsPerCPUS = float64(r.Result.Events) / r.Result.CPUS
 		r.CPUMicros = 1e6 / r.EventsPerCPUS
+		r.GCShare, r.AllocsPerEvent = r.Result.GCCPUS/r.Result.CPUS, float64(r.Result.Allocs)/float64(r.Result.Events)
 	}
 	r.Checkpoints, r.DataPuts = w.Checkpoints(), w.Data.Put.Ops.Load()
 	if n := r.Result.Checkpoints.Completed * subtasks; n > 0 {
@@ -80,7 +80,7 @@ func Run(ctx context.Context, c launch.Config, o Options) (report.Run, error) {
 	if c.Interval > 0 {
 		r.Store = w.All.Snapshot()
 	}
-	r.MaxRSSBytes, r.LoadAfter = maxRSS(), report.Load()
+	r.LoadAfter = report.Load()
 	return r, err
 }
 
@@ -137,11 +137,3 @@ func (w *Watch) Checkpoints() []report.Checkpoint {
 
 // PutSeconds is for how long at least one object of state was being put.
 func (w *Watch) PutSeconds() float64 { return w.puts.seconds() }
-
-func maxRSS() int64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return u.Maxrss << 10
-}

@@ -90,7 +90,7 @@ func TestCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Result.Events != 30_000 || r.EventsPerS <= 0 || r.EventsPerCPUS <= 0 || r.MaxRSSBytes <= 0 {
+	if r.Result.Events != 30_000 || r.EventsPerS <= 0 || r.EventsPerCPUS <= 0 || r.Result.MaxRSSBytes <= 0 || r.AllocsPerEvent <= 0 {
 		t.Errorf("%+v", r)
 	}
 	var objects, newBytes int64

@@ -36,13 +36,16 @@ var documents = map[string]report.Document{
 		Result: launch.Report{
 			Job: "q18", Events: 92_000, WallS: 0.5, CPUS: 0.8, Attempts: 1,
 			Checkpoints: launch.Checkpoints{Completed: 2, Failed: 1, NewBytes: 3 << 20, ReusedBytes: 1 << 10, SyncMS: launch.Percentiles{P50: 0.02, P99: 0.5, Max: 0.5}},
+			Usage:       launch.Usage{Allocs: 9_200, AllocBytes: 1 << 20, GCCPUS: 0.04, MaxRSSBytes: 200 << 20},
+			Memory:      launch.Memory{Table: 32 << 20, Native: 64 << 20, Headroom: 32 << 20, Program: 64 << 20, Total: 192 << 20},
+			Series:      []launch.Point{{WallS: 0.5, CPUS: 0.8, Events: 92_000, RSSBytes: 200 << 20, GoBytes: 50 << 20}},
 		},
-		EventsPerS: 184_000, EventsPerCPUS: 115_000, CPUMicros: 8.6957, Digest: "db1849ab9602fd71, as known from elsewhere",
+		EventsPerS: 184_000, EventsPerCPUS: 115_000, CPUMicros: 8.6957, GCShare: 0.05, AllocsPerEvent: 0.1, Digest: "db1849ab9602fd71, as known from elsewhere",
 		Checkpoints: []report.Checkpoint{
 			{ID: 1, State: "completed", DurationMS: 20, SyncMS: 0.02, FullBytes: 2 << 20, NewBytes: 2 << 20, NewObjects: 2, Files: 4},
 			{ID: 2, State: "aborted", Reason: "no space | left"},
 		},
-		DataPuts: 4, DataPutsPerSubtask: 1, Store: []upload.OpCount{{Op: "put", Ops: 8, Failures: 1, Bytes: 3 << 20}}, MaxRSSBytes: 200 << 20,
+		DataPuts: 4, DataPutsPerSubtask: 1, Store: []upload.OpCount{{Op: "put", Ops: 8, Failures: 1, Bytes: 3 << 20}},
 		Profiles: "profiles", Costs: &profile.Costs{
 			Seconds: 0.8, GC: 0.05, Flat: []profile.Cost{{Name: "leaf", Share: 0.5}}, Callers: []profile.Cost{{Name: "main", Share: 0.9}},
 			Operators: []profile.Cost{{Name: "last/process", Share: 0.6}},

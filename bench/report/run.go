@@ -19,6 +19,10 @@ type Run struct {
 	EventsPerS    float64       `json:"events_per_s"`
 	EventsPerCPUS float64       `json:"events_per_cpu_s"`
 	CPUMicros     float64       `json:"cpu_us_per_event"`
+	// GCShare is the part of the CPU time that Go's collector took, as the
+	// runtime estimates it.
+	GCShare        float64 `json:"gc_share"`
+	AllocsPerEvent float64 `json:"allocs_per_event"`
 	// Digest says how the result's digest compares with the one known.
 	Digest      string       `json:"digest_check"`
 	Checkpoints []Checkpoint `json:"checkpoint_list"`
@@ -26,8 +30,7 @@ type Run struct {
 	// DataPutsPerSubtask those of a keyed subtask in a completed checkpoint.
 	DataPuts           int64            `json:"data_puts"`
 	DataPutsPerSubtask float64          `json:"data_puts_per_subtask_per_checkpoint"`
-	Store              []upload.OpCount `json:"store_operations"` // every request
-	MaxRSSBytes        int64            `json:"max_rss_bytes"`
+	Store              []upload.OpCount `json:"store_operations"`   // every request
 	Profiles           string           `json:"profiles,omitempty"` // their directory
 	Costs              *profile.Costs   `json:"costs,omitempty"`
 	// Pairs compares this run with the same without checkpoints.
@@ -71,7 +74,10 @@ func (r Run) Markdown() string {
 		{"events", fmt.Sprint(r.Result.Events)},
 		{"wall", fmt.Sprintf("%.2f s, %.0f events/s", r.Result.WallS, r.EventsPerS)},
 		{"CPU of the process", fmt.Sprintf("%.2f s, %.0f events/CPU-s, %.3f µs an event", r.Result.CPUS, r.EventsPerCPUS, r.CPUMicros)},
-		{"greatest memory (RSS)", Bytes(r.MaxRSSBytes)},
+		{"of it Go's collector", fmt.Sprintf("%.1f %%", 100*r.GCShare)},
+		{"allocations", fmt.Sprintf("%s an event", Number(r.AllocsPerEvent))},
+		{"greatest memory (RSS)", Bytes(r.Result.MaxRSSBytes)},
+		{"bound of it, stated before", bound(r.Result.Memory)},
 		{"digest", r.Digest},
 		{"attempts, malformed records", fmt.Sprintf("%d, %d", r.Result.Attempts, r.Result.Malformed)},
 		{"checkpoints", fmt.Sprintf("%d completed, %d failed", k.Completed, k.Failed)},
@@ -140,6 +146,11 @@ func costs(b *strings.Builder, c *profile.Costs, dir string) {
 		}
 		table(b, []string{part.title, "share"}, rows)
 	}
+}
+
+func bound(m launch.Memory) string {
+	return fmt.Sprintf("%s: table %s, RocksDB %s, queues %s, writing %s, garbage %s, program %s",
+		Bytes(m.Total), Bytes(m.Table), Bytes(m.Native), Bytes(m.Queues), Bytes(m.Writing), Bytes(m.Headroom), Bytes(m.Program))
 }
 
 func percentiles(p launch.Percentiles) string {

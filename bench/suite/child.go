@@ -29,6 +29,8 @@ const (
 	Completed     = "checkpoints"
 	NewBytes      = "new bytes"
 	RSSBytes      = "RSS bytes"
+	GCShare       = "GC share of CPU"
+	AllocsPer     = "allocations per event"
 )
 
 // Child runs this program as processes of their own. The zero value runs the
@@ -99,32 +101,54 @@ func (c Child) program(verb ...string) ([]string, error) {
 // Run runs a job with state and checkpoints in a directory of its own, and
 // returns what it measured. Processor time is that of the whole process.
 func (c Child) Run(ctx context.Context, args ...string) (Sample, error) {
-	line, err := c.program("run")
+	r, cpuS, err := c.run(ctx, 0, args)
 	if err != nil {
 		return Sample{}, err
 	}
+	return sampleOf(r, cpuS), nil
+}
+
+// run runs a job, and interrupts it after some time if that is not zero.
+func (c Child) run(ctx context.Context, most time.Duration, args []string) (r launch.Report, cpuS float64, err error) {
+	line, err := c.program("run")
+	if err != nil {
+		return r, 0, err
+	}
 	dir, err := os.MkdirTemp(c.Dir, "tidemark-bench-")
 	if err != nil {
-		return Sample{}, err
+		return r, 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	line = append(line, args...)
 	line = append(line, "--json", "--log-level=error", "--state-dir="+filepath.Join(dir, "state"), "--checkpoint-store=file://"+filepath.Join(dir, "checkpoints"))
-	out, cpuS, rss, err := execute(ctx, nil, line)
-	if err != nil {
-		return Sample{}, err
+	limited := ctx
+	if most > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, most)
+		defer cancel()
 	}
-	var r launch.Report
-	if err := json.Unmarshal(out, &r); err != nil {
-		return Sample{}, fmt.Errorf("%s: its result: %w", strings.Join(line, " "), err)
+	out, cpuS, _, err := execute(limited, nil, line)
+	if err != nil && (limited.Err() == nil || ctx.Err() != nil) {
+		return r, cpuS, err
+	}
+	if jsonErr := json.Unmarshal(out, &r); jsonErr != nil {
+		return r, cpuS, errors.Join(err, fmt.Errorf("%s: its result: %w", strings.Join(line, " "), jsonErr))
+	}
+	if n := len(r.Series); r.Events == 0 && n > 0 {
+		r.Events = r.Series[n-1].Events // it was interrupted
 	}
 	if r.Events == 0 || r.WallS == 0 || cpuS == 0 {
-		return Sample{}, errors.Join(errNothing, fmt.Errorf("%s", strings.Join(line, " ")))
+		return r, cpuS, errors.Join(errNothing, fmt.Errorf("%s", strings.Join(line, " ")))
 	}
-	k := r.Checkpoints
+	return r, cpuS, nil
+}
+
+// sampleOf returns the figures of a run whose process took cpuS.
+func sampleOf(r launch.Report, cpuS float64) Sample {
+	k, events := r.Checkpoints, float64(r.Events)
 	s := Sample{Digest: r.Digest, Values: map[string]float64{
-		EventsPerCPUS: float64(r.Events) / cpuS, EventsPerS: float64(r.Events) / r.WallS, CPUMicros: cpuS * 1e6 / float64(r.Events), RSSBytes: float64(rss),
-		Completed: float64(k.Completed), NewBytes: float64(k.NewBytes),
+		EventsPerCPUS: events / cpuS, EventsPerS: events / r.WallS, CPUMicros: cpuS * 1e6 / events, RSSBytes: float64(r.MaxRSSBytes),
+		GCShare: r.GCCPUS / cpuS, AllocsPer: float64(r.Allocs) / events, Completed: float64(k.Completed), NewBytes: float64(k.NewBytes),
 	}}
 	if k.Completed > 0 {
 		s.Values[SyncP50], s.Values[SyncP99], s.Values[SyncMax] = k.SyncMS.P50, k.SyncMS.P99, k.SyncMS.Max
@@ -133,7 +157,7 @@ func (c Child) Run(ctx context.Context, args ...string) (Sample, error) {
 	if k.Failed > 0 || r.Attempts > 1 {
 		s.Note = fmt.Sprintf("%d checkpoints failed, %d attempts", k.Failed, r.Attempts)
 	}
-	return s, nil
+	return s
 }
 
 // errNothing: a run that processed nothing measures nothing.

@@ -17,7 +17,7 @@ type Info struct {
 	Seeded bool   // it makes its events, and reads no input
 
 	keys      bool // Options.Keys means something
-	values    bool // so do Options.ValueBytes and UpdatesPerSecond
+	values    bool // so do Options.ValueBytes, UpdatesPerSecond and ZipfExponent
 	finalOnly bool // it cannot emit changes
 	build     func(*builder)
 }

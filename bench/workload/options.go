@@ -55,7 +55,8 @@ const (
 	DefaultEvents = 1_000_000
 	DefaultSeed   = 1
 
-	maxValueBytes = 1 << 20
+	maxValueBytes   = 1 << 20
+	maxZipfExponent = 10
 )
 
 // Options of the jobs. A job refuses those that mean nothing to it.
@@ -80,7 +81,11 @@ type Options struct {
 	// UpdatesPerSecond paces update by wall time, once each key was written.
 	// Zero: no limit.
 	UpdatesPerSecond float64
-	Emit             Emit
+	// ZipfExponent skews the keys that update draws: the r-th most frequent
+	// comes in proportion to r^-ZipfExponent. Zero: each is as likely as
+	// another.
+	ZipfExponent float64
+	Emit         Emit
 	// Digest asks for Results.Digest.
 	Digest bool
 	// OnMalformed is what becomes of input records that cannot be read.
@@ -123,14 +128,17 @@ func (o Options) validate(job Info) error {
 	if o.Keys != 0 && !job.keys {
 		mistake("it has no number of keys: leave out keys (count, count-hot and update have one)")
 	}
-	if (o.ValueBytes != 0 || o.UpdatesPerSecond != 0) && !job.values {
-		mistake("it has no values of a given size: leave out the size and the rate of updates (update has them)")
+	if (o.ValueBytes != 0 || o.UpdatesPerSecond != 0 || o.ZipfExponent != 0) && !job.values {
+		mistake("it has no values of a given size: leave out the size, the rate of updates and the keys' skew (update has them)")
 	}
 	if o.ValueBytes < 0 || o.ValueBytes > maxValueBytes {
 		mistake("values of %d bytes: use 1 to %d", o.ValueBytes, maxValueBytes)
 	}
 	if !(o.UpdatesPerSecond >= 0) {
 		mistake("%v updates a second: it must not be negative", o.UpdatesPerSecond)
+	}
+	if !(o.ZipfExponent >= 0 && o.ZipfExponent <= maxZipfExponent) {
+		mistake("a Zipf exponent of %v: use 0 to %d", o.ZipfExponent, maxZipfExponent)
 	}
 	if o.MinFlights != 0 && job.Name != "flights" {
 		mistake("it ranks no airports: leave out the least number of flights (flights has one)")

@@ -33,20 +33,25 @@ type KeyWrites struct {
 func (r KeyWrites) Hash() uint64 { return nexmark.Fold(nexmark.Fold(0, r.Key), uint64(r.Writes)) }
 
 // UpdateKeys is the input of the job update: every key once, in order, and then
-// keys drawn at random, each as likely as another. Record n depends on
-// nothing but seed, keys and n.
+// keys drawn at random, each as likely as another, or skewed. Record n depends
+// on nothing but seed, keys, skew and n.
 type UpdateKeys struct {
 	Keys, Events int64
 	Seed         uint64
 	// PerSecond paces the draws by wall time, all readers together; the first
 	// write of each key is never paced. Zero: as fast as they are taken.
 	PerSecond float64
+
+	zipf *zipf // nil: each key is as likely as another
 }
 
 // Key returns the key of record n.
 func (u UpdateKeys) Key(n int64) uint64 {
 	if n < u.Keys {
 		return uint64(n)
+	}
+	if u.zipf != nil {
+		return u.zipf.key(u.Seed, n)
 	}
 	return nexmark.Fold(u.Seed, uint64(n)) % uint64(u.Keys)
 }
@@ -258,6 +263,9 @@ func UpdateKeysOf(o Options) UpdateKeys {
 	u := UpdateKeys{Keys: o.Keys, Events: n.Events, Seed: n.Seed, PerSecond: o.UpdatesPerSecond}
 	if u.Keys == 0 {
 		u.Keys = nexmark.DefaultKeys
+	}
+	if o.ZipfExponent > 0 {
+		u.zipf = newZipf(o.ZipfExponent, u.Keys)
 	}
 	return u
 }

@@ -13,7 +13,13 @@ import (
 // Every record of update is applied once, at any parallelism, and its splits
 // say which were read.
 func TestUpdate(t *testing.T) {
-	o := workload.Options{Events: 5000, Keys: 700, ValueBytes: 20, Digest: true}
+	for _, exponent := range []float64{0, 0.99} {
+		testUpdate(t, workload.Options{Events: 5000, Keys: 700, ValueBytes: 20, ZipfExponent: exponent, Digest: true})
+	}
+}
+
+func testUpdate(t *testing.T, o workload.Options) {
+	t.Helper()
 	want, rows := run(t, "update", o, 1).Digest.Sum()
 	if rows != o.Keys {
 		t.Errorf("%d rows, want one of each of %d keys", rows, o.Keys)
@@ -99,6 +105,7 @@ func TestUpdateOptions(t *testing.T) {
 		"update": {Events: 10, Keys: 20},
 		"count":  {ValueBytes: 10},
 		"q0":     {UpdatesPerSecond: 1},
+		"q17":    {ZipfExponent: 1},
 	} {
 		if _, _, err := workload.Build(name, o); !errors.Is(err, workload.ErrOptions) {
 			t.Errorf("%s %+v: %v, want an error of the options", name, o, err)

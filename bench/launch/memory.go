@@ -1,0 +1,72 @@
+package launch
+
+import (
+	"cmp"
+	"log/slog"
+	"runtime"
+)
+
+// Memory is the greatest memory that a run may take, part by part, in bytes. A
+// run states it when it begins, and reports it beside what it took (I12).
+//
+// It is an estimate where only a job knows: a queue's batches hold records of
+// recordBytes, and what a source reads from or a sink writes to is not in it.
+// No limit is set on Go's heap: a job's own data lies there too, and a limit
+// below what lives would make the collector run without end. What a limit could
+// save, garbage, is bounded by GOGC, and is Headroom.
+type Memory struct {
+	Table    int64 `json:"table_bytes"`    // recent entries of all states
+	Native   int64 `json:"native_bytes"`   // RocksDB's blocks, indexes, filters and write buffers
+	Queues   int64 `json:"queue_bytes"`    // records between subtasks
+	Writing  int64 `json:"writing_bytes"`  // while entries become files, and files are compacted and uploaded
+	Headroom int64 `json:"headroom_bytes"` // garbage that Go lets pile up before it collects
+	Program  int64 `json:"program_bytes"`  // code, stacks, and what RocksDB and Go need for themselves
+	Total    int64 `json:"total_bytes"`
+}
+
+// LogValue implements slog.LogValuer.
+func (m Memory) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Int64("total", m.Total), slog.Int64("table", m.Table), slog.Int64("native", m.Native), slog.Int64("queues", m.Queues),
+		slog.Int64("writing", m.Writing), slog.Int64("headroom", m.Headroom), slog.Int64("program", m.Program),
+	)
+}
+
+// What Memory takes for granted.
+const (
+	recordBytes  = 256
+	batchRecords = 512 // engine.Config's default
+	queueBatches = 4   // the same
+	spareBatches = 2   // of a channel: one being filled, one being processed
+	programBytes = 64 << 20
+	fileBytes    = 16 << 20 // rocks.Options' default
+	background   = 2        // the same
+)
+
+// memory states what the job may take at most. Pure.
+func (c Config) memory(gcPercent int) Memory {
+	parallelism := cmp.Or(c.Engine.Parallelism, runtime.GOMAXPROCS(0))
+	graph := c.Job.Graph(parallelism)
+	channels := 0
+	for _, o := range graph.Operators {
+		if o.Key == "" {
+			continue
+		}
+		for _, id := range o.Inputs {
+			if input, ok := graph.Operator(id); ok {
+				channels += input.Parallelism * o.Parallelism
+			}
+		}
+	}
+	batch := int64(cmp.Or(c.Engine.BatchRecords, batchRecords)) * recordBytes
+	m := Memory{
+		Table: c.TableBytes, Native: c.Rocks.MemoryBytes, Program: programBytes,
+		Queues:  int64(channels*(cmp.Or(c.Engine.QueueBatches, queueBatches)+spareBatches)) * batch,
+		Writing: int64(cmp.Or(c.Rocks.BackgroundThreads, background)) * cmp.Or(c.Rocks.FileBytes, fileBytes),
+	}
+	if gcPercent > 0 {
+		m.Headroom = (m.Table + m.Queues) * int64(gcPercent) / 100
+	}
+	m.Total = m.Table + m.Native + m.Queues + m.Writing + m.Headroom + m.Program
+	return m
+}

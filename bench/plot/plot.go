@@ -1,0 +1,154 @@
+package plot
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image/color"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// ErrEmpty: there is nothing to draw.
+var ErrEmpty = errors.New("plot: no values")
+
+type rgb = color.RGBA
+
+var (
+	blue   = rgb{31, 119, 180, 255}
+	orange = rgb{230, 126, 34, 255}
+	green  = rgb{39, 134, 72, 255}
+	red    = rgb{192, 57, 43, 255}
+	purple = rgb{125, 60, 152, 255}
+	grey   = rgb{90, 90, 90, 255}
+)
+
+// palette is what series are told apart by.
+var palette = []rgb{blue, orange, green, purple, red, grey}
+
+// XY is a point.
+type XY struct{ X, Y float64 }
+
+// Series is a named sequence of points.
+type Series struct {
+	Name   string
+	Points []XY
+}
+
+// Axes say what the axes of a plot are.
+type Axes struct {
+	X, Y       string // with the unit
+	LogX, LogY bool
+	// Marked draws each point: right for few.
+	Marked bool
+}
+
+// Lines draws series as lines. On a logarithmic axis only what is positive has
+// a place.
+func Lines(title string, axes Axes, series []Series) ([]byte, error) {
+	p := newPlot(title, axes.X, axes.Y)
+	drawn := 0
+	for _, s := range series {
+		var points plotter.XYs
+		for _, v := range s.Points {
+			if (!axes.LogX || v.X > 0) && (!axes.LogY || v.Y > 0) {
+				points = append(points, plotter.XY(v))
+			}
+		}
+		if len(points) == 0 {
+			continue
+		}
+		line, err := plotter.NewLine(points)
+		if err != nil {
+			return nil, fmt.Errorf("plot %s: %w", title, err)
+		}
+		c := palette[drawn%len(palette)]
+		line.Color, line.Width = c, vg.Points(1.2)
+		p.Add(line)
+		p.Legend.Add(s.Name, line)
+		if axes.Marked {
+			marks, err := plotter.NewScatter(points)
+			if err != nil {
+				return nil, fmt.Errorf("plot %s: %w", title, err)
+			}
+			marks.GlyphStyle = draw.GlyphStyle{Color: c, Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
+			p.Add(marks)
+		}
+		drawn++
+	}
+	if drawn == 0 {
+		return nil, ErrEmpty
+	}
+	if axes.LogX {
+		logarithmic(&p.X)
+	}
+	if axes.LogY {
+		logarithmic(&p.Y)
+	} else {
+		p.Y.Min = min(0, p.Y.Min)
+	}
+	return svg(p, 20*vg.Centimeter, 9*vg.Centimeter)
+}
+
+// Group is a set of bars that stand side by side. Values are in the order of
+// the names of Bars; zero draws none.
+type Group struct {
+	Label  string
+	Values []float64
+}
+
+// Bars draws groups of bars.
+func Bars(title, unit string, names []string, groups []Group) ([]byte, error) {
+	if len(groups) == 0 || len(names) == 0 {
+		return nil, ErrEmpty
+	}
+	p := newPlot(title, "", unit)
+	width := vg.Points(14)
+	labels := make([]string, len(groups))
+	for i, name := range names {
+		values := make(plotter.Values, len(groups))
+		for j, g := range groups {
+			labels[j] = g.Label
+			if i < len(g.Values) {
+				values[j] = g.Values[i]
+			}
+		}
+		bars, err := plotter.NewBarChart(values, width)
+		if err != nil {
+			return nil, fmt.Errorf("plot %s: %w", title, err)
+		}
+		bars.Color, bars.LineStyle.Width = palette[i%len(palette)], 0
+		bars.Offset = width * (vg.Length(i) - vg.Length(len(names)-1)/2)
+		p.Add(bars)
+		p.Legend.Add(name, bars)
+	}
+	p.NominalX(labels...)
+	p.Y.Min = 0
+	return svg(p, max(12, vg.Length(len(groups))*3.6)*vg.Centimeter, 9*vg.Centimeter)
+}
+
+func newPlot(title, x, y string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.Padding = vg.Points(6)
+	p.Legend.Top = true
+	grid := plotter.NewGrid()
+	grid.Horizontal.Color, grid.Vertical.Color = rgb{225, 225, 225, 255}, rgb{225, 225, 225, 255}
+	p.Add(grid)
+	return p
+}
+
+func svg(p *plot.Plot, width, height vg.Length) ([]byte, error) {
+	w, err := p.WriterTo(width, height, "svg")
+	if err != nil {
+		return nil, fmt.Errorf("plot %s: %w", p.Title.Text, err)
+	}
+	var b bytes.Buffer
+	if _, err := w.WriteTo(&b); err != nil {
+		return nil, fmt.Errorf("plot %s: %w", p.Title.Text, err)
+	}
+	return b.Bytes(), nil
+}
