@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,13 +26,24 @@ func Paths(file string) (markdown, jsonPath string) {
 	return stem + ".md", stem + ".json"
 }
 
-// Write writes a document as Markdown and as JSON beside it.
+// Write writes a document as Markdown and as JSON beside it, and the charts of a
+// suite as SVG beside both.
 func Write(file string, d Document) error {
 	md, js := Paths(file)
 	if dir := filepath.Dir(md); dir != "." {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return fmt.Errorf("report %s: %w", file, err)
 		}
+	}
+	files := map[string][]byte{}
+	if s, ok := d.(Suite); ok {
+		stem := strings.TrimSuffix(md, ".md")
+		s.Charts = slices.Clone(s.Charts)
+		for i, c := range s.Charts {
+			path := stem + "-" + c.Name + ".svg"
+			s.Charts[i].File, files[path] = filepath.Base(path), c.SVG
+		}
+		d = s
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -40,7 +52,8 @@ func Write(file string, d Document) error {
 	if err := e.Encode(d); err != nil {
 		return fmt.Errorf("report %s: %w", file, err)
 	}
-	for path, content := range map[string][]byte{md: []byte(d.Markdown()), js: b.Bytes()} {
+	files[md], files[js] = []byte(d.Markdown()), b.Bytes()
+	for path, content := range files {
 		if err := os.WriteFile(path, content, 0o666); err != nil {
 			return fmt.Errorf("report: %w", err)
 		}

@@ -58,12 +58,13 @@ var documents = map[string]report.Document{
 		Experiments: []report.Experiment{
 			{
 				Name: "checkpoints-q18", About: "With and without.", Rows: []report.Row{row, {Figure: "checkpoints", Arm: "1 s", Ratio: measure.Summary{N: 5, Median: 12}}},
-				Arms:  []report.Arm{{Name: "off", Command: "tidemark run q18 --interval=0", Values: map[string][]float64{"v": {1, 2}}}, {Name: "1 s"}},
+				Arms:  []report.Arm{{Name: "off", Command: "tidemark run q18 --interval=0", Values: map[string][]float64{"v": {1, 2}, report.CPUMicros: {1, 3}, report.GCShare: {0.1, 0.2}, report.AllocsPer: {0.5, 0.5}, report.RSSBytes: {1 << 20, 3 << 20}}}, {Name: "1 s"}},
 				Notes: []string{"all arms agree"},
 			},
 			{Name: "broken", About: "Ends early.", Error: "exit status 1"},
 		},
 		LeftOut: []report.LeftOut{{Name: "flink-q18", Why: "no program was given"}},
+		Charts:  []report.Chart{{Name: "ratios", Title: "Figures and bars", SVG: []byte("<svg/>")}},
 	},
 }
 
@@ -111,6 +112,11 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
+	svg, err := os.ReadFile(filepath.Join(filepath.Dir(path), got.Charts[0].File))
+	if err != nil || string(svg) != "<svg/>" {
+		t.Errorf("chart %+v: %q, %v", got.Charts[0], svg, err)
+	}
+	got.Charts = want.Charts
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/measure"
 )
 
@@ -13,6 +14,16 @@ type Suite struct {
 	Experiments []Experiment `json:"experiments"`
 	// LeftOut are the experiments that did not run, with why.
 	LeftOut []LeftOut `json:"left_out"`
+	Charts  []Chart   `json:"charts,omitempty"`
+}
+
+// Chart is a picture of figures that the report has.
+type Chart struct {
+	Name  string `json:"name"` // of a-z and '-'
+	Title string `json:"title"`
+	// File is where Write wrote it, beside the report; empty before.
+	File string `json:"file"`
+	SVG  []byte `json:"-"`
 }
 
 // LeftOut is what did not run.
@@ -53,6 +64,8 @@ type Arm struct {
 	Name    string               `json:"name"`
 	Command string               `json:"command"`
 	Values  map[string][]float64 `json:"values"`
+	// Series are those of its runs, where the experiment is about them.
+	Series [][]launch.Point `json:"series,omitempty"`
 }
 
 // Markdown renders the report.
@@ -62,12 +75,18 @@ func (s Suite) Markdown() string {
 	b.WriteString("Every ratio is the median over interleaved rounds of the ratio within a round, with its interval of confidence (bootstrap) and its range. " +
 		"CPU is that of whole processes. \"Open\" means that the interval lies on both sides of the bar.\n\n")
 	s.bars(&b)
+	for _, c := range s.Charts {
+		if c.File != "" {
+			fmt.Fprintf(&b, "![%s](%s)\n\n", c.Title, c.File)
+		}
+	}
 	for _, e := range s.Experiments {
 		fmt.Fprintf(&b, "## %s\n\n%s\n\n", e.Name, e.About)
 		if e.Error != "" {
 			fmt.Fprintf(&b, "**It ended early:** %s\n\n", e.Error)
 		}
 		rowTable(&b, e.Rows)
+		e.costs(&b)
 		for _, n := range e.Notes {
 			fmt.Fprintf(&b, "- %s\n", n)
 		}
@@ -88,6 +107,31 @@ func (s Suite) Markdown() string {
 		}
 	}
 	return b.String()
+}
+
+// The figures of costs: what every arm that runs a job has.
+const (
+	CPUMicros = "CPU µs per event"
+	GCShare   = "GC share of CPU"
+	AllocsPer = "allocations per event"
+	RSSBytes  = "RSS bytes"
+)
+
+// costs lists what the arms that run a job cost, medians of their rounds.
+func (e Experiment) costs(b *strings.Builder) {
+	var rows [][]string
+	for _, a := range e.Arms {
+		if len(a.Values[AllocsPer]) == 0 {
+			continue
+		}
+		median := func(name string) float64 { return measure.Summarize(a.Values[name]).Median }
+		rows = append(rows, []string{
+			a.Name, Number(median(CPUMicros)), fmt.Sprintf("%.1f %%", 100*median(GCShare)), Number(median(AllocsPer)), Bytes(int64(median(RSSBytes))),
+		})
+	}
+	if len(rows) > 0 {
+		table(b, []string{"arm", CPUMicros, "of it Go's collector", AllocsPer, "greatest RSS"}, rows)
+	}
 }
 
 // bars sums up what has a bar.

@@ -15,22 +15,23 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/bench/report"
 )
 
 // The figures of a run.
 const (
 	EventsPerCPUS = "events per CPU-s"
 	EventsPerS    = "events per s"
-	CPUMicros     = "CPU µs per event"
+	CPUMicros     = report.CPUMicros
 	SyncP50       = "sync pause p50 ms"
 	SyncP99       = "sync pause p99 ms"
 	SyncMax       = "sync pause max ms"
 	DurationP99   = "checkpoint p99 ms"
 	Completed     = "checkpoints"
 	NewBytes      = "new bytes"
-	RSSBytes      = "RSS bytes"
-	GCShare       = "GC share of CPU"
-	AllocsPer     = "allocations per event"
+	RSSBytes      = report.RSSBytes
+	GCShare       = report.GCShare
+	AllocsPer     = report.AllocsPer
 )
 
 // Child runs this program as processes of their own. The zero value runs the

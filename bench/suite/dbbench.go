@@ -3,37 +3,19 @@ package suite
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/tidemark/tidemark/bench/measure"
 )
 
-const dbBenchArm = "db_bench"
-
-// keyed compares the job update with db_bench's read-modify-write of the same
-// number of keys, sizes and memory, in one thread each.
-func keyed(c Child, name string, keys, updates, memory int64, bar float64) Experiment {
-	const valueBytes = 100
-	args := []string{
-		"update", fmt.Sprintf("--keys=%d", keys), fmt.Sprintf("--events=%d", keys+updates), fmt.Sprintf("--value-size=%d", valueBytes), "--interval=0",
-		"--parallelism=1", fmt.Sprintf("--table-memory=%d", memory/2), fmt.Sprintf("--native-memory=%d", memory/2),
-	}
-	return Experiment{
-		Name: name,
-		About: fmt.Sprintf("%d updates (read, change, write) of %d keys of 8 bytes with values of %d, evenly drawn, %d MiB for state in both, no checkpoints, no log. "+
-			"Ours writes each key once before and counts that as updates; db_bench's fill is a process of its own and is not counted.", updates, keys, valueBytes, memory>>20),
-		Arms: []Arm{c.Arm("Tidemark", args...), dbBench(keys, updates, memory, valueBytes)},
-		Compare: []Comparison{
-			{Value: EventsPerCPUS, Arm: "Tidemark", Against: dbBenchArm, Bar: measure.Bar{AtLeast: bar}},
-			{Value: EventsPerS, Arm: "Tidemark", Against: dbBenchArm},
-			{Value: CPUMicros, Arm: "Tidemark"}, {Value: CPUMicros, Arm: dbBenchArm},
-		},
-	}
-}
+// The arms of db_bench.
+const (
+	updateRandomArm = "db_bench updaterandom"
+	mixGraphArm     = "db_bench mixgraph"
+)
 
 // findDBBench says whether there is a db_bench.
 func findDBBench() error {
@@ -41,15 +23,30 @@ func findDBBench() error {
 	return err
 }
 
-var updateRandom = regexp.MustCompile(`updaterandom\s*:\s*([0-9.]+) micros/op`)
+func updateRandom(r keyedRow) Arm {
+	return dbBench(r, updateRandomArm, 1, "--benchmarks=updaterandom", fmt.Sprintf("--writes=%d", r.updates))
+}
 
-func dbBench(keys, updates, memory, valueBytes int64) Arm {
+// mixGraph reads and writes in turn, at random, with skewed keys. Of its law
+// a*rank^b is the share of the first ranks.
+func mixGraph(r keyedRow) Arm {
+	b := math.Log(hottest(r.keys, r.zipf)) / math.Log(0.01)
+	a := math.Pow(float64(r.keys), -b)
+	return dbBench(r, mixGraphArm, 2, "--benchmarks=mixgraph", fmt.Sprintf("--reads=%d", 2*r.updates), "--mix_get_ratio=0.5", "--mix_put_ratio=0.5",
+		fmt.Sprintf("--key_dist_a=%.6g", a), fmt.Sprintf("--key_dist_b=%.6g", b),
+		"--value_k=0", "--value_sigma=0", fmt.Sprintf("--value_theta=%d", keyedValueBytes)) // values of one size
+}
+
+// dbBench is an arm that runs a benchmark of db_bench over a database which a
+// process before it filled. So many of its operations are one update.
+func dbBench(r keyedRow, name string, operations int64, benchmark ...string) Arm {
 	shared := []string{
-		fmt.Sprintf("--num=%d", keys), "--key_size=8", fmt.Sprintf("--value_size=%d", valueBytes), "--threads=1", "--disable_wal=1", "--compression_type=none", "--bloom_bits=10",
-		fmt.Sprintf("--cache_size=%d", memory/2), fmt.Sprintf("--write_buffer_size=%d", memory/4),
+		fmt.Sprintf("--num=%d", r.keys), "--key_size=8", fmt.Sprintf("--value_size=%d", keyedValueBytes), "--threads=1", "--disable_wal=1", "--compression_type=none", "--bloom_bits=10",
+		fmt.Sprintf("--cache_size=%d", r.memory/2), fmt.Sprintf("--write_buffer_size=%d", r.memory/4),
 	}
-	run := append([]string{"db_bench", "--benchmarks=updaterandom", "--use_existing_db=1", fmt.Sprintf("--writes=%d", updates)}, shared...)
-	return Arm{Name: dbBenchArm, Command: strings.Join(run, " "), Run: func(ctx context.Context) (Sample, error) {
+	run := append(append([]string{"db_bench"}, benchmark...), "--use_existing_db=1")
+	run = append(run, shared...)
+	return Arm{Name: name, Command: strings.Join(run, " "), Run: func(ctx context.Context) (Sample, error) {
 		dir, err := os.MkdirTemp("", "tidemark-bench-")
 		if err != nil {
 			return Sample{}, err
@@ -63,19 +60,23 @@ func dbBench(keys, updates, memory, valueBytes int64) Arm {
 		if err != nil {
 			return Sample{}, err
 		}
-		return parseDBBench(out, updates, cpuS, rss)
+		return parseDBBench(out, r.updates, operations, cpuS, rss)
 	}}
 }
 
-func parseDBBench(out []byte, updates int64, cpuS float64, rssBytes int64) (Sample, error) {
-	m := updateRandom.FindSubmatch(out)
+var dbBenchMicros = regexp.MustCompile(`(?:updaterandom|mixgraph)\s*:\s*([0-9.]+) micros/op`)
+
+func parseDBBench(out []byte, updates, operations int64, cpuS float64, rssBytes int64) (Sample, error) {
+	m := dbBenchMicros.FindSubmatch(out)
 	if m == nil {
-		return Sample{}, fmt.Errorf("db_bench printed no figure of updaterandom: %s", lastLines(out))
+		return Sample{}, fmt.Errorf("db_bench printed no figure: %s", lastLines(out))
 	}
 	micros, err := strconv.ParseFloat(string(m[1]), 64)
 	if err != nil || micros == 0 || cpuS == 0 {
 		return Sample{}, fmt.Errorf("db_bench: figure %q", m[1])
 	}
 	n := float64(updates)
-	return Sample{Values: map[string]float64{EventsPerS: 1e6 / micros, EventsPerCPUS: n / cpuS, CPUMicros: cpuS * 1e6 / n, RSSBytes: float64(rssBytes)}}, nil
+	return Sample{Values: map[string]float64{
+		EventsPerS: 1e6 / (micros * float64(operations)), EventsPerCPUS: n / cpuS, CPUMicros: cpuS * 1e6 / n, RSSBytes: float64(rssBytes),
+	}}, nil
 }

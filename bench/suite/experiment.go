@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 
+	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/report"
 )
@@ -16,6 +17,8 @@ type Sample struct {
 	Values map[string]float64
 	// Digest of the arm's result. Empty: it has none.
 	Digest string
+	// Series, if set, is what the report keeps of the run's course.
+	Series []launch.Point
 	// Note is what else is to be told, once.
 	Note string
 }
@@ -97,6 +100,9 @@ func (e Experiment) Run(ctx context.Context, rounds int, log io.Writer) (out rep
 			}
 			for name, v := range s.Values {
 				out.Arms[i].Values[name] = append(out.Arms[i].Values[name], v)
+			}
+			if len(s.Series) > 0 {
+				out.Arms[i].Series = append(out.Arms[i].Series, s.Series)
 			}
 			if note := arm.Name + ": " + s.Note; s.Note != "" && !noted[note] {
 				noted[note] = true

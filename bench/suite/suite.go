@@ -28,7 +28,7 @@ type Options struct {
 	// Quick makes everything so small that the suite ends within minutes. Its
 	// figures show that the experiments work, and little else.
 	Quick bool
-	// Long takes in the experiments that take tens of minutes.
+	// Long takes in a state of 10 GB, and three rounds of drift instead of one.
 	Long bool
 	// Only, if set, names the experiments that run.
 	Only *regexp.Regexp
@@ -128,8 +128,35 @@ func Plan(o Options) (run []Experiment, out []report.LeftOut) {
 	if err := findDBBench(); err != nil {
 		noDBBench = "there is no db_bench (Debian: rocksdb-tools): " + err.Error()
 	}
-	add(keyed(o.Child, "keyed-update-in-memory", n(1_000_000), n(8_000_000), 512<<20, 5), noDBBench)
-	add(keyed(o.Child, "keyed-update-8x", n(4_000_000), n(4_000_000), max(8<<20, n(64<<20)), 1), noDBBench)
+	for _, row := range keyedRows {
+		row.keys, row.updates = n(row.keys), n(row.updates)
+		if row.times > 0 {
+			row.memory = max(8<<20, n(row.memory))
+			row.keys = row.times * row.memory / (keyedValueBytes + keyBytes)
+			row.updates = row.keys
+		}
+		add(keyed(o.Child, row), noDBBench)
+	}
+	sizes, pauseS := []int64{10_000_000, 1_000_000_000}, int64(30)
+	if o.Quick {
+		sizes, pauseS = []int64{1_000_000, 100_000_000}, 5
+	}
+	if o.Long {
+		sizes = append(sizes, 10_000_000_000)
+	} else {
+		out = leaveOut(out, o, pausesName+" at 10 GB", "it writes tens of GB and takes minutes a round (--long)")
+	}
+	add(pauses(o.Child, sizes, pauseS))
+	driftTime, budget := 10*time.Minute, int64(64<<20)
+	if o.Quick {
+		driftTime, budget = 30*time.Second, 16<<20
+	}
+	add(memory(o.Child, budget))
+	driftRounds := 1
+	if o.Long {
+		driftRounds = 3
+	}
+	add(drift(o.Child, driftTime, driftRounds))
 	noFlights := ""
 	if o.Flights == "" {
 		noFlights = "no file of flights was given (--flights)"
@@ -140,26 +167,17 @@ func Plan(o Options) (run []Experiment, out []report.LeftOut) {
 		noFlink = "no program that runs Flink was given (--peer-flink)"
 	}
 	for _, row := range flinkRows {
-		long := ""
-		if row.long && !o.Long {
-			long = "it takes tens of minutes (--long)"
-		}
-		row.events, row.keys = max(1_000_000, n(row.events)), n(row.keys)
-		add(flink(o.Child, o.PeerFlink, row), noFlink, long)
-	}
-	for _, l := range unbuilt {
-		if o.Only == nil || o.Only.MatchString(l.Name) {
-			out = append(out, l)
-		}
+		row.events, row.keys, row.after = max(1_000_000, n(row.events)), n(row.keys), n(row.after)
+		add(flink(o.Child, o.PeerFlink, row), noFlink)
 	}
 	return run, out
 }
 
-// unbuilt are rows that are wanted, and that nothing measures.
-var unbuilt = []report.LeftOut{
-	{Name: "keyed-update-zipf", Why: "the job update draws its keys evenly only"},
-	{Name: "sync-pause-10GB", Why: "run increments with --state 10GB; the default is 1 GB"},
-	{Name: "drift", Why: "throughput in the last quarter of a 10-minute run by that in the second is not measured: a run reports no series"},
+func leaveOut(out []report.LeftOut, o Options, name, why string) []report.LeftOut {
+	if o.Only != nil && !o.Only.MatchString(name) {
+		return out
+	}
+	return append(out, report.LeftOut{Name: name, Why: why})
 }
 
 // Run runs what Plan returns. It fails if any experiment ended early; the
@@ -190,5 +208,9 @@ func Run(ctx context.Context, o Options) (report.Suite, error) {
 		r.Experiments = append(r.Experiments, told)
 	}
 	r.LoadAfter = report.Load()
+	var err error
+	if r.Charts, err = charts(r.Experiments); err != nil {
+		errs = append(errs, err)
+	}
 	return r, errors.Join(append(errs, context.Cause(ctx))...)
 }
