@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // ErrEmpty: there is nothing to draw.
@@ -89,6 +90,7 @@ func Lines(title string, axes Axes, series []Series) ([]byte, error) {
 		logarithmic(&p.Y)
 	} else {
 		p.Y.Min = min(0, p.Y.Min)
+		p.Y.Max += (p.Y.Max - p.Y.Min) * legendShare
 	}
 	return svg(p, 20*vg.Centimeter, 9*vg.Centimeter)
 }
@@ -127,27 +129,33 @@ func Bars(title, unit string, names []string, groups []Group) ([]byte, error) {
 	}
 	p.NominalX(labels...)
 	p.Y.Min = 0
+	p.Y.Max *= 1 + legendShare
 	return svg(p, max(12, vg.Length(len(groups))*3.6)*vg.Centimeter, 9*vg.Centimeter)
 }
+
+// legendShare is the room that the legend gets above what is drawn.
+const legendShare = 0.35
 
 func newPlot(title, x, y string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
 	p.Title.Padding = vg.Points(6)
 	p.Legend.Top = true
+	p.Legend.XOffs, p.Legend.YOffs = -vg.Points(4), -vg.Points(4)
 	grid := plotter.NewGrid()
 	grid.Horizontal.Color, grid.Vertical.Color = rgb{225, 225, 225, 255}, rgb{225, 225, 225, 255}
 	p.Add(grid)
 	return p
 }
 
+// margin is kept free at the right, for the last number of the axis.
+const margin = 0.8 * vg.Centimeter
+
 func svg(p *plot.Plot, width, height vg.Length) ([]byte, error) {
-	w, err := p.WriterTo(width, height, "svg")
-	if err != nil {
-		return nil, fmt.Errorf("plot %s: %w", p.Title.Text, err)
-	}
+	c := vgsvg.New(width, height)
+	p.Draw(draw.Crop(draw.New(c), 0, -margin, 0, 0))
 	var b bytes.Buffer
-	if _, err := w.WriteTo(&b); err != nil {
+	if _, err := c.WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("plot %s: %w", p.Title.Text, err)
 	}
 	return b.Bytes(), nil

@@ -1,0 +1,70 @@
+package launch_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/bench/workload"
+)
+
+// A run over a state far greater than its budgets states before how much memory
+// it may take, and tells what it took, point by point (I12).
+func TestMemory(t *testing.T) {
+	const events, budget = 60_000, 4 << 20
+	var logged bytes.Buffer
+	run := func(set func(*launch.Config)) launch.Report {
+		t.Helper()
+		job, _, err := workload.Build("update", workload.Options{Keys: events / 2, Events: events, ValueBytes: 2000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		c := launch.Config{
+			Job: job, Store: "file://" + filepath.Join(dir, "store"), StateDir: filepath.Join(dir, "state"), Interval: 100 * time.Millisecond,
+			TableBytes: budget, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+		}
+		c.Rocks.MemoryBytes, c.Engine.Parallelism = budget, 2
+		set(&c)
+		r, err := launch.Run(context.Background(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	r := run(func(*launch.Config) {})
+	m := r.Memory
+	if m.Table != budget || m.Native != budget || m.Queues <= 0 || m.Total != m.Table+m.Native+m.Queues+m.Writing+m.Headroom+m.Program {
+		t.Errorf("stated %+v", m)
+	}
+	if !strings.Contains(logged.String(), "bytes.total=") {
+		t.Errorf("the bound was not logged: %s", logged.String())
+	}
+	if r.MaxRSSBytes <= 0 || float64(r.MaxRSSBytes) > 1.1*float64(m.Total) {
+		t.Errorf("the process took %d bytes, at most %d were stated", r.MaxRSSBytes, m.Total)
+	}
+	if r.Allocs <= 0 || r.AllocBytes <= 0 || r.GCCPUS < 0 || r.GCCPUS > r.CPUS {
+		t.Errorf("usage %+v of %v CPU s", r.Usage, r.CPUS)
+	}
+	last := r.Series[len(r.Series)-1]
+	if last.Events != events || last.WallS > r.WallS || last.CPUS > r.CPUS || last.RSSBytes <= last.GoBytes || last.GoBytes <= 0 {
+		t.Errorf("last point %+v of %+v", last, r)
+	}
+	for i, p := range r.Series[1:] {
+		if before := r.Series[i]; p.WallS < before.WallS || p.CPUS < before.CPUS || p.Events < before.Events {
+			t.Errorf("point %+v after %+v", p, before)
+		}
+	}
+	if _, err := json.Marshal(r); err != nil {
+		t.Error(err)
+	}
+	if wider := run(func(c *launch.Config) { c.Engine.Parallelism = 4 }); wider.Memory.Queues != 4*m.Queues {
+		t.Errorf("queues of 4 by 4 channels take %d bytes, of 2 by 2 %d", wider.Memory.Queues, m.Queues)
+	}
+}
