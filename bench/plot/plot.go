@@ -90,7 +90,7 @@ func Lines(title string, axes Axes, series []Series) ([]byte, error) {
 		logarithmic(&p.Y)
 	} else {
 		p.Y.Min = min(0, p.Y.Min)
-		p.Y.Max += (p.Y.Max - p.Y.Min) * legendShare
+		p.Y.Max += (p.Y.Max - p.Y.Min) * legendShare * float64(drawn)
 	}
 	return svg(p, 20*vg.Centimeter, 9*vg.Centimeter)
 }
@@ -129,12 +129,13 @@ func Bars(title, unit string, names []string, groups []Group) ([]byte, error) {
 	}
 	p.NominalX(labels...)
 	p.Y.Min = 0
-	p.Y.Max *= 1 + legendShare
+	p.Y.Max *= 1 + legendShare*float64(len(names))
 	return svg(p, max(12, vg.Length(len(groups))*3.6)*vg.Centimeter, 9*vg.Centimeter)
 }
 
-// legendShare is the room that the legend gets above what is drawn.
-const legendShare = 0.35
+// legendShare is the room that each line of the legend gets above what is
+// drawn.
+const legendShare = 0.1
 
 func newPlot(title, x, y string) *plot.Plot {
 	p := plot.New()

@@ -63,7 +63,7 @@ func Ratios(title string, ratios []Ratio) ([]byte, error) {
 		}
 	}
 	p.NominalY(labels...)
-	p.Y.Tick.Label.XAlign = draw.XRight
+	p.Y.Tick.Label.XAlign, p.Y.Tick.Label.Font.Size = draw.XRight, vg.Points(9)
 	p.Y.Min, p.Y.Max = -0.6, float64(len(drawn))-0.4
 	logarithmic(&p.X)
 	return svg(p, 24*vg.Centimeter, vg.Length(len(drawn))*0.6*vg.Centimeter+3*vg.Centimeter)
