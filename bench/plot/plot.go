@@ -16,19 +16,20 @@ import (
 // ErrEmpty: there is nothing to draw.
 var ErrEmpty = errors.New("plot: no values")
 
-type rgb = color.RGBA
-
 var (
-	blue   = rgb{31, 119, 180, 255}
-	orange = rgb{230, 126, 34, 255}
-	green  = rgb{39, 134, 72, 255}
-	red    = rgb{192, 57, 43, 255}
-	purple = rgb{125, 60, 152, 255}
-	grey   = rgb{90, 90, 90, 255}
+	blue   = rgb(31, 119, 180)
+	orange = rgb(230, 126, 34)
+	green  = rgb(39, 134, 72)
+	red    = rgb(192, 57, 43)
+	purple = rgb(125, 60, 152)
+	grey   = rgb(90, 90, 90)
+	pale   = rgb(225, 225, 225)
 )
 
+func rgb(r, g, b uint8) color.RGBA { return color.RGBA{R: r, G: g, B: b, A: 255} }
+
 // palette is what series are told apart by.
-var palette = []rgb{blue, orange, green, purple, red, grey}
+var palette = []color.RGBA{blue, orange, green, purple, red, grey}
 
 // XY is a point.
 type XY struct{ X, Y float64 }
@@ -144,7 +145,7 @@ func newPlot(title, x, y string) *plot.Plot {
 	p.Legend.Top = true
 	p.Legend.XOffs, p.Legend.YOffs = -vg.Points(4), -vg.Points(4)
 	grid := plotter.NewGrid()
-	grid.Horizontal.Color, grid.Vertical.Color = rgb{225, 225, 225, 255}, rgb{225, 225, 225, 255}
+	grid.Horizontal.Color, grid.Vertical.Color = pale, pale
 	p.Add(grid)
 	return p
 }

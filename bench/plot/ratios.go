@@ -1,6 +1,7 @@
 package plot
 
 import (
+	"image/color"
 	"math"
 
 	"gonum.org/v1/plot"
@@ -69,7 +70,7 @@ func Ratios(title string, ratios []Ratio) ([]byte, error) {
 	return svg(p, 24*vg.Centimeter, vg.Length(len(drawn))*0.6*vg.Centimeter+3*vg.Centimeter)
 }
 
-func colorOf(v measure.Verdict) rgb {
+func colorOf(v measure.Verdict) color.RGBA {
 	switch v {
 	case measure.Reached:
 		return green

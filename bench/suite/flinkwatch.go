@@ -23,7 +23,7 @@ func flinkCapped(program string, args []string, most time.Duration, first int64)
 	arm := flinkRun(program, flinkArm, args)
 	arm.Command += fmt.Sprintf(" (interrupted after %v)", most)
 	arm.Run = func(ctx context.Context) (Sample, error) {
-		port, err := freePort()
+		port, err := freePort(ctx)
 		if err != nil {
 			return Sample{}, err
 		}
@@ -68,13 +68,13 @@ func flinkCapped(program string, args []string, most time.Duration, first int64)
 	return arm
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 // askEvery is the time between two questions; Flink's answers are up to a
