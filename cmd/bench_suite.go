@@ -27,7 +27,7 @@ func benchSuiteCommand() *cobra.Command {
 	fs := c.Flags()
 	fs.StringVar(&file, "report", "", "write the report to this file, as Markdown (.md) and as JSON (.json) beside it (default: Markdown to standard output)")
 	fs.BoolVar(&o.Quick, "quick", false, "small inputs and two rounds: shows that it works, within minutes")
-	fs.BoolVar(&o.Long, "long", false, "the experiments that take tens of minutes too")
+	fs.BoolVar(&o.Long, "long", false, "a state of 10 GB among those whose pauses are measured, and three rounds of drift")
 	fs.IntVar(&o.Pairs, "pairs", 0, fmt.Sprintf("rounds of each experiment (default %d, 2 with --quick)", suite.DefaultPairs))
 	fs.StringVar(&only, "only", "", "regular expression: the experiments to run")
 	fs.StringVar(&o.PeerFlink, "peer-flink", "", "program that runs Flink on the same events (default: its rows are left out)")

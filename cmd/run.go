@@ -112,6 +112,7 @@ func printStart(w io.Writer, c launch.Config, s launch.Start) {
 func printReport(w io.Writer, r launch.Report, f *runFlags, config launch.Config) {
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 	p("%s: %d events, %d rows in %.1f s (%.1f CPU s)\n", r.Job, r.Events, r.Rows, r.WallS, r.CPUS)
+	p("memory      %s, of at most %s for the budgets given\n", bytesText(r.MaxRSSBytes), bytesText(r.Memory.Total))
 	if r.ResumedFrom != nil {
 		p("resumed from checkpoint %d\n", *r.ResumedFrom)
 	}

@@ -18,7 +18,7 @@ type Memory struct {
 	Table    int64 `json:"table_bytes"`    // recent entries of all states
 	Native   int64 `json:"native_bytes"`   // RocksDB's blocks, indexes, filters and write buffers
 	Queues   int64 `json:"queue_bytes"`    // records between subtasks
-	Writing  int64 `json:"writing_bytes"`  // while entries become files, and files are compacted and uploaded
+	Writing  int64 `json:"writing_bytes"`  // while entries become files, and files are compacted
 	Headroom int64 `json:"headroom_bytes"` // garbage that Go lets pile up before it collects
 	Program  int64 `json:"program_bytes"`  // code, stacks, and what RocksDB and Go need for themselves
 	Total    int64 `json:"total_bytes"`
@@ -41,6 +41,9 @@ const (
 	programBytes = 64 << 20
 	fileBytes    = 16 << 20 // rocks.Options' default
 	background   = 2        // the same
+	// heapShare of a table, one part in so many, are indexes on Go's heap; its
+	// entries lie outside.
+	heapShare = 4
 )
 
 // memory states what the job may take at most. Pure.
@@ -65,7 +68,7 @@ func (c Config) memory(gcPercent int) Memory {
 		Writing: int64(cmp.Or(c.Rocks.BackgroundThreads, background)) * cmp.Or(c.Rocks.FileBytes, fileBytes),
 	}
 	if gcPercent > 0 {
-		m.Headroom = (m.Table + m.Queues) * int64(gcPercent) / 100
+		m.Headroom = (m.Table/heapShare + m.Queues) * int64(gcPercent) / 100
 	}
 	m.Total = m.Table + m.Native + m.Queues + m.Writing + m.Headroom + m.Program
 	return m
