@@ -95,6 +95,38 @@ func TestNewFilesInProportionToChanges(t *testing.T) {
 	}
 }
 
+// A state that is written anew between any two checkpoints does not lie on disk,
+// and in checkpoints, as often as it may have runs (I12).
+func TestFewCopiesOfAStateWrittenAnew(t *testing.T) {
+	const keys, valueBytes = 5_000, 100
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	dir := t.TempDir()
+	db := open(t, filepath.Join(dir, "db"), resources(t, func(o *rocks.Options) { o.TableBytes = 4 << 20 }), count)
+	defer db.Close()
+	c := column(t, db, count)
+	most, files := int64(0), int64(0)
+	for n := range 40 {
+		for k := range keys {
+			value := make([]byte, valueBytes)
+			for i := range value {
+				value[i] = byte(random.Uint32())
+			}
+			check(t, c.Put(key(k), value))
+		}
+		check(t, db.Checkpoint(filepath.Join(dir, fmt.Sprint("checkpoint-", n))))
+		idle(t, db)
+		m := db.Metrics()
+		most, files = max(most, m.LiveBytes), max(files, m.Files)
+	}
+	copies := float64(most) / (keys * (valueBytes + 9))
+	t.Logf("at most %.1f copies in %d files", copies, files)
+	if copies > 8 {
+		t.Errorf("at most %.1f copies", copies)
+	}
+}
+
 // What RocksDB writes when it is told to keep values in files of their own is
 // part of checkpoints as well.
 func TestOverride(t *testing.T) {

@@ -1,6 +1,7 @@
 #include "shim.h"
 
 #include <atomic>
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -40,7 +41,18 @@ struct tm_scan {
 
 struct tm_file {
   rocksdb::SstFileWriter writer;
+  std::vector<std::string> sample;  // every stride-th key
+  uint64_t keys = 0, stride = 1;
   tm_file(const rocksdb::Options& o, rocksdb::ColumnFamilyHandle* cf) : writer(rocksdb::EnvOptions(), o, cf) {}
+
+  void note(const rocksdb::Slice& key) {
+    if (keys++ % stride != 0) return;
+    sample.push_back(key.ToString());
+    if (sample.size() < 64) return;
+    for (size_t i = 0; i < 32; i++) sample[i] = std::move(sample[2 * i]);
+    sample.resize(32);
+    stride *= 2;
+  }
 };
 
 // Exists only in a library that was built with assertions.
@@ -221,6 +233,7 @@ char* tm_file_new(const rocksdb_options_t* o, rocksdb_column_family_handle_t* cf
 
 char* tm_file_add(tm_file* f, const char* entries, size_t len) {
   return failure(each(entries, len, [&](const rocksdb::Slice& key, const rocksdb::Slice* value) {
+    f->note(key);
     return value ? f->writer.Put(key, *value) : f->writer.Delete(key);
   }));
 }
@@ -232,6 +245,32 @@ char* tm_file_ingest(tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* 
   o.move_files = true;
   o.write_global_seqno = false;  // it is in the MANIFEST, and the file stays as it is
   return failure(db->rep->IngestExternalFile(cf->rep, {path}, o));
+}
+
+void tm_file_compare(tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* cf, int64_t* bytes, int64_t* largest,
+                     int* merge_from) {
+  rocksdb::ColumnFamilyMetaData column;
+  db->rep->GetColumnFamilyMetaData(cf->rep, &column);
+  uint64_t run = 0;
+  for (const auto& level : column.levels) {
+    if (level.level > 0) run = std::max(run, level.size);
+    else for (const auto& file : level.files) run = std::max<uint64_t>(run, file.size);
+  }
+  *bytes = static_cast<int64_t>(f->writer.FileSize());
+  *largest = static_cast<int64_t>(run);
+  *merge_from = db->rep->GetOptions(cf->rep).level0_file_num_compaction_trigger;
+}
+
+char* tm_file_overwrites(const tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* cf, double* share) {
+  size_t there = 0;
+  for (const auto& key : f->sample) {
+    rocksdb::PinnableSlice value;
+    rocksdb::Status s = db->rep->Get(rocksdb::ReadOptions(), cf->rep, key, &value);
+    if (s.ok()) there++;
+    else if (!s.IsNotFound()) return failure(s);
+  }
+  *share = f->sample.empty() ? 0 : static_cast<double>(there) / static_cast<double>(f->sample.size());
+  return nullptr;
 }
 
 void tm_file_free(tm_file* f) { delete f; }

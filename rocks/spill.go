@@ -76,6 +76,9 @@ func (s spiller) spillFile(h *grocksdb.ColumnFamilyHandle, e entries) (err error
 	if err != nil {
 		return err
 	}
+	if err := s.allowRuns(f, h); err != nil {
+		return err
+	}
 	if msg := C.tm_file_ingest(f, cDB(s.db), cColumn(h), cPath); msg != nil {
 		return failure("write", s.dir, taken(msg))
 	}

@@ -1,0 +1,57 @@
+package rocks
+
+// #include "shim.h"
+import "C"
+
+import (
+	"strconv"
+
+	"github.com/linxGnu/grocksdb"
+)
+
+const (
+	// fewestRuns is how many sorted runs a column keeps even where each is a
+	// copy of the whole state.
+	fewestRuns = 4
+	// copies is how many times the largest run the others may overwrite it.
+	copies = 3
+)
+
+// mergeFrom decides from how many sorted runs on a column merges some: at most,
+// unless so many runs of the size of the newest, a share of whose keys others
+// have too, were several copies of the state, on disk and in every checkpoint.
+// Halved step by step, since each change has a price.
+func mergeFrom(most int, newestBytes, largestBytes int64, overwrites float64) int {
+	n := most
+	for n/2 >= fewestRuns && float64(n-1)*float64(newestBytes)*overwrites > copies*float64(largestBytes) {
+		n /= 2
+	}
+	return n
+}
+
+// allowRuns has the column merge runs as mergeFrom decides for a file that is
+// about to be ingested.
+func (s spiller) allowRuns(f *C.tm_file, h *grocksdb.ColumnFamilyHandle) error {
+	if s.options.GetCompactionStyle() != grocksdb.UniversalCompactionStyle {
+		return nil // overridden
+	}
+	most := s.options.GetLevel0FileNumCompactionTrigger()
+	var bytes, largest C.int64_t
+	var now C.int
+	C.tm_file_compare(f, cDB(s.db), cColumn(h), &bytes, &largest, &now)
+	n := mergeFrom(most, int64(bytes), int64(largest), 1)
+	if n < most && largest > 0 {
+		var overwrites C.double
+		if msg := C.tm_file_overwrites(f, cDB(s.db), cColumn(h), &overwrites); msg != nil {
+			return failure("write", s.dir, taken(msg))
+		}
+		n = mergeFrom(most, int64(bytes), int64(largest), float64(overwrites))
+	}
+	if n == int(now) {
+		return nil
+	}
+	if err := s.db.SetOptionsCF(h, []string{"level0_file_num_compaction_trigger"}, []string{strconv.Itoa(n)}); err != nil {
+		return failure("write", s.dir, err.Error())
+	}
+	return nil
+}
