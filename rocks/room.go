@@ -9,7 +9,8 @@ func (d *DB) makeRoom(c *column, size int) error {
 	for !d.findRoom(c, size) {
 		switch {
 		case len(d.freezes) > 0:
-			if err := d.settleOldest(); err != nil {
+			spill := d.freezes[0].dir == "" // why a checkpoint failed is for its own caller
+			if err := d.settleOldest(); err != nil && spill {
 				return err
 			}
 		case d.share.dirty > 0:
