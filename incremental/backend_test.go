@@ -28,9 +28,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestStates(t *testing.T) {
 	statetest.Run(t, statetest.Harness{
-		Factory: func(t *testing.T) state.Factory { return newFactory(t, t.TempDir(), memstore.New()) },
-		Reload:  reload,
-		Steps:   800,
+		Factory:   func(t *testing.T) state.Factory { return newFactory(t, t.TempDir(), memstore.New()) },
+		Reload:    reload,
+		Sequences: 20,
 	})
 }
 

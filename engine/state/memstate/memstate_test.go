@@ -19,8 +19,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestBackend(t *testing.T) {
 	statetest.Run(t, statetest.Harness{
-		Factory: func(*testing.T) state.Factory { return memstate.Factory{} },
-		Steps:   20_000,
+		Factory:   func(*testing.T) state.Factory { return memstate.Factory{} },
+		Sequences: 8500,
 	})
 }
 

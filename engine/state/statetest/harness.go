@@ -28,8 +28,15 @@ type Harness struct {
 	Clock *Clock
 	// NoRescale leaves out opening handles for other key groups.
 	NoRescale bool
-	// Steps of the random test; 0: 3000.
-	Steps int
+	// Compact has the backends that are open compact what they have, as they may
+	// do by themselves at any time; nil: they never do.
+	Compact func()
+	// Break has one of the next snapshots, and maybe those taken until it has
+	// ended, fail to be persisted, in a way that it chooses by n ≥ 0. Nil: the
+	// random test breaks none.
+	Break func(n int)
+	// Sequences of random operations that the random test runs; 0: one.
+	Sequences int
 }
 
 // Run runs all tests on the harness's backend.
@@ -65,7 +72,7 @@ func Run(t *testing.T, h Harness) {
 		{"Notices", testNotices, false},
 		{"FailedSnapshots", testFailedSnapshots, false},
 		{"Rescale", testRescale, true},
-		{"Random", testRandom, false},
+		{"Random", Random, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.rescale && h.NoRescale {
@@ -266,7 +273,10 @@ func (o *op) owner(a *at) *subtask {
 }
 
 // visited returns the keys that EachKey visits in all subtasks, sorted.
-func (o *op) visited() []string {
+func (o *op) visited() []string { return o.visit(func(string) {}) }
+
+// visit calls f with each of the keys while it is visited.
+func (o *op) visit(f func(k string)) []string {
 	o.t.Helper()
 	var all []string
 	for _, s := range o.subtasks {
@@ -282,6 +292,7 @@ func (o *op) visited() []string {
 				return fmt.Errorf("key %q of group %d is in %v", k, c.Group, s.groups)
 			}
 			all = append(all, k)
+			f(k)
 			return nil
 		})
 		if err != nil {

@@ -3,7 +3,6 @@ package statetest
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -14,57 +13,55 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-var seed = flag.Uint64("statetest.seed", 0, "seed of statetest's random test; 0: a new one each run")
-
-// model is what the states must hold, by "key|namespace".
-type model struct {
-	value map[string]stats
-	list  map[string][]int64
-	table map[string]map[string]int64
-	sum   map[string]int64
-}
-
-func newModel() *model {
-	return &model{map[string]stats{}, map[string][]int64{}, map[string]map[string]int64{}, map[string]int64{}}
-}
-
-func (m *model) clone() *model {
-	c := &model{maps.Clone(m.value), maps.Clone(m.list), map[string]map[string]int64{}, maps.Clone(m.sum)}
-	for id, items := range c.list {
-		c.list[id] = slices.Clone(items)
-	}
-	for id, table := range m.table {
-		c.table[id] = maps.Clone(table)
-	}
-	return c
-}
+var seed = flag.Uint64("statetest.seed", 0, "seed of the one random sequence that statetest runs; 0: new ones each run")
 
 // modelled are the states of one subtask.
 type modelled struct {
-	value state.Value[stats]
-	list  state.List[int64]
-	table state.Map[string, int64]
-	sum   state.Reducing[int64]
+	value  state.Value[stats]
+	number state.Value[int64]
+	sum    state.Reducing[int64]
+	mean   state.Aggregating[int64, [2]int64, int64]
+	list   state.List[int64]
+	table  state.Map[string, int64]
+}
+
+// RandomStates are the states of Random, by their names alone.
+func RandomStates() []state.Descriptor {
+	var all []state.Descriptor
+	for _, name := range []string{"value", "number", "sum", "mean", "list", "table"} {
+		all = append(all, state.Descriptor{Name: name})
+	}
+	return all
+}
+
+// ttls are the options of modelled states.
+type ttls struct{ value, number, sum, mean, list, table ttl }
+
+func (l *ttls) each() []*ttl {
+	return []*ttl{&l.value, &l.number, &l.sum, &l.mean, &l.list, &l.table}
 }
 
 // inFlight is a checkpoint that is being persisted.
 type inFlight struct {
 	barrier checkpoint.Barrier
 	model   *model
+	broken  bool // it may fail
 	handles []checkpoint.StateHandle
 	errs    []error
 	done    sync.WaitGroup
 }
 
-// random runs random operations on states and on a model of plain maps:
-// writes, reads, overlapping checkpoints that commit or abort, crashes, and
-// restores from any of the last checkpoints at another parallelism.
+// random runs a sequence of random operations on states and on a model of
+// plain maps: writes, reads, the passing of time, overlapping checkpoints that
+// commit, abort or fail, compactions, crashes, and restores from any of the last
+// checkpoints with another parallelism and other TTLs.
 type random struct {
 	t        *testing.T
 	h        Harness
 	r        *rand.Rand
 	o        *op
 	model    *model
+	ttls     ttls
 	states   []modelled
 	flying   []*inFlight
 	retained []*stored
@@ -73,25 +70,38 @@ type random struct {
 }
 
 const (
-	randomKeys = 80
-	retain     = 3
+	sequenceSteps = 250
+	randomKeys    = 12
+	retain        = 3
 )
 
 var randomNamespaces = []string{"", "", "w1", "\x00"}
 
-func testRandom(t *testing.T, h Harness) {
-	s := *seed
-	if s == 0 {
-		s = uint64(time.Now().UnixNano())
+// Random runs only the random test of Run: Harness.Sequences, each with a seed of
+// its own.
+func Random(t *testing.T, h Harness) {
+	first, n := uint64(time.Now().UnixNano()), max(1, h.Sequences)
+	if testing.Short() {
+		n = max(1, n/20)
 	}
-	t.Logf("replay with -statetest.seed=%d", s)
-	steps := h.Steps
-	if steps == 0 {
-		steps = 3000
+	if *seed != 0 {
+		first, n = *seed, 1
 	}
-	x := &random{t: t, h: h, r: rand.New(rand.NewPCG(s, 0)), o: newOp(t, h), model: newModel(), models: map[checkpoint.ID]*model{}}
+	t.Logf("%d sequences from -statetest.seed=%d on", n, first)
+	for s := first; s < first+uint64(n); s++ {
+		if !t.Run(fmt.Sprint(s), func(t *testing.T) { runSequence(t, h, s) }) {
+			t.Fatalf("replay with -statetest.seed=%d", s)
+		}
+	}
+}
+
+func runSequence(t *testing.T, h Harness, seed uint64) {
+	x := &random{t: t, h: h, r: rand.New(rand.NewPCG(seed, 0)), o: newOp(t, h), model: newModel(), models: map[checkpoint.ID]*model{}}
+	for _, l := range x.ttls.each() {
+		*l = x.anyTTL()
+	}
 	x.open(nil)
-	for range steps {
+	for range sequenceSteps {
 		x.step()
 	}
 	x.land(len(x.flying))
@@ -99,19 +109,45 @@ func testRandom(t *testing.T, h Harness) {
 	x.o.stop()
 }
 
+func (x *random) now() int64 { return x.o.clock.Now().UnixMilli() }
+
+func (x *random) anyTTL() ttl {
+	if x.r.IntN(3) == 0 {
+		return ttl{}
+	}
+	return ttl{[]int64{5, 30, 300}[x.r.IntN(3)], x.r.IntN(2) == 0}
+}
+
+// options returns those of a state.
+func (l ttl) options() []state.Option {
+	refresh := state.RefreshOnWrite
+	if l.onRead {
+		refresh = state.RefreshOnRead
+	}
+	if l.millis == 0 {
+		return nil
+	}
+	return []state.Option{state.TTL(time.Duration(l.millis)*time.Millisecond, refresh)}
+}
+
 func (x *random) open(from *stored) {
 	parallelism := 1
-	if !x.h.NoRescale {
+	if !x.h.NoRescale && x.r.IntN(2) == 0 {
 		parallelism = 1 + x.r.IntN(4)
 	}
 	x.o.start(parallelism, from)
 	x.states = nil
 	for _, s := range x.o.subtasks {
 		x.states = append(x.states, modelled{
-			state.NewValue[stats](s, "value"),
-			state.NewList[int64](s, "list"),
-			state.NewMap[string, int64](s, "table"),
-			state.NewReducing(s, "sum", func(a, b int64) int64 { return a + b }),
+			state.NewValue[stats](s, "value", x.ttls.value.options()...),
+			state.NewValue[int64](s, "number", x.ttls.number.options()...),
+			state.NewReducing(s, "sum", func(a, b int64) int64 { return a + b }, x.ttls.sum.options()...),
+			state.NewAggregating(s, "mean", state.Aggregate[int64, [2]int64, int64]{
+				Add:    func(acc [2]int64, v int64) [2]int64 { return [2]int64{acc[0] + v, acc[1] + 1} },
+				Result: func(acc [2]int64) int64 { return acc[0] / acc[1] },
+			}, x.ttls.mean.options()...),
+			state.NewList[int64](s, "list", x.ttls.list.options()...),
+			state.NewMap[string, int64](s, "table", x.ttls.table.options()...),
 		})
 		s.opened()
 	}
@@ -125,12 +161,21 @@ func (x *random) step() {
 	case n < 30:
 		x.note("land")
 		x.land(min(1, len(x.flying)))
-	case n < 34:
+	case n < 38:
 		x.note("crash")
 		x.crash()
-	case n < 37:
+	case n < 41:
 		x.note("compare all")
 		x.compareAll()
+	case n < 46:
+		if x.h.Compact != nil {
+			x.note("compact")
+			x.h.Compact()
+		}
+	case n < 200:
+		d := time.Duration(1+x.r.IntN([]int{3, 3, 3, 100}[x.r.IntN(4)])) * time.Millisecond
+		x.note("%v pass", d)
+		x.o.clock.Advance(d)
 	default:
 		x.access()
 	}
@@ -145,6 +190,7 @@ func (x *random) note(format string, args ...any) {
 
 func (x *random) fatal(format string, args ...any) {
 	x.t.Helper()
+	x.t.Logf("TTLs: %+v; now %d", x.ttls, x.now())
 	for _, line := range x.trace {
 		x.t.Log(line)
 	}
@@ -158,116 +204,21 @@ func (x *random) check(err error) {
 	}
 }
 
-// access writes or reads one state of one key.
-func (x *random) access() {
-	k, ns := fmt.Sprint("k", x.r.IntN(randomKeys)), randomNamespaces[x.r.IntN(len(randomNamespaces))]
-	at, id := keyIn(k, ns), k+"|"+ns
-	s, m := x.states[slices.Index(x.o.subtasks, x.o.owner(at))], x.model
-	v := x.r.Int64N(1000) - 500
-	mk := string(rune('a' + x.r.IntN(8)))
-	kind := x.r.IntN(16)
-	x.note("%d on %q, %d, %s", kind, id, v, mk)
-	switch kind {
-	case 0, 1:
-		w := stats{Count: v, Name: k, Mean: float64(v) / 2, Tags: slices.Repeat([]string{mk}, x.r.IntN(3))}
-		m.value[id] = w
-		x.check(s.value.Set(at, w))
-	case 2:
-		delete(m.value, id)
-		x.check(s.value.Clear(at))
-	case 3, 4:
-		items := slices.Repeat([]int64{v}, x.r.IntN(3))
-		if len(items) > 0 {
-			m.list[id] = append(slices.Clone(m.list[id]), items...)
-		}
-		x.check(s.list.Add(at, items...))
-	case 5:
-		delete(m.list, id)
-		if x.r.IntN(2) == 0 {
-			x.check(s.list.Clear(at))
-			break
-		}
-		m.list[id] = []int64{v, v + 1}
-		x.check(s.list.Set(at, m.list[id]))
-	case 6, 7, 8:
-		if m.table[id] == nil {
-			m.table[id] = map[string]int64{}
-		}
-		m.table[id][mk] = v
-		x.check(s.table.Set(at, mk, v))
-	case 9:
-		delete(m.table[id], mk)
-		x.check(s.table.Delete(at, mk))
-	case 10:
-		delete(m.table, id)
-		x.check(s.table.Clear(at))
-	case 11, 12:
-		m.sum[id] += v
-		x.check(s.sum.Add(at, v))
-	case 13:
-		delete(m.sum, id)
-		x.check(s.sum.Clear(at))
-	default:
-		x.compare(k, ns)
-	}
-}
-
-// compare compares all states of one key and namespace with the model.
-func (x *random) compare(k, ns string) {
-	x.t.Helper()
-	at, id := keyIn(k, ns), k+"|"+ns
-	s, m := x.states[slices.Index(x.o.subtasks, x.o.owner(at))], x.model
-	value, found, err := s.value.Get(at)
-	x.check(err)
-	if want, there := m.value[id]; found != there || value.String() != want.String() {
-		x.fatal("value of %q is %v, %v; want %v, %v", id, value, found, want, there)
-	}
-	list, err := s.list.Get(at)
-	x.check(err)
-	if !slices.Equal(list, m.list[id]) {
-		x.fatal("list of %q is %v, want %v", id, list, m.list[id])
-	}
-	table := map[string]int64{}
-	for e, err := range s.table.All(at) {
-		x.check(err)
-		table[e.Key] = e.Value
-	}
-	if !maps.Equal(table, m.table[id]) {
-		x.fatal("map of %q is %v, want %v", id, table, m.table[id])
-	}
-	sum, found, err := s.sum.Get(at)
-	x.check(err)
-	if want, there := m.sum[id]; found != there || sum != want {
-		x.fatal("sum of %q is %d, %v; want %d, %v", id, sum, found, want, there)
-	}
-}
-
-func (x *random) compareAll() {
-	x.t.Helper()
-	var want []string
-	for i := range randomKeys {
-		k, there := fmt.Sprint("k", i), false
-		for _, ns := range randomNamespaces {
-			x.compare(k, ns)
-			id := k + "|" + ns
-			_, value := x.model.value[id]
-			_, sum := x.model.sum[id]
-			there = there || value || sum || len(x.model.list[id]) > 0 || len(x.model.table[id]) > 0
-		}
-		if there {
-			want = append(want, k)
-		}
-	}
-	slices.Sort(want)
-	if got := x.o.visited(); !slices.Equal(got, want) {
-		x.fatal("keys with state are %q, want %q", got, want)
-	}
-}
-
-// takeOff starts a checkpoint.
+// takeOff starts a checkpoint, which the harness may have fail.
 func (x *random) takeOff() {
-	b, pending := x.o.snapshot()
-	f := &inFlight{barrier: b, model: x.model.clone(), handles: make([]checkpoint.StateHandle, len(pending)), errs: make([]error, len(pending))}
+	f := &inFlight{model: x.model.clone()}
+	for _, before := range x.flying {
+		f.broken = f.broken || before.broken // it may take others with it
+	}
+	if x.h.Break != nil && x.r.IntN(4) == 0 {
+		way := x.r.IntN(8)
+		x.note("broken in way %d", way)
+		x.h.Break(way)
+		f.broken = true
+	}
+	var pending []state.Pending
+	f.barrier, pending = x.o.snapshot()
+	f.handles, f.errs = make([]checkpoint.StateHandle, len(pending)), make([]error, len(pending))
 	for i, p := range pending {
 		f.done.Go(func() { f.handles[i], f.errs[i] = p.Persist(x.t.Context()) })
 	}
@@ -279,10 +230,14 @@ func (x *random) takeOff() {
 func (x *random) land(n int) {
 	for _, f := range x.flying[:n] {
 		f.done.Wait()
+		failed := false
 		for _, err := range f.errs {
-			x.check(err)
+			failed = failed || err != nil
+			if !f.broken {
+				x.check(err)
+			}
 		}
-		if x.r.IntN(4) == 0 {
+		if failed || x.r.IntN(4) == 0 {
 			for range x.r.IntN(3) {
 				for _, s := range x.o.subtasks {
 					s.registry.Aborted(f.barrier.ID)
@@ -307,24 +262,28 @@ func (x *random) land(n int) {
 			x.retained = x.retained[1:]
 		}
 	}
-	x.flying = x.flying[n:]
+	x.flying = slices.Clone(x.flying[n:])
 }
 
 // crash drops what is in flight and all that is not in a checkpoint, and
-// resumes from one of those that are retained.
+// resumes from one of those that are retained, maybe with other TTLs.
 func (x *random) crash() {
 	for _, f := range x.flying {
 		f.done.Wait()
 	}
 	x.flying = nil
 	x.o.stop()
+	for _, l := range x.ttls.each() {
+		if x.r.IntN(3) == 0 {
+			*l = x.anyTTL()
+		}
+	}
 	if len(x.retained) == 0 {
 		x.model = newModel()
 		x.open(nil)
 		return
 	}
-	i := x.r.IntN(len(x.retained))
-	c := x.retained[i]
+	c := x.retained[x.r.IntN(len(x.retained))]
 	x.model = x.models[c.id].clone()
 	x.open(c)
 	x.compareAll()
