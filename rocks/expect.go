@@ -18,6 +18,8 @@ const (
 	// processor's caches. Then most of a lookup is waiting for memory, and to
 	// wait for many keys takes hardly longer than for one.
 	expectFrom = 1 << 15
+	// lineBytes is what the processor fetches at once. Of an entry two are touched.
+	lineBytes = 64
 	// restBatches is for how many batches nothing is read ahead after one of
 	// which hardly anything was wanted.
 	restBatches = 16
@@ -61,7 +63,9 @@ func (c *column) Expect(places []state.Place) error {
 	}
 	for _, p := range e.places {
 		if slot := t.index.first(p.hash); slot != 0 {
-			touched += t.arena.memory[address(slot)>>chunkBits][int(address(slot)&offsetInChunk)*unitBytes]
+			chunk := t.arena.memory[address(slot)>>chunkBits]
+			at := int(address(slot)&offsetInChunk) * unitBytes
+			touched += chunk[at] + chunk[min(at+lineBytes, len(chunk)-1)]
 		}
 	}
 	e.touched = touched // or the compiler leaves the reads out
