@@ -31,6 +31,7 @@ func benchSuiteCommand() *cobra.Command {
 	fs.IntVar(&o.Pairs, "pairs", 0, fmt.Sprintf("rounds of each experiment (default %d, 2 with --quick)", suite.DefaultPairs))
 	fs.StringVar(&only, "only", "", "regular expression: the experiments to run")
 	fs.StringVar(&o.PeerFlink, "peer-flink", "", "program that runs Flink on the same events (default: its rows are left out)")
+	fs.DurationVar(&o.FlinkTime, "flink-time", suite.DefaultFlinkTime, "most time for Flink over 20 million keys: it is not awaited")
 	fs.StringVar(&o.Flights, "flights", "", "file of flights (Parquet, CSV or JSONL; default: the row is left out)")
 	fs.StringVar(&o.FlightsExpected, "flights-expected", "", "directory with <file>.routes.csv and <file>.airports.csv to compare with")
 	fs.Var(&state, "state", "size of the state of which one part in a hundred changes (default 1GB)")

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -28,13 +30,11 @@ type flinkRow struct {
 	interval string // of both; empty: off
 	bar      float64
 	sqlBar   float64 // of the job's SQL form; zero: not run
-	// after, if set, is from which event on the figures are, of both; Flink then
-	// has flinkCap and no more.
+	// after, if set, is from which event on the figures are, of both, and time
+	// how long Flink has.
 	after int64
+	time  time.Duration
 }
-
-// flinkCap is how long a Flink may run that is not awaited.
-const flinkCap = 8 * time.Minute
 
 var flinkRows = []flinkRow{
 	{job: "count", events: 8_000_000, bar: 10},
@@ -87,7 +87,7 @@ func flink(c Child, program string, r flinkRow) Experiment {
 	}
 	e.Rounds = 1
 	e.About = fmt.Sprintf("Tidemark beside Flink, both from event %d on, when there have been as many as keys, until the last was read: records per CPU second, generator included, 512 MB for state in both, two subtasks. "+
-		"Flink has %v: what it had done by then counts.", r.after, flinkCap)
+		"Flink has %v: what it had done by then counts.", r.after, r.time)
 	e.Arms[0].Run = func(ctx context.Context) (Sample, error) {
 		run, cpuS, err := c.run(ctx, 0, ours)
 		if err != nil {
@@ -95,9 +95,9 @@ func flink(c Child, program string, r flinkRow) Experiment {
 		}
 		s := sampleOf(run, cpuS)
 		s.Series = run.Series
-		return after(s, run.Series, r.after)
+		return afterIfLong(s, run.Series, r.after), nil
 	}
-	e.Arms[1] = flinkCapped(program, append([]string{"workload=" + r.job}, theirs...), flinkCap, r.after)
+	e.Arms[1] = flinkCapped(program, append([]string{"workload=" + r.job}, theirs...), r.time, r.after)
 	e.Compare = slices.DeleteFunc(e.Compare, func(c Comparison) bool { return c.Value == flinkWhole })
 	return e
 }
@@ -116,12 +116,27 @@ func withWhole(run func(context.Context) (Sample, error)) func(context.Context) 
 func flinkRun(program, name string, args []string) Arm {
 	line := append([]string{program}, args...)
 	return Arm{Name: name, Command: "peer-flink " + strings.Join(args, " "), Run: func(ctx context.Context) (Sample, error) {
-		out, _, _, err := execute(ctx, nil, line)
+		scratch, clean, err := flinkScratch()
+		if err != nil {
+			return Sample{}, err
+		}
+		defer clean()
+		out, _, _, err := execute(ctx, nil, append(line[:len(line):len(line)], scratch...))
 		if err != nil {
 			return Sample{}, err
 		}
 		return parseFlink(out, !strings.HasPrefix(args[0], "workload=sql-"))
 	}}
+}
+
+// flinkScratch returns the arguments that put state and checkpoints into a
+// directory of their own, and what removes it.
+func flinkScratch() (args []string, clean func(), err error) {
+	dir, err := os.MkdirTemp("", "tidemark-bench-")
+	if err != nil {
+		return nil, nil, err
+	}
+	return []string{"store=file://" + filepath.Join(dir, "checkpoints"), "localdir=" + filepath.Join(dir, "local")}, func() { _ = os.RemoveAll(dir) }, nil
 }
 
 // parseFlink reads what peer-flink printed: one line of JSON, after what its

@@ -27,9 +27,15 @@ func flinkCapped(program string, args []string, most time.Duration, first int64)
 		if err != nil {
 			return Sample{}, err
 		}
+		scratch, clean, err := flinkScratch()
+		if err != nil {
+			return Sample{}, err
+		}
+		defer clean()
 		limited, cancel := context.WithTimeout(ctx, most)
 		defer cancel()
 		line := append([]string{program}, args...)
+		line = append(line, scratch...)
 		line = append(line, fmt.Sprintf("flink.rest.port=%d", port), fmt.Sprintf("flink.rest.bind-port=%d", port), "flink.metrics.fetcher.update-interval=1000")
 		cmd := command(limited, line)
 		var out, errs bytes.Buffer
@@ -52,7 +58,7 @@ func flinkCapped(program string, args []string, most time.Duration, first int64)
 				return s, err
 			}
 			s.Series = course
-			return after(s, course, first)
+			return afterIfLong(s, course, first), nil
 		}
 		if len(course) == 0 {
 			return s, fmt.Errorf("%s: it told nothing of how far it came: %s", arm.Command, lastLines(errs.Bytes()))

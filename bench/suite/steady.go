@@ -2,6 +2,7 @@ package suite
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/tidemark/tidemark/bench/launch"
 )
@@ -60,6 +61,16 @@ func after(s Sample, points []launch.Point, first int64) (Sample, error) {
 	s.Values[EventsPerS] = rest / (to.WallS - from.WallS)
 	s.Values[CPUMicros] = 1e6 / s.Values[EventsPerCPUS]
 	return s, nil
+}
+
+// afterIfLong is after where the run was long enough, else the whole run, and
+// says so.
+func afterIfLong(s Sample, points []launch.Point, first int64) Sample {
+	s, err := after(s, points, first)
+	if err != nil {
+		s.Note = fmt.Sprintf("its figures are of the whole run, the first %d events too: %v", first, err)
+	}
+	return s
 }
 
 // quarters returns the throughput in each quarter of the time until the last

@@ -18,6 +18,7 @@ import (
 const (
 	DefaultPairs      = 5
 	DefaultStateBytes = 1_000_000_000
+	DefaultFlinkTime  = 8 * time.Minute
 )
 
 // Options of the suite. The zero value of a field means its default.
@@ -37,6 +38,9 @@ type Options struct {
 	StateBytes int64
 	// PeerFlink is the program that runs Flink. Empty: its rows are left out.
 	PeerFlink string
+	// FlinkTime bounds the run of Flink over 20 million keys, whose end is not
+	// awaited. Default DefaultFlinkTime.
+	FlinkTime time.Duration
 	// Flights is a file of flights, and FlightsExpected a directory with its
 	// results. Empty: the row is left out, or its result compared with nothing.
 	Flights, FlightsExpected string
@@ -58,6 +62,9 @@ func (o Options) Validate() error {
 	if o.StateBytes < 0 {
 		errs = append(errs, fmt.Errorf("a state of %d bytes: it must be positive", o.StateBytes))
 	}
+	if o.FlinkTime < 0 {
+		errs = append(errs, fmt.Errorf("%v for Flink: it must be positive", o.FlinkTime))
+	}
 	if o.FlightsExpected != "" && o.Flights == "" {
 		errs = append(errs, errors.New("an expected result of flights, and no flights: give both"))
 	}
@@ -76,6 +83,9 @@ func (o Options) withDefaults() Options {
 		if o.Quick {
 			o.StateBytes = 20_000_000
 		}
+	}
+	if o.FlinkTime == 0 {
+		o.FlinkTime = DefaultFlinkTime
 	}
 	if o.Log == nil {
 		o.Log = io.Discard
@@ -167,7 +177,7 @@ func Plan(o Options) (run []Experiment, out []report.LeftOut) {
 		noFlink = "no program that runs Flink was given (--peer-flink)"
 	}
 	for _, row := range flinkRows {
-		row.events, row.keys, row.after = max(1_000_000, n(row.events)), n(row.keys), n(row.after)
+		row.events, row.keys, row.after, row.time = max(1_000_000, n(row.events)), n(row.keys), n(row.after), o.FlinkTime
 		add(flink(o.Child, o.PeerFlink, row), noFlink)
 	}
 	return run, out

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/suite"
@@ -22,6 +24,10 @@ import (
 const programEnv = "TIDEMARK_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(flinkEnv) == "1" {
+		serveFlink()
+		return
+	}
 	if os.Getenv(programEnv) == "1" {
 		tidemarkcmd.Main(nil)
 		return
@@ -116,7 +122,7 @@ func TestPlan(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for _, o := range []suite.Options{{Pairs: -1}, {StateBytes: -1}, {FlightsExpected: "x"}} {
+	for _, o := range []suite.Options{{Pairs: -1}, {StateBytes: -1}, {FlinkTime: -1}, {FlightsExpected: "x"}} {
 		if _, err := suite.Run(context.Background(), o); err == nil {
 			t.Errorf("%+v was taken", o)
 		}
@@ -185,5 +191,54 @@ func TestFlink(t *testing.T) {
 	o.PeerFlink = flink(t, `{"state":"FAILED"}`)
 	if _, err := suite.Run(context.Background(), o); err == nil || !strings.Contains(err.Error(), "FAILED") {
 		t.Errorf("a comparator that failed: %v", err)
+	}
+}
+
+// flinkEnv makes the test's binary a Flink that goes on for ever.
+const flinkEnv = "TIDEMARK_TEST_FLINK"
+
+// serveFlink tells, as Flink's REST interface does, that it reads 300,000
+// records a second, until it is interrupted.
+func serveFlink() {
+	port := ""
+	for _, a := range os.Args[1:] {
+		if p, ok := strings.CutPrefix(a, "flink.rest.port="); ok {
+			port = p
+		}
+	}
+	begin := time.Now()
+	http.HandleFunc("/jobs", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"jobs":[{"id":"j"}]}`) })
+	http.HandleFunc("/jobs/j", func(w http.ResponseWriter, _ *http.Request) {
+		n := int64(time.Since(begin).Seconds() * 300_000)
+		for range 1000 { // a little processor time
+			n = max(n, int64(len(strings.Repeat("x", 1000))))
+		}
+		fmt.Fprintf(w, `{"vertices":[{"metrics":{"read-records":0}},{"metrics":{"read-records":%d}}]}`, n)
+	})
+	server := &http.Server{Addr: "127.0.0.1:" + port, ReadHeaderTimeout: time.Second}
+	_ = server.ListenAndServe()
+}
+
+// A Flink that does not end in its time is told of by what it had done.
+func TestFlinkThatDoesNotEnd(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "flink")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexport "+flinkEnv+"=1\nexec "+self+" \"$@\"\n"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	o := suite.Options{Quick: true, PeerFlink: path, FlinkTime: 8 * time.Second, Only: regexp.MustCompile("^flink-count-20M$")}
+	r, err := suite.Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flinks := r.Experiments[0].Arms[1]
+	if rate := flinks.Values[suite.EventsPerS]; len(rate) != 1 || rate[0] < 270_000 || rate[0] > 330_000 {
+		t.Errorf("Flink's rate %v, want about 300,000 a second", rate)
+	}
+	if !slices.ContainsFunc(r.Experiments[0].Notes, func(n string) bool { return strings.Contains(n, "when its 8s were over") }) {
+		t.Errorf("notes %q", r.Experiments[0].Notes)
 	}
 }
