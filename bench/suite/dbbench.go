@@ -1,6 +1,7 @@
 package suite
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -76,7 +77,11 @@ func parseDBBench(out []byte, updates, operations int64, cpuS float64, rssBytes 
 		return Sample{}, fmt.Errorf("db_bench: figure %q", m[1])
 	}
 	n := float64(updates)
-	return Sample{Values: map[string]float64{
+	s := Sample{Values: map[string]float64{
 		EventsPerS: 1e6 / (micros * float64(operations)), EventsPerCPUS: n / cpuS, CPUMicros: cpuS * 1e6 / n, RSSBytes: float64(rssBytes),
-	}}, nil
+	}}
+	if bytes.Contains(out, []byte("Assertions are enabled")) {
+		s.Note = "this db_bench has assertions compiled in"
+	}
+	return s, nil
 }
