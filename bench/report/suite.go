@@ -125,9 +125,11 @@ func (e Experiment) costs(b *strings.Builder) {
 			continue
 		}
 		median := func(name string) float64 { return measure.Summarize(a.Values[name]).Median }
-		rows = append(rows, []string{
-			a.Name, Number(median(CPUMicros)), fmt.Sprintf("%.1f %%", 100*median(GCShare)), Number(median(AllocsPer)), Bytes(int64(median(RSSBytes))),
-		})
+		memory := ""
+		if len(a.Values[RSSBytes]) > 0 {
+			memory = Bytes(int64(median(RSSBytes)))
+		}
+		rows = append(rows, []string{a.Name, Number(median(CPUMicros)), fmt.Sprintf("%.1f %%", 100*median(GCShare)), Number(median(AllocsPer)), memory})
 	}
 	if len(rows) > 0 {
 		table(b, []string{"arm", CPUMicros, "of it Go's collector", AllocsPer, "greatest RSS"}, rows)

@@ -36,6 +36,15 @@ type flinkRow struct {
 	time  time.Duration
 }
 
+// leastFlinkEvents are fewer than which Flink tells no steady part of.
+const leastFlinkEvents = 1_000_000
+
+// scaled returns a row with one part in so many to do.
+func (r flinkRow) scaled(share int64) flinkRow {
+	r.events, r.keys, r.after = max(leastFlinkEvents, r.events/share), r.keys/share, r.after/share
+	return r
+}
+
 var flinkRows = []flinkRow{
 	{job: "count", events: 8_000_000, bar: 10},
 	{job: "count-hot", events: 8_000_000, bar: 10},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,6 +142,14 @@ func runUpdate(ctx context.Context, dir, store string, o workload.Options, inter
 	return r, nil
 }
 
+// sample returns the figures of a run that shared this process with the suite:
+// its memory is not told.
+func (r updateRun) sample() Sample {
+	s := sampleOf(r.report, r.report.CPUS)
+	delete(s.Values, RSSBytes)
+	return s
+}
+
 // checkpointed is a checkpoint of update, with how far its sources had come.
 type checkpointed struct {
 	info     coordinator.CheckpointInfo
@@ -242,15 +251,11 @@ func incrementSample(ctx context.Context, r updateRun, o workload.Options, grow 
 		return Sample{}, fmt.Errorf("of %d checkpoints none lies between two others of the part to measure: the machine is too slow, or the run too short", len(all))
 	}
 	last := all[len(all)-1]
-	k := r.report.Checkpoints
-	s := Sample{Values: map[string]float64{
+	s := r.sample()
+	maps.Copy(s.Values, map[string]float64{
 		stateBytes: float64(last.stats.FullBytes), changedPer: changed / n, newPer: uploaded / n, newPerMax: greatest, reusedPer: reused / n,
 		uploadedByte: uploaded / changed, uploadedMiddle: measure.Summarize(ratios).Median,
 		putsPer: objects / n / subtasks, liveFiles: float64(last.stats.Files), checkpointsIn: n,
-		SyncP50: k.SyncMS.P50, SyncP99: k.SyncMS.P99, SyncMax: k.SyncMS.Max,
-	}}
-	if k.Failed > 0 {
-		s.Note = fmt.Sprintf("%d checkpoints failed", k.Failed)
-	}
+	})
 	return s, nil
 }

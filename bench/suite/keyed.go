@@ -28,10 +28,23 @@ var keyedRows = []keyedRow{
 	{name: "keyed-update-8x", memory: 64 << 20, times: 8, bar: 1},
 }
 
+// scaled returns a row with one part in so many to do.
+func (r keyedRow) scaled(share int64) keyedRow {
+	r.keys, r.updates = r.keys/share, r.updates/share
+	if r.times > 0 {
+		r.memory = max(leastKeyedMemory, r.memory/share)
+		r.keys = r.times * r.memory / (keyedValueBytes + keyBytes)
+		r.updates = r.keys
+	}
+	return r
+}
+
 const (
-	keyedValueBytes = 100
-	zipfExponent    = 0.99
-	tidemarkArm     = "Tidemark"
+	// leastKeyedMemory is the least that RocksDB and a table can do with.
+	leastKeyedMemory = 8 << 20
+	keyedValueBytes  = 100
+	zipfExponent     = 0.99
+	tidemarkArm      = "Tidemark"
 )
 
 // keyed compares the job update with db_bench's read-modify-writes of the same

@@ -8,10 +8,8 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/report"
 	"github.com/tidemark/tidemark/rocks"
-	"github.com/tidemark/tidemark/upload/storetest/s3server"
 )
 
 // Defaults of Options.
@@ -91,103 +89,6 @@ func (o Options) withDefaults() Options {
 		o.Log = io.Discard
 	}
 	return o
-}
-
-// quickShare is how much less there is to do where it is to be quick.
-const quickShare = 40
-
-// Plan returns the experiments that the options ask for, and those left out.
-func Plan(o Options) (run []Experiment, out []report.LeftOut) {
-	o = o.withDefaults()
-	add := func(e Experiment, unless ...string) {
-		if o.Only != nil && !o.Only.MatchString(e.Name) {
-			return
-		}
-		for _, why := range unless {
-			if why != "" {
-				out = append(out, report.LeftOut{Name: e.Name, Why: why})
-				return
-			}
-		}
-		run = append(run, e)
-	}
-	n := func(full int64) int64 {
-		if o.Quick {
-			return full / quickShare
-		}
-		return full
-	}
-	checkpoints, interval := 20, time.Second
-	if o.Quick {
-		checkpoints, interval = 5, 200*time.Millisecond
-	}
-	add(noise(o.Child, n(8_000_000)))
-	add(tax(o.Child, "q17", n(40_000_000), measure.Bar{AtLeast: 0.95}))
-	add(tax(o.Child, "q18", n(12_000_000), measure.Bar{AtLeast: 0.75}))
-	add(spilling(o.Child, n(8_000_000)))
-	add(passThrough(o.Child, n(20_000_000)))
-	add(increments(o.StateBytes, checkpoints, interval))
-	noServer := ""
-	if _, err := s3server.Find(); err != nil {
-		noServer = err.Error()
-	}
-	for _, e := range transfers(o.StateBytes / 2) {
-		add(e, noServer)
-	}
-	noDBBench := ""
-	if err := findDBBench(); err != nil {
-		noDBBench = "there is no db_bench (Debian: rocksdb-tools): " + err.Error()
-	}
-	for _, row := range keyedRows {
-		row.keys, row.updates = n(row.keys), n(row.updates)
-		if row.times > 0 {
-			row.memory = max(8<<20, n(row.memory))
-			row.keys = row.times * row.memory / (keyedValueBytes + keyBytes)
-			row.updates = row.keys
-		}
-		add(keyed(o.Child, row), noDBBench)
-	}
-	sizes, pauseS := []int64{10_000_000, 1_000_000_000}, int64(30)
-	if o.Quick {
-		sizes, pauseS = []int64{1_000_000, 100_000_000}, 5
-	}
-	if o.Long {
-		sizes = append(sizes, 10_000_000_000)
-	} else {
-		out = leaveOut(out, o, pausesName+" at 10 GB", "it writes tens of GB and takes minutes a round (--long)")
-	}
-	add(pauses(o.Child, sizes, pauseS))
-	driftTime, budget := 10*time.Minute, int64(64<<20)
-	if o.Quick {
-		driftTime, budget = 30*time.Second, 16<<20
-	}
-	add(memory(o.Child, budget))
-	driftRounds := 1
-	if o.Long {
-		driftRounds = 3
-	}
-	add(drift(o.Child, driftTime, driftRounds))
-	noFlights := ""
-	if o.Flights == "" {
-		noFlights = "no file of flights was given (--flights)"
-	}
-	add(flights(o.Child, o.Flights, o.FlightsExpected), noFlights)
-	noFlink := ""
-	if o.PeerFlink == "" {
-		noFlink = "no program that runs Flink was given (--peer-flink)"
-	}
-	for _, row := range flinkRows {
-		row.events, row.keys, row.after, row.time = max(1_000_000, n(row.events)), n(row.keys), n(row.after), o.FlinkTime
-		add(flink(o.Child, o.PeerFlink, row), noFlink)
-	}
-	return run, out
-}
-
-func leaveOut(out []report.LeftOut, o Options, name, why string) []report.LeftOut {
-	if o.Only != nil && !o.Only.MatchString(name) {
-		return out
-	}
-	return append(out, report.LeftOut{Name: name, Why: why})
 }
 
 // Run runs what Plan returns. It fails if any experiment ended early; the

@@ -107,7 +107,9 @@ func (b *s3Bench) upload(ctx context.Context) (Sample, error) {
 	if moved == 0 || seconds == 0 || len(b.sizes) == 0 {
 		return Sample{}, fmt.Errorf("the checkpoint uploaded nothing: %+v", r.report.Checkpoints)
 	}
-	return Sample{Values: map[string]float64{bandwidth: float64(moved) / 1e6 / seconds, objectsMade: float64(len(b.sizes)), bytesMoved: float64(moved)}}, nil
+	s := r.sample()
+	s.Values[bandwidth], s.Values[objectsMade], s.Values[bytesMoved] = float64(moved)/1e6/seconds, float64(len(b.sizes)), float64(moved)
+	return s, nil
 }
 
 func (b *s3Bench) url() string { return "s3://" + bucket + "/" + b.prefix }
