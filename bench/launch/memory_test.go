@@ -17,10 +17,9 @@ import (
 // A run over a state far greater than its budgets states before how much memory
 // it may take, and tells what it took, point by point (I12).
 func TestMemory(t *testing.T) {
-	const events, budget = 80_000, 4 << 20
+	const events, budget = 40_000, 4 << 20
 	var logged bytes.Buffer
-	run := func(set func(*launch.Config)) launch.Report {
-		t.Helper()
+	run := func(ctx context.Context, parallelism int) (launch.Report, error) {
 		job, _, err := workload.Build("update", workload.Options{Keys: events * 3 / 4, Events: events, ValueBytes: 4000})
 		if err != nil {
 			t.Fatal(err)
@@ -30,15 +29,13 @@ func TestMemory(t *testing.T) {
 			Job: job, Store: "file://" + filepath.Join(dir, "store"), StateDir: filepath.Join(dir, "state"), Interval: 100 * time.Millisecond,
 			TableBytes: budget, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
 		}
-		c.Rocks.MemoryBytes, c.Engine.Parallelism = budget, 2
-		set(&c)
-		r, err := launch.Run(context.Background(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
+		c.Rocks.MemoryBytes, c.Engine.Parallelism = budget, parallelism
+		return launch.Run(ctx, c)
 	}
-	r := run(func(*launch.Config) {})
+	r, err := run(context.Background(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := r.Memory
 	if m.Table != budget || m.Native != budget || m.Queues <= 0 || m.Total != m.Table+m.Native+m.Queues+m.Writing+m.Headroom+m.Program {
 		t.Errorf("stated %+v", m)
@@ -66,7 +63,9 @@ func TestMemory(t *testing.T) {
 	if _, err := json.Marshal(r); err != nil {
 		t.Error(err)
 	}
-	if wider := run(func(c *launch.Config) { c.Engine.Parallelism = 4 }); wider.Memory.Queues != 4*m.Queues {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	if wider, _ := run(ended, 4); wider.Memory.Queues != 4*m.Queues { // stated whatever becomes of the run
 		t.Errorf("queues of 4 by 4 channels take %d bytes, of 2 by 2 %d", wider.Memory.Queues, m.Queues)
 	}
 }
