@@ -167,14 +167,14 @@ func (s *cellValue[V]) get(cur *Current) (v V, found bool, err error) {
 // keep reports whether the value in room has not expired, and puts off its
 // expiry where reading does.
 func (s *cellValue[V]) keep() (live bool, err error) {
-	expiry := int64(binary.BigEndian.Uint64(s.room.expiry[:]))
-	if expiry <= s.life.clock.unixMillis() {
+	expiry, now := int64(binary.BigEndian.Uint64(s.room.expiry[:])), s.life.clock.unixMillis()
+	if expiry <= now {
 		return false, nil
 	}
 	if !s.life.onRead {
 		return true, nil
 	}
-	if renewed := s.life.next(); renewed > expiry {
+	if renewed := now + s.life.millis; renewed > expiry {
 		s.room.setExpiry(renewed)
 		err = s.wrap("refresh", s.put(s.room.memory()))
 	}
