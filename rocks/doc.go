@@ -23,6 +23,9 @@
 // happens to the directory then is no business of this package, which knows
 // nothing of object stores, manifests or coordinators.
 //
+// Compaction writes little, since checkpoints carry what it writes: a column has
+// tens of sorted runs before some are merged (settings.go, runs.go).
+//
 // All databases of a process share one Resources: one block cache, to which
 // the write buffers are charged, and so one bound of native memory.
 //

@@ -29,23 +29,24 @@ func mergeFrom(most int, newestBytes, largestBytes int64, overwrites float64) in
 	return n
 }
 
-// allowRuns has the column merge runs as mergeFrom decides for a file that is
-// about to be ingested.
-func (s spiller) allowRuns(f *C.tm_file, h *grocksdb.ColumnFamilyHandle) error {
+// allowRuns has the column merge runs as mergeFrom decides for a run of that
+// many bytes that is about to be added. overwrites is asked only where it
+// matters.
+func (s spiller) allowRuns(h *grocksdb.ColumnFamilyHandle, bytes int64, overwrites func() (float64, error)) error {
 	if s.options.GetCompactionStyle() != grocksdb.UniversalCompactionStyle {
 		return nil // overridden
 	}
-	most := s.options.GetLevel0FileNumCompactionTrigger()
-	var bytes, largest C.int64_t
+	var largest C.int64_t
 	var now C.int
-	C.tm_file_compare(f, cDB(s.db), cColumn(h), &bytes, &largest, &now)
-	n := mergeFrom(most, int64(bytes), int64(largest), 1)
-	if n < most && largest > 0 {
-		var overwrites C.double
-		if msg := C.tm_file_overwrites(f, cDB(s.db), cColumn(h), &overwrites); msg != nil {
-			return failure("write", s.dir, taken(msg))
+	C.tm_runs(cDB(s.db), cColumn(h), &largest, &now)
+	most := s.options.GetLevel0FileNumCompactionTrigger()
+	n := mergeFrom(most, bytes, int64(largest), 1)
+	if n < most {
+		share, err := overwrites()
+		if err != nil {
+			return err
 		}
-		n = mergeFrom(most, int64(bytes), int64(largest), float64(overwrites))
+		n = mergeFrom(most, bytes, int64(largest), share)
 	}
 	if n == int(now) {
 		return nil
@@ -54,4 +55,14 @@ func (s spiller) allowRuns(f *C.tm_file, h *grocksdb.ColumnFamilyHandle) error {
 		return failure("write", s.dir, err.Error())
 	}
 	return nil
+}
+
+// overwrites is the share of a file's keys that the column has already, by a
+// sample.
+func (s spiller) overwrites(f *C.tm_file, h *grocksdb.ColumnFamilyHandle) (float64, error) {
+	var share C.double
+	if msg := C.tm_file_overwrites(f, cDB(s.db), cColumn(h), &share); msg != nil {
+		return 0, failure("write", s.dir, taken(msg))
+	}
+	return float64(share), nil
 }

@@ -49,7 +49,7 @@ struct tm_file {
     if (keys++ % stride != 0) return;
     sample.push_back(key.ToString());
     if (sample.size() < 64) return;
-    for (size_t i = 0; i < 32; i++) sample[i] = std::move(sample[2 * i]);
+    for (size_t i = 1; i < 32; i++) sample[i] = std::move(sample[2 * i]);
     sample.resize(32);
     stride *= 2;
   }
@@ -247,8 +247,9 @@ char* tm_file_ingest(tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* 
   return failure(db->rep->IngestExternalFile(cf->rep, {path}, o));
 }
 
-void tm_file_compare(tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* cf, int64_t* bytes, int64_t* largest,
-                     int* merge_from) {
+int64_t tm_file_bytes(tm_file* f) { return static_cast<int64_t>(f->writer.FileSize()); }
+
+void tm_runs(rocksdb_t* db, rocksdb_column_family_handle_t* cf, int64_t* largest, int* merge_from) {
   rocksdb::ColumnFamilyMetaData column;
   db->rep->GetColumnFamilyMetaData(cf->rep, &column);
   uint64_t run = 0;
@@ -256,7 +257,6 @@ void tm_file_compare(tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* 
     if (level.level > 0) run = std::max(run, level.size);
     else for (const auto& file : level.files) run = std::max<uint64_t>(run, file.size);
   }
-  *bytes = static_cast<int64_t>(f->writer.FileSize());
   *largest = static_cast<int64_t>(run);
   *merge_from = db->rep->GetOptions(cf->rep).level0_file_num_compaction_trigger;
 }

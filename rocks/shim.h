@@ -61,9 +61,11 @@ char* tm_file_add(tm_file*, const char* entries, size_t len);
 char* tm_file_ingest(tm_file*, rocksdb_t*, rocksdb_column_family_handle_t*, const char* path);
 void tm_file_free(tm_file*);
 
-// How large a file is that is not ingested yet, how large the column's largest
-// sorted run, and from how many runs on some are merged.
-void tm_file_compare(tm_file*, rocksdb_t*, rocksdb_column_family_handle_t*, int64_t* bytes, int64_t* largest, int* merge_from);
+// How many bytes a file has that is not ingested yet.
+int64_t tm_file_bytes(tm_file*);
+// How large the column's largest sorted run is, and from how many runs on some
+// are merged.
+void tm_runs(rocksdb_t*, rocksdb_column_family_handle_t*, int64_t* largest, int* merge_from);
 // Of a sample of the file's keys, how many the column has already, from 0 to 1.
 char* tm_file_overwrites(const tm_file*, rocksdb_t*, rocksdb_column_family_handle_t*, double* share);
 

@@ -35,7 +35,14 @@ type spiller struct {
 // spill writes entries to a column. Where it fails it may have written some of
 // them: to write them again is harmless.
 func (s spiller) spill(h *grocksdb.ColumnFamilyHandle, e entries) error {
+	if len(e.addresses) == 0 {
+		return nil
+	}
 	if len(e.addresses) < fileEntries {
+		// So few are no copy of the state that is worth a sample.
+		if err := s.allowRuns(h, 0, nil); err != nil {
+			return err
+		}
 		return e.each(s.expiry.at(), func(buf []byte) error {
 			if msg := C.tm_write(cDB(s.db), cColumn(h), bytesOf(buf), C.size_t(len(buf))); msg != nil {
 				return failure("write", s.dir, taken(msg))
@@ -76,7 +83,8 @@ func (s spiller) spillFile(h *grocksdb.ColumnFamilyHandle, e entries) (err error
 	if err != nil {
 		return err
 	}
-	if err := s.allowRuns(f, h); err != nil {
+	err = s.allowRuns(h, int64(C.tm_file_bytes(f)), func() (float64, error) { return s.overwrites(f, h) })
+	if err != nil {
 		return err
 	}
 	if msg := C.tm_file_ingest(f, cDB(s.db), cColumn(h), cPath); msg != nil {

@@ -87,6 +87,7 @@ func Plan(o Options) (run []Experiment, out []report.LeftOut) {
 	p.add(spilling(c, 8_000_000/s.share), "")
 	p.add(passThrough(c, 20_000_000/s.share), "")
 	p.add(increments(o.StateBytes, s.checkpoints, s.interval), "")
+	p.add(files(s.share), "")
 	_, err := s3server.Find()
 	for _, e := range transfers(o.StateBytes / 2) {
 		p.add(e, missing("there is no S3 server", err))
