@@ -96,7 +96,7 @@ func proportion(t *testing.T, keys int) {
 	changed := float64((checkpoints - 1) * perCheckpoint * (valueBytes + 8))
 	ratio := float64(created) / changed
 	t.Logf("new bytes / changed bytes: %.2f", ratio)
-	if ratio > 4 {
+	if ratio > 5 {
 		t.Errorf("%.2f new bytes a changed byte", ratio)
 	}
 }
