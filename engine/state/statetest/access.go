@@ -21,6 +21,21 @@ func (x *random) place(k, ns string) place {
 	return place{at, k + "|" + ns, x.states[slices.Index(x.o.subtasks, x.o.owner(at))], x.now()}
 }
 
+// expect tells the states of a subtask which keys come next, rightly or not.
+func (x *random) expect(subtask int) {
+	s, coming := x.o.subtasks[subtask], x.states[subtask].coming
+	coming.Reset()
+	for range x.r.IntN(randomKeys) {
+		if c := key(fmt.Sprint("k", x.r.IntN(randomKeys))).cur; s.groups.Contains(c.Group) {
+			coming.Add(c.Hash, c.Group, func(dst []byte) []byte { return append(dst, c.Key...) })
+		}
+	}
+	if s.registry.Expects() {
+		x.note("expect")
+		x.check(s.registry.Expect(coming))
+	}
+}
+
 // access writes or reads the states of one key.
 func (x *random) access() {
 	k, ns := fmt.Sprint("k", x.r.IntN(randomKeys)), randomNamespaces[x.r.IntN(len(randomNamespaces))]

@@ -25,6 +25,8 @@ type modelled struct {
 	mean   state.Aggregating[int64, [2]int64, int64]
 	list   state.List[int64]
 	table  state.Map[string, int64]
+
+	coming *state.Expectation
 }
 
 // RandomStates are the states of Random, by their names alone.
@@ -151,6 +153,7 @@ func (x *random) open(from *stored) {
 			}, x.ttls.mean.options()...),
 			state.NewList[int64](s, "list", x.ttls.list.options()...),
 			state.NewMap[string, int64](s, "table", x.ttls.table.options()...),
+			&state.Expectation{},
 		})
 		s.opened()
 	}
@@ -175,7 +178,9 @@ func (x *random) step() {
 			x.note("compact")
 			x.h.Compact()
 		}
-	case n < 200:
+	case n < 100:
+		x.expect(x.r.IntN(len(x.states)))
+	case n < 250:
 		d := time.Duration(1+x.r.IntN([]int{3, 3, 3, 100}[x.r.IntN(4)])) * time.Millisecond
 		x.note("%v pass", d)
 		x.o.clock.Advance(d)
