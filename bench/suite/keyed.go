@@ -23,9 +23,9 @@ type keyedRow struct {
 // The working set is within the budget in the first two, the state eight times
 // budget and cache in the third.
 var keyedRows = []keyedRow{
-	{name: "keyed-update-uniform", keys: 1_000_000, updates: 8_000_000, memory: 512 << 20, bar: 5},
-	{name: "keyed-update-zipf", keys: 1_000_000, updates: 8_000_000, memory: 512 << 20, zipf: zipfExponent, bar: 5},
-	{name: "keyed-update-8x", memory: 64 << 20, times: 8, bar: 1},
+	{name: "keyed-update-uniform", keys: 1_000_000, updates: 4_000_000, memory: 512 << 20, bar: 5},
+	{name: "keyed-update-zipf", keys: 1_000_000, updates: 4_000_000, memory: 512 << 20, zipf: zipfExponent, bar: 5},
+	{name: "keyed-update-8x", memory: 32 << 20, times: 8, bar: 1},
 }
 
 // scaled returns a row with one part in so many to do.
