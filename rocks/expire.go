@@ -17,7 +17,7 @@ import (
 // them by a native filter. In the table they stay until they are forgotten.
 //
 // RocksDB goes by the time that it was told last, which is that of the last
-// spill: it never is ahead of those who read. Any goroutine.
+// spill or checkpoint: it never is ahead of those who read. Any goroutine.
 type expiry struct {
 	clock   func() time.Time
 	native  *C.tm_expiry
