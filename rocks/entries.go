@@ -14,6 +14,7 @@ type entries struct {
 	memory    memory
 	addresses []address
 	form      *state.CellForm // of their values; nil: as in RocksDB
+	seal      seal
 }
 
 // appendStored appends the value of a block as RocksDB has it.
@@ -61,7 +62,7 @@ type ranked struct {
 // sort returns the entries that are not dead now, in order. It does not change
 // e.
 func (e entries) sort() *sorted {
-	s := &sorted{entries: entries{e.memory, make([]address, 0, len(e.addresses)), e.form}}
+	s := &sorted{entries: entries{memory: e.memory, addresses: make([]address, 0, len(e.addresses)), form: e.form}}
 	var of []uint16 // the bucket of each
 	if len(e.addresses) >= bucketed {
 		of = make([]uint16, 0, len(e.addresses))

@@ -151,6 +151,7 @@ func (f *freeze) make() error {
 		if err := f.spiller.spill(c.handle, c.entries); err != nil {
 			return err
 		}
+		c.entries.seal.check(c.entries)
 	}
 	if !checkpoint {
 		return nil

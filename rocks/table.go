@@ -253,7 +253,8 @@ func (t *table) endScan() {
 func (t *table) takeOff() entries {
 	t.seal()
 	t.flights = append(t.flights, flight{to: t.sealed, entries: t.dirty, entombed: t.buried})
-	e := entries{t.arena.memory, t.dirty, t.form}
+	e := entries{memory: t.arena.memory, addresses: t.dirty, form: t.form}
+	e.seal = sealOf(e)
 	t.dirty, t.buried = nil, nil
 	t.stain(-t.dirtyBytes)
 	return e
@@ -291,11 +292,13 @@ func (t *table) turnBack() {
 }
 
 // unwritten are the dirty entries, dead ones among them. There are no flights.
-func (t *table) unwritten() entries { return entries{t.arena.memory, t.dirty, t.form} }
+func (t *table) unwritten() entries {
+	return entries{memory: t.arena.memory, addresses: t.dirty, form: t.form}
+}
 
 // all are the entries of the table.
 func (t *table) all() entries {
-	return entries{t.arena.memory, t.index.addresses(t.arena.memory), t.form}
+	return entries{memory: t.arena.memory, addresses: t.index.addresses(t.arena.memory), form: t.form}
 }
 
 // reset forgets all entries. None is dirty, and nobody looks at any.
