@@ -27,6 +27,7 @@ type fetch struct {
 const (
 	maxGapBytes   = 256 << 10
 	maxFetchBytes = 64 << 20 // unless one file is longer
+	copyBytes     = 256 << 10
 )
 
 // planFetches returns the reads that cover all files. Pure.
@@ -77,12 +78,12 @@ func (f fetch) run(ctx context.Context, r upload.Reader, root *os.Root) (err err
 		return damaged(f.object, f.files[0].Name, err)
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
-	at := f.offset
+	at, buf := f.offset, make([]byte, min(copyBytes, max(1, f.length)))
 	for _, file := range f.files {
 		if _, err := io.CopyN(io.Discard, body, file.Ref.Offset-at); err != nil {
 			return damaged(f.object, file.Name, err)
 		}
-		if err := writeVerified(root, file, body); err != nil {
+		if err := writeVerified(root, file, body, buf); err != nil {
 			return err
 		}
 		at = file.Ref.Offset + file.Ref.Length
@@ -92,7 +93,7 @@ func (f fetch) run(ctx context.Context, r upload.Reader, root *os.Root) (err err
 
 // writeVerified writes one file. It is not synced: local state does not outlive
 // the process, and after a crash all of it is fetched anew.
-func writeVerified(root *os.Root, file File, body io.Reader) (err error) {
+func writeVerified(root *os.Root, file File, body io.Reader, buf []byte) (err error) {
 	name, err := LocalName(file.Name)
 	if err != nil {
 		return err
@@ -103,7 +104,11 @@ func writeVerified(root *os.Root, file File, body io.Reader) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	sum := &summingWriter{w: w}
-	if _, err := io.CopyN(sum, body, file.Ref.Length); err != nil {
+	n, err := io.CopyBuffer(sum, io.LimitReader(body, file.Ref.Length), buf)
+	if err == nil && n < file.Ref.Length {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
 		if sum.err != nil {
 			return sum.err
 		}
