@@ -26,8 +26,8 @@ type fetch struct {
 // cheaper to read and drop than another request, up to a point.
 const (
 	maxGapBytes   = 256 << 10
-	maxFetchBytes = 64 << 20 // unless one file is longer
-	copyBytes     = 256 << 10
+	maxFetchBytes = 64 << 20  // unless one file is longer
+	copyBytes     = 256 << 10 // at a time: in small pieces system calls are most of the work
 )
 
 // planFetches returns the reads that cover all files. Pure.

@@ -92,6 +92,8 @@ func (c *Client) Get(ctx context.Context, names []string, dir string, parallel i
 	return total, err
 }
 
+const copyBytes = 256 << 10
+
 func (c *Client) get(ctx context.Context, name, path string) (int64, error) {
 	out, err := c.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &c.server.Bucket, Key: &name})
 	if err != nil {
@@ -102,7 +104,8 @@ func (c *Client) get(ctx context.Context, name, path string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := io.Copy(f, out.Body)
+	// A file's own way to copy reads in small pieces, which takes twice the time.
+	n, err := io.CopyBuffer(struct{ io.Writer }{f}, out.Body, make([]byte, copyBytes))
 	if err = errors.Join(err, f.Close()); err != nil {
 		return n, err
 	}
