@@ -6,13 +6,21 @@
 // ingested whole. It is no database of record: there is no write-ahead log, and
 // what no checkpoint holds is lost when the DB is closed.
 //
-// The table is memory without pointers: blocks in arenas, which the garbage
-// collector does not look into, behind an index of hashes. It has two
-// generations (generation.go says how they share blocks with checkpoints and
-// scans that are under way). Values may be kept in a form of their own, cells,
-// which are encoded only when they leave the table. A column that was empty when
-// it was opened, and whose table has forgotten nothing since, is whole: it
-// answers misses, and lists all keys, without RocksDB.
+// The table is memory without pointers, outside of Go's heap: blocks of any size
+// in an arena (arena.go), behind an index of hashes. table.go says how it shares
+// blocks with checkpoints, spills and scans that are under way, sweep.go which
+// entries it forgets when memory is short, rows.go how it finds the entries of a
+// map or a list. Values may be kept in a form of their own, cells, which are
+// encoded only when they leave the table. A column that was empty when it was
+// opened, and whose table has forgotten nothing since, is whole: it answers
+// misses, and lists all keys, without RocksDB. Otherwise the misses of the keys
+// that come next are read together (expect.go).
+//
+// Memory for tables is one budget, of which each database has a share
+// (budget.go). When it gets scarce, what is dirty is spilled: written to RocksDB
+// by a goroutine of the database's, in order with checkpoints (freeze.go), so
+// that it can be forgotten. Where nothing is left to forget, a write waits for
+// the spill (room.go).
 //
 // Values may say that they expire (state.Expiry), and are dropped once they
 // have: on their way out of the table, and by compactions, which every file goes
@@ -26,8 +34,9 @@
 // Compaction writes little, since checkpoints carry what it writes: a column has
 // tens of sorted runs before some are merged (settings.go, runs.go).
 //
-// All databases of a process share one Resources: one block cache, to which
-// the write buffers are charged, and so one bound of native memory.
+// All databases of a process share one Resources: the budget of tables, and one
+// block cache, to which the write buffers are charged, and so one bound of native
+// memory.
 //
 // This is the only package that uses cgo. Package grocksdb opens and
 // configures; the hot paths (Get, Put, Delete, Scan) are a small C++ shim that
@@ -39,9 +48,12 @@
 //   - No C memory escapes: every value is copied into Go memory, every native
 //     object is freed by Close, and OpenHandles counts those that are not (I12).
 //   - A checkpoint holds exactly the writes that returned before Freeze (I8):
-//     nothing newer reaches RocksDB until it is made or given up.
+//     freezes and spills reach RocksDB in the order in which they began.
 //   - A block that a checkpoint or a scan looks at is replaced, never changed, and
-//     used again only when neither does (I8).
+//     used again only when neither does (I8). The tag invariants checks it.
+//   - Only what RocksDB has is forgotten, and the tables of all databases stay
+//     within Options.TableBytes, but for an entry that is larger, and for what
+//     open scans hold (I12).
 //   - What could not be written stays in the table: a checkpoint that fails loses
 //     nothing (I11).
 //   - An immutable file never changes under its name while the directory lives,

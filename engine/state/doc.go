@@ -7,9 +7,10 @@
 // state; statetest holds the tests that every backend must pass, and memstate
 // is the one in memory.
 //
-// A backend may keep values of types without pointers as they lie in memory
-// (CellColumn), and may be told which keys come next (ExpectingColumn); neither
-// changes what a state means.
+// A backend may be given the hash that routed the record with each access, and
+// be told which entries belong to one key (RowColumn), keep values of types
+// without pointers as they lie in memory (CellColumn), and be told which keys come
+// next (ExpectingColumn); none of this changes what a state means.
 //
 // # Column keys
 //
