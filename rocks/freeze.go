@@ -94,9 +94,9 @@ func (f *freeze) write() error {
 func (f *freeze) finish() error {
 	f.once.Do(func() {
 		f.started.Store(true)
+		defer close(f.done) // even if it panics
 		f.err = f.make()
 		f.previous = nil
-		close(f.done)
 	})
 	return f.err
 }
