@@ -31,6 +31,7 @@ func benchCrashCommand() *cobra.Command {
 	fs.IntVar(&o.Parallelism, "parallelism", 4, "subtasks of an operator")
 	fs.BoolVar(&o.Rescale, "rescale", false, "start each process after a kill with another parallelism, up to twice as high")
 	fs.BoolVar(&o.Pause, "pause", false, "stop every other process where it would be killed, and let it go on beside its successor")
+	fs.Var((*byteSize)(&o.TableBytes), "table-memory", "memory for recent state entries of each process; little has all state spill (default: that of run)")
 	fs.DurationVar(&o.Interval, "interval", 0, "time between checkpoints (default 200ms)")
 	fs.StringVar(&o.Dir, "dir", "", "directory to work in, which must not exist (default: a temporary one)")
 	fs.BoolVar(&json, "json", false, "end with JSON on standard output")

@@ -58,14 +58,15 @@ func digests(t *testing.T, jobs ...string) (found []known) {
 // what Flink found.
 func TestDigestsThroughKills(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	for _, k := range digests(t, "count", "count-hot", "q17", "q18") {
-		t.Run(k.Job, func(t *testing.T) {
+	for i, k := range digests(t, "count", "count-hot", "q17", "q18") {
+		table := []string{"256MiB", "1MiB"}[i%2] // in the second all state spills
+		t.Run(k.Job+"/table "+table, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			url := "file://" + filepath.Join(dir, "store")
 			args := []string{
 				"run", k.Job, "--events", strconv.FormatInt(k.Events, 10), "--seed", strconv.FormatUint(k.Seed, 10), "--rate", strconv.FormatInt(k.Rate, 10),
-				"--digest", "--json", "--checkpoint-store", url, "--state-dir", filepath.Join(dir, "state"), "--interval", "50ms", "--parallelism", "4",
+				"--digest", "--json", "--checkpoint-store", url, "--state-dir", filepath.Join(dir, "state"), "--interval", "50ms", "--parallelism", "4", "--table-memory", table,
 				"--rate-limit", strconv.FormatInt(k.Records/3, 10), // so that it takes three seconds
 			}
 			if k.Keys > 0 {
@@ -106,14 +107,18 @@ func TestDigestsAtEveryParallelism(t *testing.T) {
 		}
 		for _, parallelism := range []int{1, 2, 3, 8} {
 			for _, interval := range []time.Duration{0, 20 * time.Millisecond} {
-				t.Run(fmt.Sprintf("%s/parallelism %d/interval %v", k.Job, parallelism, interval), func(t *testing.T) {
+				table := int64(8 << 20)
+				if parallelism == 3 {
+					table = 64 << 10 // so that all state spills
+				}
+				t.Run(fmt.Sprintf("%s/parallelism %d/interval %v/table %d", k.Job, parallelism, interval, table), func(t *testing.T) {
 					job, results, err := workload.Build(k.Job, workload.Options{Events: k.Events, Seed: k.Seed, RatePerSecond: k.Rate, Keys: k.Keys, Digest: true})
 					if err != nil {
 						t.Fatal(err)
 					}
 					c := launch.Config{
 						Job: job, Store: "file://" + filepath.Join(t.TempDir(), "store"), StateDir: filepath.Join(t.TempDir(), "state"), Interval: interval,
-						TableBytes: 8 << 20, Engine: engine.Config{Parallelism: parallelism, Restart: engine.NoRestart{}}, Logger: slog.New(slog.DiscardHandler),
+						TableBytes: table, Engine: engine.Config{Parallelism: parallelism, Restart: engine.NoRestart{}}, Logger: slog.New(slog.DiscardHandler),
 					}
 					c.Rocks.MemoryBytes = 32 << 20
 					if interval > 0 {

@@ -44,6 +44,9 @@ type Options struct {
 	// Pause stops every other process or so (SIGSTOP) where it would have been
 	// killed, and lets it go on beside its successor, which leads by then.
 	Pause bool
+	// TableBytes is the memory for recent state entries: little, and all state is
+	// written to RocksDB between checkpoints too. Default: the program's.
+	TableBytes int64
 	// Interval between checkpoints. Default 200 ms.
 	Interval time.Duration
 	// Patience is how long one process may run before it counts as hung.
@@ -96,7 +99,7 @@ func (o Options) Validate() error {
 	if slices.Contains(o.Jobs, flights) && o.Input == "" {
 		bad("job %s needs an input: name a JSON Lines file of flights", flights)
 	}
-	if o.Kills < 0 || o.Events < 0 || o.Parallelism < 0 || o.Interval < 0 || o.RunFor < 0 || o.Patience < 0 {
+	if o.Kills < 0 || o.Events < 0 || o.Parallelism < 0 || o.Interval < 0 || o.TableBytes < 0 || o.RunFor < 0 || o.Patience < 0 {
 		bad("numbers and durations must be positive")
 	}
 	return errors.Join(errs...)

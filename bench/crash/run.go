@@ -128,6 +128,9 @@ func (h *harness) instance(j job, id string) (*instance, error) {
 	in := &instance{id: id, output: filepath.Join(h.o.Dir, id, "out"), store: upload.Prefixed(h.store, id), log: log}
 	in.args = append([]string{"run"}, j.args...)
 	in.args = append(in.args, "--output", in.output, "--job-id", id, "--checkpoint-store", h.url, "--interval", h.o.Interval.String(), "--json")
+	if h.o.TableBytes > 0 {
+		in.args = append(in.args, "--table-memory", strconv.FormatInt(h.o.TableBytes, 10))
+	}
 	return in, nil
 }
 

@@ -87,9 +87,7 @@ func (c Config) Validate() error {
 	if c.Interval < 0 {
 		errs = append(errs, fmt.Errorf("checkpoint interval %v: it cannot be negative; 0 turns checkpoints off", c.Interval))
 	}
-	if c.TableBytes < 0 {
-		errs = append(errs, fmt.Errorf("table memory %d: it cannot be negative", c.TableBytes))
-	}
+	c.Rocks.TableBytes = c.TableBytes
 	return errors.Join(append(errs, c.Retry.Validate(), c.Rocks.Validate(), c.Engine.Validate(), c.Job.Validate())...)
 }
 

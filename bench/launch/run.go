@@ -124,7 +124,7 @@ func lead(ctx context.Context, c Config, store upload.Store, h *history) (*coord
 
 // openBackends returns RocksDB backends whose snapshots go to the store.
 func openBackends(c Config, store upload.Store) (state.Factory, func() error, error) {
-	c.Rocks.TableBytes = max(1<<20, c.TableBytes)
+	c.Rocks.TableBytes = c.TableBytes
 	resources, err := rocks.NewResources(c.Rocks)
 	if err != nil {
 		return nil, nil, err
