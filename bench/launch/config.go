@@ -21,8 +21,8 @@ import (
 const (
 	DefaultStore       = "file://data/checkpoints"
 	DefaultStateDir    = "data/state"
-	DefaultTableBytes  = 256 << 20
-	DefaultMemoryBytes = 256 << 20
+	DefaultTableBytes  = 384 << 20
+	DefaultMemoryBytes = 128 << 20
 )
 
 // Config says which job to run, and how. The zero value of a field means its
