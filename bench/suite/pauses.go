@@ -48,7 +48,7 @@ func pauses(c Child, sizes []int64, seconds int64) Experiment {
 
 func sizeName(bytes int64) string {
 	if bytes >= 1e9 {
-		return fmt.Sprintf("%d GB", bytes/1e9)
+		return fmt.Sprintf("%.3g GB", float64(bytes)/1e9)
 	}
-	return fmt.Sprintf("%d MB", bytes/1e6)
+	return fmt.Sprintf("%.3g MB", float64(bytes)/1e6)
 }
