@@ -36,6 +36,7 @@ func NewResources(o Options) (*Resources, error) {
 	if err != nil {
 		return nil, err
 	}
+	C.tm_bound_malloc()
 	cache := grocksdb.NewLRUCache(uint64(o.MemoryBytes))
 	return &Resources{options: o, tables: tables, cache: cache, budget: C.tm_budget_new(C.size_t(o.WriteBufferBytes), cCache(cache))}, nil
 }

@@ -1,5 +1,7 @@
 #include "shim.h"
 
+#include <malloc.h>
+
 #include <atomic>
 #include <algorithm>
 #include <cstdlib>
@@ -308,6 +310,13 @@ char* tm_scan_fill(tm_scan* s, char* buf, size_t cap, size_t* used, size_t* need
 }
 
 void tm_scan_free(tm_scan* s) { delete s; }
+
+void tm_bound_malloc(void) {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);  // and it no longer grows
+#endif
+}
 
 int tm_has_assertions(void) { return tm_sync_point != nullptr; }
 

@@ -78,6 +78,10 @@ tm_scan* tm_scan_new(rocksdb_t*, rocksdb_column_family_handle_t*, const char* st
 char* tm_scan_fill(tm_scan*, char* buf, size_t cap, size_t* used, size_t* need);
 void tm_scan_free(tm_scan*);
 
+// Keeps the memory that is freed from staying with the process: blocks of a
+// cache come and go, in many threads.
+void tm_bound_malloc(void);
+
 // 1: the library was built with its assertions, and is slower for it.
 int tm_has_assertions(void);
 char* tm_version(void);
