@@ -43,12 +43,13 @@ type share struct {
 	used     int64 // guarded by budget.mu
 	overhead int64 // of used
 
-	dirty     int64 // bytes of entries that are not in RocksDB
+	dirty     int64 // bytes of entries that are not in RocksDB, nor on the way there
 	spillFrom int64 // how much of that is too much
+	partBytes int64 // how much of it is spilled in one piece
 }
 
 func (b *budget) newShare() *share {
-	s := &share{budget: b, spillFrom: math.MaxInt64}
+	s := &share{budget: b, spillFrom: math.MaxInt64, partBytes: b.limit / 64}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.shares[s] = struct{}{}
@@ -122,9 +123,16 @@ func (s *share) give(chunk []byte) {
 	}
 }
 
+// size is how much the share has.
+func (s *share) size() int64 {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	return s.used
+}
+
 // account tells how much there is beside the chunks, and sets how much may be
-// dirty: any amount while there is memory left, half of the share once that
-// gets scarce.
+// dirty: any amount while there is memory left, three quarters of the share
+// once that gets scarce.
 func (s *share) account(overhead int64) {
 	b := s.budget
 	b.mu.Lock()
@@ -133,8 +141,8 @@ func (s *share) account(overhead int64) {
 	s.used += overhead - s.overhead
 	s.overhead = overhead
 	s.spillFrom = math.MaxInt64
-	if b.used > b.limit-b.limit/4 {
-		s.spillFrom = s.used / 2
+	if b.used > b.limit-b.limit/8 {
+		s.spillFrom = s.used - s.used/4
 	}
 }
 

@@ -310,7 +310,7 @@ func TestCorruption(t *testing.T) {
 	}
 	check(t, db.Close())
 
-	spoil := func(at, pattern string) {
+	spoil := func(at, pattern string, where func(size int) int) {
 		t.Helper()
 		names, err := filepath.Glob(filepath.Join(dir, at, pattern))
 		check(t, err)
@@ -320,16 +320,19 @@ func TestCorruption(t *testing.T) {
 		for _, name := range names {
 			b, err := os.ReadFile(name)
 			check(t, err)
-			b[len(b)/2] ^= 0x40
+			b[where(len(b))] ^= 0x40
 			check(t, os.Remove(name)) // it may be a link
 			check(t, os.WriteFile(name, b, 0o644))
 		}
 	}
-	spoil("manifest", "MANIFEST-*")
+	// In the content of the first record: RocksDB takes one whose length was
+	// spoilt for the last, cut short by a crash. What restores a checkpoint
+	// compares the checksums of whole files first.
+	spoil("manifest", "MANIFEST-*", func(int) int { return 12 })
 	if db, err := rocks.Open(filepath.Join(dir, "manifest"), r, nil); !errors.Is(err, rocks.ErrCorruption) {
 		t.Errorf("open with a spoilt MANIFEST: %v, %v", db, err)
 	}
-	spoil("data", "*.sst")
+	spoil("data", "*.sst", func(size int) int { return size / 2 })
 	damaged, err := rocks.Open(filepath.Join(dir, "data"), r, nil)
 	if err == nil {
 		it := column(t, damaged, count).Scan(nil, nil)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"iter"
 	"slices"
 
 	"github.com/tidemark/tidemark/engine/state"
@@ -11,10 +12,31 @@ import (
 
 // entries are blocks of an arena that do not change.
 type entries struct {
-	memory    memory
-	addresses []address
-	form      *state.CellForm // of their values; nil: as in RocksDB
-	seal      seal
+	memory memory
+	parts  [][]address
+	form   *state.CellForm // of their values; nil: as in RocksDB
+	seal   seal
+}
+
+// blocks yields the blocks, dead ones too, in no order.
+func (e entries) blocks() iter.Seq2[address, block] {
+	return func(yield func(address, block) bool) {
+		for _, part := range e.parts {
+			for _, a := range part {
+				if !yield(a, e.memory.view(a)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// count is how many blocks there are, dead ones too.
+func (e entries) count() (n int) {
+	for _, part := range e.parts {
+		n += len(part)
+	}
+	return n
 }
 
 // appendStored appends the value of a block as RocksDB has it.
@@ -28,8 +50,7 @@ func (e entries) appendStored(dst []byte, b block) ([]byte, error) {
 // bytes is the length of keys and values together.
 func (e entries) bytes() int64 {
 	n := int64(0)
-	for _, a := range e.addresses {
-		b := e.memory.view(a)
+	for _, b := range e.blocks() {
 		n += int64(b.keyLen() + b.valueLen())
 	}
 	return n
@@ -45,11 +66,12 @@ const (
 
 // sorted yields entries in the order of their keys.
 type sorted struct {
-	entries entries
-	ends    []uint32 // of the buckets, in addresses; nil: one bucket
-	bucket  int
-	order   []ranked // of the bucket
-	next    int      // in order
+	memory memory
+	all    []address // bucket after bucket
+	ends   []uint32  // of the buckets, in all; nil: one bucket
+	bucket int
+	order  []ranked // of the bucket
+	next   int      // in order
 }
 
 // ranked is an address, and how its key begins, for comparisons that need not
@@ -62,18 +84,18 @@ type ranked struct {
 // sort returns the entries that are not dead now, in order. It does not change
 // e.
 func (e entries) sort() *sorted {
-	s := &sorted{entries: entries{memory: e.memory, addresses: make([]address, 0, len(e.addresses)), form: e.form}}
+	count := e.count()
+	s := &sorted{memory: e.memory, all: make([]address, 0, count)}
 	var of []uint16 // the bucket of each
-	if len(e.addresses) >= bucketed {
-		of = make([]uint16, 0, len(e.addresses))
+	if count >= bucketed {
+		of = make([]uint16, 0, count)
 		s.ends = make([]uint32, buckets+1)
 	}
-	for _, a := range e.addresses {
-		b := e.memory.view(a)
+	for a, b := range e.blocks() {
 		if b.dead() {
 			continue
 		}
-		s.entries.addresses = append(s.entries.addresses, a)
+		s.all = append(s.all, a)
 		if s.ends != nil {
 			high, _ := beginning(b.key())
 			bucket := uint16(high >> (64 - 8*bucketBytes))
@@ -82,18 +104,18 @@ func (e entries) sort() *sorted {
 		}
 	}
 	if s.ends == nil {
-		s.rank(s.entries.addresses)
+		s.rank(s.all)
 		return s
 	}
 	for i := range buckets {
 		s.ends[i+1] += s.ends[i]
 	}
-	parted := make([]address, len(s.entries.addresses))
-	for i, a := range s.entries.addresses { // ends[b] is where the next of b goes, and so becomes its end
+	parted := make([]address, len(s.all))
+	for i, a := range s.all { // ends[b] is where the next of b goes, and so becomes its end
 		parted[s.ends[of[i]]] = a
 		s.ends[of[i]]++
 	}
-	s.entries.addresses = parted
+	s.all = parted
 	return s
 }
 
@@ -102,7 +124,7 @@ func (s *sorted) step() (b block, ok bool) {
 	for {
 		if s.next < len(s.order) {
 			s.next++
-			return s.entries.memory.view(s.order[s.next-1].at), true
+			return s.memory.view(s.order[s.next-1].at), true
 		}
 		if s.ends == nil || s.bucket == buckets {
 			return nil, false
@@ -111,7 +133,7 @@ func (s *sorted) step() (b block, ok bool) {
 		if s.bucket > 0 {
 			start = s.ends[s.bucket-1]
 		}
-		s.rank(s.entries.addresses[start:s.ends[s.bucket]])
+		s.rank(s.all[start:s.ends[s.bucket]])
 		s.bucket++
 	}
 }
@@ -119,7 +141,7 @@ func (s *sorted) step() (b block, ok bool) {
 func (s *sorted) rank(addresses []address) {
 	s.order, s.next = s.order[:0], 0
 	for _, a := range addresses {
-		high, low := beginning(s.entries.memory.view(a).key())
+		high, low := beginning(s.memory.view(a).key())
 		s.order = append(s.order, ranked{high, low, a})
 	}
 	slices.SortFunc(s.order, func(a, b ranked) int {
@@ -129,7 +151,7 @@ func (s *sorted) rank(addresses []address) {
 		if a.low != b.low {
 			return cmp.Compare(a.low, b.low)
 		}
-		return bytes.Compare(s.entries.memory.view(a.at).key(), s.entries.memory.view(b.at).key())
+		return bytes.Compare(s.memory.view(a.at).key(), s.memory.view(b.at).key())
 	})
 }
 

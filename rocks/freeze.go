@@ -55,7 +55,11 @@ func (d *DB) Freeze(dir string) (write func() error, release func(), err error) 
 		d.settleAll() // one checkpoint at a time
 	}
 	d.yieldMemory()
-	f := d.freeze(dir, d.allColumns())
+	var all []frozenColumn
+	for _, c := range d.columns {
+		all = append(all, frozenColumn{c, c.handle, c.table.takeOff()})
+	}
+	f := d.freeze(dir, all)
 	return f.write, f.release, nil
 }
 
@@ -68,11 +72,9 @@ func (d *DB) Checkpoint(dir string) error {
 	return write()
 }
 
-func (d *DB) freeze(dir string, columns []*column) *freeze {
-	f := &freeze{dir: dir, spiller: d.spiller(), handles: append([]*grocksdb.ColumnFamilyHandle(nil), d.handles...), done: make(chan struct{})}
-	for _, c := range columns {
-		f.columns = append(f.columns, frozenColumn{c, c.handle, c.table.takeOff()})
-	}
+// freeze has what was taken off written in its turn.
+func (d *DB) freeze(dir string, columns []frozenColumn) *freeze {
+	f := &freeze{dir: dir, spiller: d.spiller(), columns: columns, handles: append([]*grocksdb.ColumnFamilyHandle(nil), d.handles...), done: make(chan struct{})}
 	if n := len(d.freezes); n > 0 {
 		f.previous = d.freezes[n-1]
 	}

@@ -90,19 +90,30 @@ func (d *DB) largest() *column {
 	return big
 }
 
-// spillSoon has the dirty entries written in the background, if that is not
-// under way.
+// spillSoon has dirty entries written in the background, if that is not under
+// way.
 func (d *DB) spillSoon() {
 	if d.settleEnded(); len(d.freezes) == 0 {
 		d.beginSpill()
 	}
-	d.share.spillFrom = math.MaxInt64 // until memory is asked for again
+	d.share.spillFrom = math.MaxInt64 // until it has landed, or memory is asked for again
 }
 
-// beginSpill writes what is dirty to RocksDB, in a goroutine that settling waits
-// for.
+// spillPart of what a database has in memory is spilled at a time: little
+// enough for a write that has to wait for it, and much enough for a file.
+const spillPart = 8
+
+// beginSpill has what has been dirty longest, of the column that has most of
+// it, written to RocksDB in a goroutine that settling waits for.
 func (d *DB) beginSpill() {
-	f := d.freeze("", d.allColumns())
+	var most *column
+	for _, c := range d.columns {
+		if most == nil || c.table.dirtyBytes() > most.table.dirtyBytes() {
+			most = c
+		}
+	}
+	t := &most.table
+	f := d.freeze("", []frozenColumn{{most, most.handle, t.takeOffFirst(t.partsFor(max(1, d.share.size()/spillPart)))}})
 	go func() { _ = f.finish() }() // settling asks for the error
 }
 
@@ -112,14 +123,6 @@ func (d *DB) spillNow(c *column) error {
 	if len(c.table.dirty) == 0 {
 		return nil
 	}
-	d.freeze("", []*column{c})
+	d.freeze("", []frozenColumn{{c, c.handle, c.table.takeOff()}})
 	return d.settleOldest()
-}
-
-func (d *DB) allColumns() []*column {
-	all := make([]*column, 0, len(d.columns))
-	for _, c := range d.columns {
-		all = append(all, c)
-	}
-	return all
 }

@@ -35,10 +35,11 @@ type spiller struct {
 // spill writes entries to a column. Where it fails it may have written some of
 // them: to write them again is harmless.
 func (s spiller) spill(h *grocksdb.ColumnFamilyHandle, e entries) error {
-	if len(e.addresses) == 0 {
+	count := e.count()
+	if count == 0 {
 		return nil
 	}
-	if len(e.addresses) < fileEntries {
+	if count < fileEntries {
 		// So few are no copy of the state that is worth a sample.
 		if err := s.allowRuns(h, 0, nil); err != nil {
 			return err

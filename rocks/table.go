@@ -25,31 +25,45 @@ type table struct {
 	hand    address // the chunk where the next sweep begins
 	forgets int64   // entries that were dropped
 
-	dirty      []address // not in RocksDB, and of no flight
-	buried     []address // replaced, and marked dead in dirty
-	dirtyBytes int64     // of the blocks in dirty that are not dead
-	flights    []flight  // under way, oldest first
-	held       []address // replaced, but maybe looked at by a scan
-	garbage    []address // nobody looks at them: taken back some at a time
-	scans      int       // under way
+	dirty   []part    // not in RocksDB, and of no flight, oldest first; the last one grows
+	flights []flight  // under way, oldest first
+	held    []address // replaced, but maybe looked at by a scan
+	garbage []address // nobody looks at them: taken back some at a time
+	scans   int       // under way
 
 	sealed uint64 // the greatest epoch that may not change; what is written now has the next one
 	clean  uint64 // the greatest epoch that is in RocksDB
 }
 
+// part is entries that became dirty in the same epochs. Parts are spilled
+// one by one: what has been dirty longest first.
+type part struct {
+	to     uint64    // the greatest epoch of it
+	blocks []address // dead ones among them
+	buried []address // replaced, and marked dead in blocks
+	bytes  int64     // of the blocks that are not dead
+}
+
 // flight is what a freeze has fixed of a table, until that is in RocksDB.
 type flight struct {
-	to         uint64    // the greatest epoch of it
-	entries    []address // dirty when it began
-	entombed   []address // buried in entries
+	parts      []part
 	superseded []address // replaced since, but maybe still looked at
 }
 
+func (f flight) to() uint64 { return f.parts[len(f.parts)-1].to }
+
 // overhead is what the table takes up beside its arena.
 func (t *table) overhead() int64 {
-	n := cap(t.dirty) + cap(t.buried) + cap(t.held) + cap(t.garbage)
+	n := cap(t.held) + cap(t.garbage)
+	count := func(parts []part) {
+		for _, p := range parts {
+			n += cap(p.blocks) + cap(p.buried)
+		}
+	}
+	count(t.dirty)
 	for _, f := range t.flights {
-		n += cap(f.entries) + cap(f.entombed) + cap(f.superseded)
+		count(f.parts)
+		n += cap(f.superseded)
 	}
 	bytes := t.index.bytes + 4*int64(n)
 	if t.rows != nil {
@@ -140,22 +154,46 @@ func (t *table) add(p place, at address, b block) {
 	}
 }
 
-// soil notes that a block is dirty.
+// soil notes that a block, which was written in the epoch that is to be sealed
+// next, is dirty.
 func (t *table) soil(at address, b block) {
-	t.dirty = append(t.dirty, at)
-	t.stain(int64(len(b)))
+	n := len(t.dirty)
+	if n == 0 || t.dirty[n-1].bytes > t.share.partBytes {
+		t.seal()
+		b.setEpoch(t.sealed + 1)
+		t.dirty = append(t.dirty, part{})
+		n++
+	}
+	p := &t.dirty[n-1]
+	p.to = t.sealed + 1
+	p.blocks = append(p.blocks, at)
+	t.stain(p, int64(len(b)))
 }
 
 // stain counts dirty bytes.
-func (t *table) stain(n int64) {
-	t.dirtyBytes += n
+func (t *table) stain(p *part, n int64) {
+	p.bytes += n
 	t.share.dirty += n
+}
+
+// dirtyBytes is how much is dirty, and of no flight.
+func (t *table) dirtyBytes() (n int64) {
+	for _, p := range t.dirty {
+		n += p.bytes
+	}
+	return n
+}
+
+// partOf returns which of some parts has the blocks of an epoch.
+func partOf(parts []part, epoch uint64) *part {
+	i := slices.IndexFunc(parts, func(p part) bool { return epoch <= p.to })
+	return &parts[i]
 }
 
 // sealedTo is the greatest epoch of a flight; 0: there is none.
 func (t *table) sealedTo() uint64 {
 	if n := len(t.flights); n > 0 {
-		return t.flights[n-1].to
+		return t.flights[n-1].to()
 	}
 	return 0
 }
@@ -176,12 +214,11 @@ func (t *table) supersede(at address, b block) {
 	e := b.epoch()
 	switch {
 	case e > t.clean && e > t.sealedTo():
+		p := partOf(t.dirty, e)
 		b.setDead()
-		t.stain(-int64(len(b)))
-		t.buried = append(t.buried, at)
-		if len(t.buried) > 1024+len(t.dirty)/2 {
-			t.exhume()
-		}
+		t.stain(p, -int64(len(b)))
+		p.buried = append(p.buried, at)
+		t.exhume(p)
 	case t.mutable(e):
 		t.release(at)
 	case len(t.flights) > 0:
@@ -192,14 +229,14 @@ func (t *table) supersede(at address, b block) {
 	}
 }
 
-// exhume takes dead blocks out of the dirty ones.
-func (t *table) exhume() {
-	if t.scans > 0 {
+// exhume takes dead blocks out of a part, once they are many.
+func (t *table) exhume(p *part) {
+	if t.scans > 0 || len(p.buried) < 1024+len(p.blocks)/2 {
 		return
 	}
-	t.dirty = slices.DeleteFunc(t.dirty, func(a address) bool { return t.arena.memory.at(a).dead() })
-	t.garbage = append(t.garbage, t.buried...)
-	t.buried = t.buried[:0]
+	p.blocks = slices.DeleteFunc(p.blocks, func(a address) bool { return t.arena.memory.at(a).dead() })
+	t.garbage = append(t.garbage, p.buried...)
+	p.buried = p.buried[:0]
 }
 
 // discard makes garbage of blocks that no flight looks at.
@@ -249,56 +286,92 @@ func (t *table) endScan() {
 	}
 }
 
-// takeOff fixes the dirty entries for a flight, in constant time.
-func (t *table) takeOff() entries {
-	t.seal()
-	t.flights = append(t.flights, flight{to: t.sealed, entries: t.dirty, entombed: t.buried})
-	e := entries{memory: t.arena.memory, addresses: t.dirty, form: t.form}
+// takeOff fixes the dirty entries for a flight, in a time that depends on neither
+// their number nor their size.
+func (t *table) takeOff() entries { return t.takeOffFirst(len(t.dirty)) }
+
+// takeOffFirst is takeOff for the first parts only.
+func (t *table) takeOffFirst(n int) entries {
+	if n == len(t.dirty) {
+		t.seal()
+	}
+	parts := t.dirty[:n:n]
+	t.dirty = t.dirty[n:]
+	if n == 0 {
+		parts = []part{{to: t.sealed}}
+	}
+	t.flights = append(t.flights, flight{parts: parts})
+	e := t.entriesOf(parts)
+	for i := range parts {
+		t.share.dirty -= parts[i].bytes
+	}
 	e.seal = sealOf(e)
-	t.dirty, t.buried = nil, nil
-	t.stain(-t.dirtyBytes)
 	return e
+}
+
+// partsFor is how many parts, the oldest ones, have so many dirty bytes, or all.
+func (t *table) partsFor(bytes int64) (n int) {
+	for n < len(t.dirty) && bytes > 0 {
+		bytes -= t.dirty[n].bytes
+		n++
+	}
+	return n
 }
 
 // land ends the oldest flight: RocksDB has all of it.
 func (t *table) land() {
 	f := t.flights[0]
 	t.flights = slices.Delete(t.flights, 0, 1)
-	t.clean = f.to
+	t.clean = f.to()
 	t.discard(f.superseded)
-	t.discard(f.entombed)
+	for _, p := range f.parts {
+		t.discard(p.buried)
+	}
 }
 
 // turnBack ends all flights: what could not be written is dirty again, unless
 // it was written anew.
 func (t *table) turnBack() {
-	var entries, dead []address
+	var parts []part
+	var superseded []address
 	for _, f := range t.flights {
-		for _, a := range f.superseded {
-			t.arena.memory.at(a).setDead()
-		}
-		entries = append(entries, f.entries...)
-		dead = append(append(dead, f.entombed...), f.superseded...)
+		parts = append(parts, f.parts...)
+		superseded = append(superseded, f.superseded...)
 	}
 	t.flights = nil
-	for _, a := range entries {
-		if b := t.arena.memory.at(a); !b.dead() {
-			t.stain(int64(len(b)))
-		}
+	for i := range parts {
+		t.share.dirty += parts[i].bytes
 	}
-	t.dirty = append(entries, t.dirty...)
-	t.buried = append(dead, t.buried...)
-	t.exhume()
+	var clean []address
+	for _, a := range superseded {
+		b := t.arena.memory.at(a)
+		if b.epoch() <= t.clean {
+			clean = append(clean, a)
+			continue
+		}
+		p := partOf(parts, b.epoch())
+		b.setDead()
+		t.stain(p, -int64(len(b)))
+		p.buried = append(p.buried, a)
+	}
+	t.discard(clean)
+	t.dirty = append(parts, t.dirty...)
+}
+
+func (t *table) entriesOf(parts []part) entries {
+	e := entries{memory: t.arena.memory, form: t.form}
+	for _, p := range parts {
+		e.parts = append(e.parts, p.blocks)
+	}
+	return e
 }
 
 // unwritten are the dirty entries, dead ones among them. There are no flights.
-func (t *table) unwritten() entries {
-	return entries{memory: t.arena.memory, addresses: t.dirty, form: t.form}
-}
+func (t *table) unwritten() entries { return t.entriesOf(t.dirty) }
 
 // all are the entries of the table.
 func (t *table) all() entries {
-	return entries{memory: t.arena.memory, addresses: t.index.addresses(t.arena.memory), form: t.form}
+	return entries{memory: t.arena.memory, parts: [][]address{t.index.addresses(t.arena.memory)}, form: t.form}
 }
 
 // reset forgets all entries. None is dirty, and nobody looks at any.
