@@ -3,10 +3,12 @@ package rocks
 import (
 	"errors"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/linxGnu/grocksdb"
+	"golang.org/x/sync/errgroup"
 )
 
 // freeze is entries that are fixed, but not all on disk yet: those of a
@@ -149,14 +151,20 @@ func (f *freeze) make() error {
 	if err := f.spiller.roomFor(f.handles, f.dirtyBytes()); err != nil {
 		return err
 	}
+	// Half of the processors at most: the others have records to process.
+	var writers errgroup.Group
+	writers.SetLimit(max(1, runtime.GOMAXPROCS(0)/2))
 	for _, c := range f.columns {
-		if err := f.spiller.spill(c.handle, c.entries); err != nil {
-			return err
-		}
-		c.entries.seal.check(c.entries)
+		writers.Go(func() error {
+			if err := f.spiller.spill(c.handle, c.entries); err != nil {
+				return err
+			}
+			c.entries.seal.check(c.entries)
+			return nil
+		})
 	}
-	if !checkpoint {
-		return nil
+	if err := writers.Wait(); err != nil || !checkpoint {
+		return err
 	}
 	if err := f.spiller.checkpoint(f.dir); err != nil {
 		return errors.Join(err, os.RemoveAll(f.dir))
