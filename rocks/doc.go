@@ -1,7 +1,7 @@
 // Package rocks answers: how is keyed state kept on this disk?
 //
 // A DB is a RocksDB database with one column family for each state, and above
-// each a table of recent entries in Go memory: most reads and writes of a busy
+// each a table of recent entries in memory: most reads and writes of a busy
 // key never get to RocksDB, and what does, gets there sorted, as files that are
 // ingested whole. It is no database of record: there is no write-ahead log, and
 // what no checkpoint holds is lost when the DB is closed.
@@ -40,7 +40,7 @@
 //
 // This is the only package that uses cgo. Package grocksdb opens and
 // configures; the hot paths (Get, Put, Delete, Scan) are a small C++ shim that
-// copies into Go memory, and makes one call for many entries of a scan. Link
+// copies into memory of ours, and makes one call for many entries of a scan. Link
 // statically with the build tag grocksdb_clean_link.
 //
 // # Invariants

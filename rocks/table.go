@@ -6,7 +6,7 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// table holds recent entries of a column in Go memory: what was written and is
+// table holds recent entries of a column in memory: what was written and is
 // not in RocksDB yet, and what was read or written lately and may be wanted
 // again. It belongs to the DB's goroutine.
 //

@@ -53,7 +53,7 @@ type Config struct {
 	// belongs to one process at a time, and is emptied when a job starts.
 	// Default DefaultStateDir.
 	StateDir string
-	// TableBytes bounds the Go memory for recent entries of all states,
+	// TableBytes bounds the memory for recent entries of all states,
 	// together. Default DefaultTableBytes.
 	TableBytes int64
 	// Rocks is what RocksDB may use. TableBytes in it is filled in. Default of

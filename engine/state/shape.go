@@ -227,6 +227,15 @@ func block(src []byte, n uint64, what string) (head, rest []byte, err error) {
 	return src[:n], src[n:], nil
 }
 
+// prefixed cuts off bytes that stand behind their length.
+func prefixed(src []byte, what string) (b, rest []byte, err error) {
+	n, rest, err := uvarint(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	return block(rest, n, what)
+}
+
 func stringShape() *shape {
 	s := newShape("string", 1,
 		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
@@ -235,11 +244,7 @@ func stringShape() *shape {
 			return append(dst, s...), nil
 		},
 		func(src []byte, p unsafe.Pointer) ([]byte, error) {
-			n, rest, err := uvarint(src)
-			if err != nil {
-				return nil, err
-			}
-			b, rest, err := block(rest, n, "string")
+			b, rest, err := prefixed(src, "string")
 			if err != nil {
 				return nil, err
 			}
@@ -247,11 +252,7 @@ func stringShape() *shape {
 			return rest, nil
 		})
 	s.borrow = func(src []byte, p unsafe.Pointer) ([]byte, error) {
-		n, rest, err := uvarint(src)
-		if err != nil {
-			return nil, err
-		}
-		b, rest, err := block(rest, n, "string")
+		b, rest, err := prefixed(src, "string")
 		if err != nil {
 			return nil, err
 		}
