@@ -149,7 +149,7 @@ func (r byPlace) Scan(row state.Place) state.Iterator {
 		return &iterator{err: c.db.closedError("scan")}
 	}
 	if c.table.rows == nil {
-		return c.Scan(p.rowKey(), prefixEnd(p.rowKey()))
+		return c.Scan(row.Range())
 	}
 	t := &c.table
 	var found []address
@@ -176,7 +176,7 @@ func (r byPlace) Scan(row state.Place) state.Iterator {
 	slices.SortFunc(upper, func(a, b block) int { return bytes.Compare(a.key(), b.key()) })
 	m.upper = &upper
 	if !t.whole {
-		m.base = c.scanBase(p.rowKey(), prefixEnd(p.rowKey()))
+		m.base = c.scanBase(row.Range())
 		m.baseMore = m.base.Next()
 	}
 	m.start()
@@ -197,17 +197,4 @@ func (l *listed) step() (block, bool) {
 	b := (*l)[0]
 	*l = (*l)[1:]
 	return b, true
-}
-
-// prefixEnd returns the least key that is greater than all with the prefix;
-// nil: there is none.
-func prefixEnd(prefix []byte) []byte {
-	for i := len(prefix) - 1; i >= 0; i-- {
-		if prefix[i] != 0xff {
-			end := slices.Clone(prefix[:i+1])
-			end[i]++
-			return end
-		}
-	}
-	return nil
 }

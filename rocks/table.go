@@ -10,11 +10,11 @@ import (
 // not in RocksDB yet, and what was read or written lately and may be wanted
 // again. It belongs to the DB's goroutine.
 //
-// A block says in which epoch it was written: 0, or an epoch up to clean, and
-// RocksDB has the same. Epochs up to sealed are looked at by somebody else: a
-// flight, which writes them to RocksDB in another goroutine, or a scan. Their
-// blocks are replaced, never changed, and go back to the arena when nobody
-// looks any more.
+// A block says in which epoch it became dirty: 0, or an epoch up to clean, and
+// RocksDB has the same. Epochs up to that of the newest flight, which writes
+// blocks to RocksDB in another goroutine, and up to sealed while there are scans,
+// may be looked at by somebody else (mutable). Such blocks are replaced, never
+// changed, and go back to the arena when nobody looks any more.
 type table struct {
 	form    *state.CellForm // of its values; nil: as in RocksDB
 	share   *share          // where the arena's memory is from
@@ -31,7 +31,7 @@ type table struct {
 	garbage []address // nobody looks at them: taken back some at a time
 	scans   int       // under way
 
-	sealed uint64 // the greatest epoch that may not change; what is written now has the next one
+	sealed uint64 // the greatest epoch that has ended; what becomes dirty now has the next one
 	clean  uint64 // the greatest epoch that is in RocksDB
 }
 
@@ -269,7 +269,7 @@ func (t *table) release(at address) {
 	}
 }
 
-// seal keeps what was written until now from changing.
+// seal ends an epoch.
 func (t *table) seal() { t.sealed++ }
 
 // beginScan keeps every block as it is until endScan.

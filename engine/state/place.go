@@ -21,6 +21,13 @@ func (p Place) in(key []byte) Place {
 	return p
 }
 
+// Range returns the bounds of the row's keys: start ≤ key < end; a nil end is
+// that of the column.
+func (p Place) Range() (start, end []byte) {
+	row := p.Key[:p.Row]
+	return row, prefixEnd(row)
+}
+
 // Rows is access to a column by places. No method retains what it is given.
 type Rows interface {
 	// Get, Put and Delete are as Column's.
@@ -56,7 +63,4 @@ func (p plain) Put(at Place, value []byte) error { return p.c.Put(at.Key, value)
 
 func (p plain) Delete(at Place) error { return p.c.Delete(at.Key) }
 
-func (p plain) Scan(row Place) Iterator {
-	key := row.Key[:row.Row]
-	return p.c.Scan(key, prefixEnd(key))
-}
+func (p plain) Scan(row Place) Iterator { return p.c.Scan(row.Range()) }
