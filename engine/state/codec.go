@@ -74,6 +74,13 @@ func (c *derived[V]) Signature() string { return c.shape.signature }
 // noescape hides p from escape analysis, so that encoding a value does not
 // move it to the heap: calls through a shape's functions look as if they kept
 // their pointer. They never do; what must outlive the call is copied first.
+//
+// Nothing may be called while x holds the address, since a call can move the
+// stack that it points into, and only pointers are moved along. nocheckptr
+// keeps the race detector's build from calling its checks there.
+//
+//go:nosplit
+//go:nocheckptr
 func noescape(p unsafe.Pointer) unsafe.Pointer {
 	x := uintptr(p)
 	return *(*unsafe.Pointer)(unsafe.Pointer(&x))
