@@ -31,7 +31,15 @@ const (
 	manifestBytes = 16 << 10
 )
 
-const bloomBitsPerKey = 10
+const (
+	bloomBitsPerKey = 10
+	// metadataBytes is the size of the blocks that an index and a filter are cut
+	// into.
+	metadataBytes = 4 << 10
+	// zstdLevel 1 takes three fifths of the time that RocksDB's 3 does, for
+	// files that are 2 percent larger.
+	zstdLevel = 1
+)
 
 // newOptions renders the resources' options in RocksDB's terms.
 func (r *Resources) newOptions() *grocksdb.Options {
@@ -43,17 +51,25 @@ func (r *Resources) newOptions() *grocksdb.Options {
 	table.SetBlockSize(disk.blockBytes)
 	table.SetFormatVersion(5)
 	table.SetFilterPolicy(grocksdb.NewBloomFilterFull(bloomBitsPerKey))
-	// Indexes and filters count against the cache, or memory has no bound.
+	// Indexes and filters count against the cache, or memory has no bound. They
+	// are cut into blocks, of which a read takes the one that it needs: those of
+	// a file of gigabytes do not fit in the cache as a whole, and would be read
+	// anew, megabytes at a time, for each key.
 	table.SetCacheIndexAndFilterBlocks(true)
 	table.SetCacheIndexAndFilterBlocksWithHighPriority(true)
-	table.SetPinL0FilterAndIndexBlocksInCache(true)
+	table.SetIndexType(grocksdb.KTwoLevelIndexSearchIndexType)
+	table.SetPartitionFilters(true)
+	table.SetMetadataBlockSize(metadataBytes)
+	table.SetPinTopLevelIndexAndFilter(true)
 
 	g := grocksdb.NewDefaultOptions()
 	g.SetCreateIfMissing(true)
 	g.SetCreateIfMissingColumnFamilies(true)
 	g.SetBlockBasedTableFactory(table)
 	g.SetCompression(grocksdb.LZ4Compression)
+	// Bottommost for RocksDB is also what a freeze writes.
 	g.SetBottommostCompression(grocksdb.ZSTDCompression)
+	g.SetBottommostCompressionOptions(grocksdb.CompressionOptions{WindowBits: -14, Level: zstdLevel}, true)
 
 	g.SetWriteBufferSize(uint64(o.ColumnBufferBytes))
 	g.SetArenaBlockSize(uint64(max(16<<10, min(256<<10, o.ColumnBufferBytes/8))))
