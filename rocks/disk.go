@@ -15,13 +15,13 @@ const (
 // disks is what is set for each kind.
 var disks = map[Disk]struct {
 	blockBytes        int    // read at once by a Get
-	readaheadBytes    uint64 // read at once by a compaction
+	readaheadBytes    uint64 // read at once by a compaction, of each run
 	syncBytes         uint64
 	backgroundThreads int
 }{
 	SSD:     {blockBytes: 16 << 10, readaheadBytes: mebibyte / 4, syncBytes: mebibyte, backgroundThreads: 2},
-	HDD:     {blockBytes: 64 << 10, readaheadBytes: 8 * mebibyte, syncBytes: 8 * mebibyte, backgroundThreads: 1},
-	Network: {blockBytes: 16 << 10, readaheadBytes: 4 * mebibyte, syncBytes: 4 * mebibyte, backgroundThreads: 4},
+	HDD:     {blockBytes: 64 << 10, readaheadBytes: 2 * mebibyte, syncBytes: 8 * mebibyte, backgroundThreads: 1},
+	Network: {blockBytes: 16 << 10, readaheadBytes: mebibyte, syncBytes: 4 * mebibyte, backgroundThreads: 4},
 }
 
 // ParseDisk returns the kind of that name.

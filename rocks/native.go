@@ -18,7 +18,7 @@ import (
 func init() {
 	for _, t := range []reflect.Type{
 		reflect.TypeFor[grocksdb.DB](), reflect.TypeFor[grocksdb.Options](),
-		reflect.TypeFor[grocksdb.Cache](), reflect.TypeFor[grocksdb.ColumnFamilyHandle](),
+		reflect.TypeFor[grocksdb.Cache](), reflect.TypeFor[grocksdb.LRUCacheOptions](), reflect.TypeFor[grocksdb.BlockBasedTableOptions](), reflect.TypeFor[grocksdb.ColumnFamilyHandle](),
 	} {
 		if f := t.Field(0); f.Name != "c" || f.Type.Kind() != reflect.Pointer {
 			panic(fmt.Sprintf("rocks: %v does not begin with its C handle: adapt native.go to this version of grocksdb", t))
@@ -33,6 +33,14 @@ func cDB(d *grocksdb.DB) *C.rocksdb_t { return (*C.rocksdb_t)(handle(d)) }
 func cOptions(o *grocksdb.Options) *C.rocksdb_options_t { return (*C.rocksdb_options_t)(handle(o)) }
 
 func cCache(c *grocksdb.Cache) *C.rocksdb_cache_t { return (*C.rocksdb_cache_t)(handle(c)) }
+
+func cCacheOptions(o *grocksdb.LRUCacheOptions) *C.rocksdb_lru_cache_options_t {
+	return (*C.rocksdb_lru_cache_options_t)(handle(o))
+}
+
+func cTableOptions(o *grocksdb.BlockBasedTableOptions) *C.rocksdb_block_based_table_options_t {
+	return (*C.rocksdb_block_based_table_options_t)(handle(o))
+}
 
 func cColumn(h *grocksdb.ColumnFamilyHandle) *C.rocksdb_column_family_handle_t {
 	return (*C.rocksdb_column_family_handle_t)(handle(h))

@@ -1,6 +1,6 @@
 package rocks
 
-// #cgo CXXFLAGS: -std=c++17 -O2 -fvisibility=hidden
+// #cgo CXXFLAGS: -std=c++17 -O2 -fvisibility=hidden -fno-rtti
 // #include <stdlib.h>
 // #include "shim.h"
 import "C"
@@ -37,8 +37,17 @@ func NewResources(o Options) (*Resources, error) {
 		return nil, err
 	}
 	C.tm_bound_malloc()
-	cache := grocksdb.NewLRUCache(uint64(o.MemoryBytes))
+	cache := newCache(o.MemoryBytes)
 	return &Resources{options: o, tables: tables, cache: cache, budget: C.tm_budget_new(C.size_t(o.WriteBufferBytes), cCache(cache))}, nil
+}
+
+// newCache returns a cache of blocks with memory of its own.
+func newCache(bytes int64) *grocksdb.Cache {
+	o := grocksdb.NewLRUCacheOptions()
+	defer o.Destroy()
+	o.SetCapacity(uint(bytes))
+	C.tm_use_blocks(cCacheOptions(o), C.size_t(bytes))
+	return grocksdb.NewLRUCacheWithOptions(o)
 }
 
 // Options returns the options with their defaults filled in.

@@ -61,6 +61,7 @@ func (r *Resources) newOptions() *grocksdb.Options {
 	table.SetPartitionFilters(true)
 	table.SetMetadataBlockSize(metadataBytes)
 	table.SetPinTopLevelIndexAndFilter(true)
+	C.tm_charge(cTableOptions(table))
 
 	g := grocksdb.NewDefaultOptions()
 	g.SetCreateIfMissing(true)

@@ -15,6 +15,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_writer.h>
+#include <rocksdb/table.h>
 #include <rocksdb/version.h>
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
@@ -24,6 +25,7 @@
 static_assert(ROCKSDB_MAJOR == 7 && ROCKSDB_MINOR == 8, "compare the handles below with db/c.cc of this version");
 struct rocksdb_t { rocksdb::DB* rep; };
 struct rocksdb_options_t { rocksdb::Options rep; };
+struct rocksdb_block_based_table_options_t { rocksdb::BlockBasedTableOptions rep; };
 struct rocksdb_cache_t { std::shared_ptr<rocksdb::Cache> rep; };
 struct rocksdb_column_family_handle_t { rocksdb::ColumnFamilyHandle* rep; };
 
@@ -134,6 +136,14 @@ size_t tm_budget_usage(const tm_budget* b) { return b->manager->memory_usage(); 
 
 void tm_budget_free(tm_budget* b) { delete b; }
 
+void tm_charge(rocksdb_block_based_table_options_t* o) {
+  rocksdb::CacheEntryRoleOptions charged;
+  charged.charged = rocksdb::CacheEntryRoleOptions::Decision::kEnabled;
+  for (auto role : {rocksdb::CacheEntryRole::kBlockBasedTableReader, rocksdb::CacheEntryRole::kFilterConstruction}) {
+    o->rep.cache_usage_options.options_overrides[role] = charged;
+  }
+}
+
 void tm_configure(rocksdb_options_t* o, const tm_budget* b) {
   o->rep.write_buffer_manager = b->manager;
   o->rep.avoid_flush_during_shutdown = true;
@@ -141,8 +151,6 @@ void tm_configure(rocksdb_options_t* o, const tm_budget* b) {
 
 tm_expiry* tm_expiry_new(uint8_t header) {
   auto x = new tm_expiry{header};
-  // By the C interface: a class derived from RocksDB's would need its type
-  // information, which a release library has not.
   x->filter = rocksdb_compactionfilter_create(x, keep_state, is_expired, filter_name);
   rocksdb_compactionfilter_set_ignore_snapshots(x->filter, 1);
   return x;

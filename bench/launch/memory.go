@@ -16,7 +16,7 @@ import (
 // save, garbage, is bounded by GOGC, and is Headroom.
 type Memory struct {
 	Table    int64 `json:"table_bytes"`    // recent entries of all states
-	Native   int64 `json:"native_bytes"`   // RocksDB's blocks, indexes, filters and write buffers
+	Native   int64 `json:"native_bytes"`   // RocksDB's blocks, indexes, filters, write buffers and readers of files
 	Queues   int64 `json:"queue_bytes"`    // records between subtasks
 	Writing  int64 `json:"writing_bytes"`  // while entries become files, and files are compacted
 	Headroom int64 `json:"headroom_bytes"` // garbage that Go lets pile up before it collects
@@ -39,11 +39,9 @@ const (
 	queueBatches = 4   // the same
 	spareBatches = 2   // of a channel: one being filled, one being processed
 	programBytes = 64 << 20
-	fileBytes    = 16 << 20 // rocks.Options' default
-	background   = 2        // the same
-	// heapShare of a table, one part in so many, are indexes on Go's heap; its
-	// entries lie outside.
-	heapShare = 4
+	// heapPercent of a table are, at most, indexes and lists on Go's heap; its
+	// entries lie outside. The smallest have 40 bytes beside 25 of those.
+	heapPercent = 40
 )
 
 // memory states what the job may take at most. Pure.
@@ -65,10 +63,10 @@ func (c Config) memory(gcPercent int) Memory {
 	m := Memory{
 		Table: c.TableBytes, Native: c.Rocks.MemoryBytes, Program: programBytes,
 		Queues:  int64(channels*(cmp.Or(c.Engine.QueueBatches, queueBatches)+spareBatches)) * batch,
-		Writing: int64(cmp.Or(c.Rocks.BackgroundThreads, background)) * cmp.Or(c.Rocks.FileBytes, fileBytes),
+		Writing: c.Rocks.WorkingBytes(c.KeyedSubtasks()),
 	}
 	if gcPercent > 0 {
-		m.Headroom = (m.Table/heapShare + m.Queues) * int64(gcPercent) / 100
+		m.Headroom = (m.Table*heapPercent/100 + m.Queues) * int64(gcPercent) / 100
 	}
 	m.Total = m.Table + m.Native + m.Queues + m.Writing + m.Headroom + m.Program
 	return m
