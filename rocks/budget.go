@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 )
 
 // budget is the memory for the tables of all databases that share resources.
@@ -17,7 +18,7 @@ type budget struct {
 	shares map[*share]struct{}
 	// hungry: a database that has less than its part found nothing left, and
 	// those that have more are asked to give back.
-	hungry bool
+	hungry atomic.Bool
 }
 
 func newBudget(limit int64) (*budget, error) {
@@ -75,7 +76,9 @@ func (s *share) take(size int, have int64) []byte {
 		}
 	}
 	if int64(n) > free {
-		b.hungry = b.hungry || s.used < even
+		if s.used < even {
+			b.hungry.Store(true)
+		}
 		return nil
 	}
 	return s.allocate(n)
@@ -149,12 +152,15 @@ func (s *share) account(overhead int64) {
 // excess reports whether the share is to give back memory that another needs.
 func (s *share) excess() bool {
 	b := s.budget
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.hungry || len(b.shares) == 1 || s.used <= b.limit/int64(len(b.shares)) {
+	if !b.hungry.Load() {
 		return false
 	}
-	b.hungry = false
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.shares) == 1 || s.used <= b.limit/int64(len(b.shares)) {
+		return false
+	}
+	b.hungry.Store(false)
 	return true
 }
 

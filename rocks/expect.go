@@ -50,6 +50,7 @@ func (c *column) Expects() bool {
 // Expect implements state.ExpectingColumn. It touches what lookups will, and
 // reads what the table does not have in one go.
 func (c *column) Expect(places []state.Place) error {
+	c.db.yieldMemory()
 	e, t := &c.expected, &c.table
 	e.places, e.missing = e.places[:0], e.missing[:0]
 	for _, p := range places {

@@ -56,7 +56,9 @@ func (d *DB) Freeze(dir string) (write func() error, release func(), err error) 
 	if n := len(d.freezes); n > 0 && d.freezes[n-1].dir != "" {
 		d.settleAll() // one checkpoint at a time
 	}
-	d.yieldMemory()
+	if d.share.dirty == 0 {
+		d.yieldMemory() // it sweeps a chunk; who is written to does so between records
+	}
 	var all []frozenColumn
 	for _, c := range d.columns {
 		all = append(all, frozenColumn{c, c.handle, c.table.takeOff()})

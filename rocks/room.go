@@ -29,7 +29,7 @@ func (d *DB) findRoom(c *column, size int) bool {
 	d.settleEnded()
 	d.yieldMemory()
 	t := &c.table
-	t.collect(len(t.garbage))
+	t.collect(math.MaxInt)
 	if t.arena.fits(size) || d.grow(c, size) {
 		return true
 	}

@@ -25,11 +25,11 @@ type table struct {
 	hand    address // the chunk where the next sweep begins
 	forgets int64   // entries that were dropped
 
-	dirty   []part    // not in RocksDB, and of no flight, oldest first; the last one grows
-	flights []flight  // under way, oldest first
-	held    []address // replaced, but maybe looked at by a scan
-	garbage []address // nobody looks at them: taken back some at a time
-	scans   int       // under way
+	dirty   []part      // not in RocksDB, and of no flight, oldest first; the last one grows
+	flights []flight    // under way, oldest first
+	held    []address   // replaced, but maybe looked at by a scan
+	garbage [][]address // nobody looks at them: taken back some at a time
+	scans   int         // under way
 
 	sealed uint64 // the greatest epoch that has ended; what becomes dirty now has the next one
 	clean  uint64 // the greatest epoch that is in RocksDB
@@ -54,7 +54,10 @@ func (f flight) to() uint64 { return f.parts[len(f.parts)-1].to }
 
 // overhead is what the table takes up beside its arena.
 func (t *table) overhead() int64 {
-	n := cap(t.held) + cap(t.garbage)
+	n := cap(t.held)
+	for _, blocks := range t.garbage {
+		n += cap(blocks)
+	}
 	count := func(parts []part) {
 		for _, p := range parts {
 			n += cap(p.blocks) + cap(p.buried)
@@ -235,8 +238,8 @@ func (t *table) exhume(p *part) {
 		return
 	}
 	p.blocks = slices.DeleteFunc(p.blocks, func(a address) bool { return t.arena.memory.at(a).dead() })
-	t.garbage = append(t.garbage, p.buried...)
-	p.buried = p.buried[:0]
+	t.discard(p.buried)
+	p.buried = nil
 }
 
 // discard makes garbage of blocks that no flight looks at.
@@ -244,10 +247,8 @@ func (t *table) discard(blocks []address) {
 	switch {
 	case t.scans > 0:
 		t.held = append(t.held, blocks...)
-	case len(t.garbage) == 0:
-		t.garbage = blocks
-	default:
-		t.garbage = append(t.garbage, blocks...)
+	case len(blocks) > 0:
+		t.garbage = append(t.garbage, blocks)
 	}
 }
 
@@ -256,10 +257,15 @@ func (t *table) discard(blocks []address) {
 const collected = 4
 
 func (t *table) collect(n int) {
-	for range min(n, len(t.garbage)) {
-		last := len(t.garbage) - 1
-		t.release(t.garbage[last])
-		t.garbage = t.garbage[:last]
+	for ; n > 0 && len(t.garbage) > 0; n-- {
+		list := len(t.garbage) - 1
+		blocks := t.garbage[list]
+		last := len(blocks) - 1
+		t.release(blocks[last])
+		if t.garbage[list] = blocks[:last]; last == 0 {
+			t.garbage[list] = nil
+			t.garbage = t.garbage[:list]
+		}
 	}
 }
 
