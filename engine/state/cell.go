@@ -53,6 +53,7 @@ func isFlat(t reflect.Type) bool {
 type cell[V any] struct {
 	value  V
 	expiry [expiryBytes]byte // as in a stored value
+	_      [sinceBytes]byte  // room for an operand's
 }
 
 // valueBytes is the length of a cell that does not expire.
@@ -63,6 +64,13 @@ func (c *cell[V]) valueBytes() int { return int(unsafe.Sizeof(c.value)) }
 func (c *cell[V]) memory() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(c)), c.valueBytes()+expiryBytes)
 }
+
+// room returns the memory with room for an operand.
+func (c *cell[V]) room() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(c)), c.valueBytes()+expiryBytes+sinceBytes)
+}
+
+func (c *cell[V]) expiresAt() int64 { return int64(binary.BigEndian.Uint64(c.expiry[:])) }
 
 func (c *cell[V]) setExpiry(unixMillis int64) {
 	binary.BigEndian.PutUint64(c.expiry[:], uint64(unixMillis))
@@ -121,20 +129,23 @@ func cellForm[V any](codec Codec[V]) CellForm {
 
 // cellValue keeps values as cells: nothing is encoded on access.
 type cellValue[V any] struct {
-	keyed // rows gives and takes cells
-	codec Codec[V]
-	room  cell[V]
+	keyed                // rows gives and takes cells
+	operands OperandRows // nil: none
+	codec    Codec[V]
+	room     cell[V]
 }
 
 // openCells returns k with the memory of values as cells, where column and
 // codec allow it.
-func openCells[V any](k keyed, col Column, codec Codec[V]) (*cellValue[V], bool) {
+func openCells[V any](k keyed, col Column, codec Codec[V], merge func(older, newer V) V) (*cellValue[V], bool) {
 	c, ok := col.(CellColumn)
 	if f, isFlat := codec.(flatCodec); !ok || !isFlat || !f.flat() {
 		return nil, false
 	}
 	s := &cellValue[V]{keyed: k, codec: codec}
-	s.rows, ok = c.Cells(cellForm(codec))
+	if s.rows, ok = c.Cells(cellForm(codec)); ok && merge != nil {
+		s.operands = s.operandRows(foldCells(merge))
+	}
 	return s, ok
 }
 
@@ -167,7 +178,7 @@ func (s *cellValue[V]) get(cur *Current) (v V, found bool, err error) {
 // keep reports whether the value in room has not expired, and puts off its
 // expiry where reading does.
 func (s *cellValue[V]) keep() (live bool, err error) {
-	expiry, now := int64(binary.BigEndian.Uint64(s.room.expiry[:])), s.life.clock.unixMillis()
+	expiry, now := s.room.expiresAt(), s.life.clock.unixMillis()
 	if expiry <= now {
 		return false, nil
 	}
@@ -185,12 +196,60 @@ func (s *cellValue[V]) set(cur *Current, v V) error {
 	if err := s.seek(cur); err != nil {
 		return err
 	}
+	return s.wrap("set", s.put(s.written(v)))
+}
+
+// written makes room the cell of a value that is written now.
+func (s *cellValue[V]) written(v V) []byte {
 	s.room.value = v
 	if s.life.millis == 0 {
-		return s.wrap("set", s.put(s.room.memory()[:s.room.valueBytes()]))
+		return s.room.room()[:s.room.valueBytes()]
 	}
 	s.room.setExpiry(s.life.next())
-	return s.wrap("set", s.put(s.room.memory()))
+	return s.room.room()[:len(s.room.memory())]
+}
+
+func (s *cellValue[V]) find(cur *Current) (v V, known Known, err error) {
+	if s.operands == nil {
+		if v, found, err := s.get(cur); found || err != nil {
+			return v, KnownValue, err
+		}
+		return v, KnownAbsent, nil
+	}
+	if err := s.seek(cur); err != nil {
+		return v, KnownNothing, err
+	}
+	var expires bool
+	if stored, ok := s.rowed(); ok {
+		known = KnownValue
+		expires, err = s.room.decode(s.codec, stored)
+	} else {
+		room := s.room.room()
+		room, known, err = s.operands.Find(room[:0:len(room)], s.at)
+		if known == KnownOperand && err == nil {
+			room, s.since, err = cutSince(room)
+		}
+		if err != nil || known == KnownNothing || known == KnownAbsent {
+			return v, known, s.wrap("add to", err)
+		}
+		expires, err = s.room.fill(room)
+	}
+	if err != nil {
+		return v, known, s.wrap("add to", err)
+	}
+	if expires && s.room.expiresAt() <= s.life.clock.unixMillis() {
+		return v, KnownAbsent, nil // an operand that has expired hides what is below it
+	}
+	return s.room.value, known, nil
+}
+
+func (s *cellValue[V]) putOperand(v V, begins bool) (done bool, err error) {
+	if begins {
+		s.begin()
+	}
+	s.row.valid = false
+	done, err = s.operands.PutOperand(s.at, appendSince(s.written(v), s.since))
+	return done, s.wrap("add to", err)
 }
 
 func (s *cellValue[V]) clear(cur *Current) error {

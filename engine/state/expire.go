@@ -85,15 +85,20 @@ func (l *lifetime) appendHeader(dst []byte) []byte {
 // payload checks a stored value's header and cuts it off; not live: the value
 // has expired.
 func (l *lifetime) payload(stored []byte) (payload []byte, live bool, err error) {
-	if len(stored) > 0 && stored[0] == header {
-		return stored[1:], true, nil
+	payload, expiry, expires, err := splitStored(stored)
+	if err != nil || !expires {
+		return payload, err == nil, err
 	}
-	expiry, expires := Expiry(stored)
-	if !expires {
-		_, err := payloadOf(stored)
-		return nil, false, err
+	return payload, expiry > l.clock.unixMillis(), nil
+}
+
+// splitStored checks a stored value's header and cuts it off.
+func splitStored(stored []byte) (payload []byte, expiry int64, expires bool, err error) {
+	if expiry, expires = Expiry(stored); expires {
+		return stored[1+expiryBytes:], expiry, true, nil
 	}
-	return stored[1+expiryBytes:], expiry > l.clock.unixMillis(), nil
+	payload, err = payloadOf(stored)
+	return payload, 0, false, err
 }
 
 // renewable reports whether a stored value may get a new expiry by being read.

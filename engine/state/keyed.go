@@ -26,6 +26,7 @@ type keyed struct {
 	life  lifetime
 	at    Place  // what is accessed; its Key is reused
 	bytes []byte // the stored value
+	since int64  // when the operand that was found, or is to be put, began
 }
 
 // row is an entry of a state's column that EachKey has passed for the key at

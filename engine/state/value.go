@@ -9,12 +9,16 @@ type valueStore[V any] interface {
 	get(cur *Current) (v V, found bool, err error)
 	set(cur *Current, v V) error
 	clear(cur *Current) error
+	// find and putOperand are for add: with find, what is known without reading.
+	find(cur *Current) (v V, known Known, err error)
+	// putOperand follows find, at the same place; begins: it knew nothing there.
+	putOperand(v V, begins bool) (done bool, err error)
 }
 
 // NewValue opens the value state name of an operator. Mistakes are reported
 // by the registry's Err.
 func NewValue[V any](c OpenContext, name string, opts ...Option) Value[V] {
-	return Value[V]{openValue[V](c, KindValue, name, opts)}
+	return Value[V]{openValue[V](c, KindValue, name, opts, nil)}
 }
 
 // Get returns the value of the current key, and whether there is one.
@@ -30,11 +34,14 @@ func (s Value[V]) Clear(c Context) error { return s.store.clear(c.Current()) }
 // directValue encodes and decodes on each access.
 type directValue[V any] struct {
 	keyed
-	codec Codec[V]
-	value V // decoded into; kept so that decoding does not allocate it
+	operands OperandRows // nil: none
+	codec    Codec[V]
+	value    V // decoded into; kept so that decoding does not allocate it
 }
 
-func openValue[V any](c OpenContext, kind Kind, name string, opts []Option) valueStore[V] {
+// openValue opens a state of one value for each key; merge, if it is not nil,
+// merges those that were added, the older one first.
+func openValue[V any](c OpenContext, kind Kind, name string, opts []Option, merge func(older, newer V) V) valueStore[V] {
 	o := collect(opts)
 	s := &directValue[V]{}
 	var err error
@@ -44,10 +51,14 @@ func openValue[V any](c OpenContext, kind Kind, name string, opts []Option) valu
 	}
 	var col Column
 	s.keyed, col = openKeyed(c.Registry(), d, o, err)
-	if s.err == nil {
-		if cells, ok := openCells(s.keyed, col, s.codec); ok {
-			return cells
-		}
+	if s.err != nil {
+		return s
+	}
+	if cells, ok := openCells(s.keyed, col, s.codec, merge); ok {
+		return cells
+	}
+	if merge != nil {
+		s.operands = s.operandRows(foldStored(s.codec, merge))
 	}
 	return s
 }
@@ -65,6 +76,52 @@ func (s *directValue[V]) get(cur *Current) (v V, found bool, err error) {
 	}
 	v, s.value = s.value, v
 	return v, true, nil
+}
+
+func (s *directValue[V]) find(cur *Current) (v V, known Known, err error) {
+	if s.operands == nil {
+		if v, found, err := s.get(cur); found || err != nil {
+			return v, KnownValue, err
+		}
+		return v, KnownAbsent, nil
+	}
+	if err := s.seek(cur); err != nil {
+		return v, KnownNothing, err
+	}
+	stored, listed := s.rowed()
+	if known = KnownValue; !listed {
+		s.bytes, known, err = s.operands.Find(s.bytes[:0], s.at)
+		stored = s.bytes
+	}
+	if known == KnownOperand && err == nil {
+		stored, s.since, err = cutSince(stored)
+	}
+	if err != nil || known == KnownNothing || known == KnownAbsent {
+		return v, known, s.wrap("add to", err)
+	}
+	payload, live, err := s.life.payload(stored)
+	if err != nil || !live { // an operand that has expired hides what is below it
+		return v, KnownAbsent, s.wrap("add to", err)
+	}
+	if err := s.codec.Decode(payload, &s.value); err != nil {
+		return v, known, s.wrap("add to", err)
+	}
+	v, s.value = s.value, v
+	return v, known, nil
+}
+
+func (s *directValue[V]) putOperand(v V, begins bool) (done bool, err error) {
+	if begins {
+		s.begin()
+	}
+	b, err := s.codec.Append(s.life.appendHeader(s.bytes[:0]), v)
+	if err == nil {
+		b = appendSince(b, s.since)
+		s.row.valid = false
+		done, err = s.operands.PutOperand(s.at, b)
+	}
+	s.bytes = b[:0]
+	return done, s.wrap("add to", err)
 }
 
 func (s *directValue[V]) set(cur *Current, v V) error {
