@@ -50,6 +50,8 @@ const (
 	flagDeleted = 1 << iota // the entry is the absence of a value
 	flagDead                // in a list of dirty entries, but replaced by another block
 	flagFree                // nobody's
+	flagOperand             // the value is an operand
+	flagAgain               // and so was what it replaced, which is spent
 )
 
 func (b block) keyLen() int   { return int(binary.NativeEndian.Uint32(b)) }
@@ -60,6 +62,8 @@ func (b block) deleted() bool { return b[20]&flagDeleted != 0 }
 func (b block) dead() bool    { return b[20]&flagDead != 0 }
 func (b block) free() bool    { return b[20]&flagFree != 0 }
 func (b block) setDead()      { b[20] |= flagDead }
+func (b block) operand() bool { return b[20]&flagOperand != 0 }
+func (b block) again() bool   { return b[20]&flagAgain != 0 }
 
 func (b block) value() []byte {
 	start := headerBytes + b.keyLen()
@@ -94,13 +98,10 @@ func (b block) begin(hash uint32, key []byte) {
 	copy(b[headerBytes:], key)
 }
 
-// setValue sets the value, for which there is room, or the absence of one.
-func (b block) setValue(value []byte, deleted bool) {
+// setValue sets the value, for which there is room, and what the flags say of it.
+func (b block) setValue(value []byte, flags byte) {
 	binary.NativeEndian.PutUint32(b[4:], uint32(len(value)))
-	b[20] = 0
-	if deleted {
-		b[20] = flagDeleted
-	}
+	b[20] = flags
 	copy(b[headerBytes+b.keyLen():], value)
 }
 

@@ -15,7 +15,6 @@ const spareBytes = 256 << 10
 
 // checkpoint makes dir a copy of the database, write buffers included.
 func (s spiller) checkpoint(dir string) error {
-	s.expiry.tell() // spills do, if there was anything to spill
 	c, err := s.db.NewCheckpoint()
 	if err != nil {
 		return failure("checkpoint", s.dir, err.Error())

@@ -21,6 +21,7 @@ type column struct {
 	table    table
 	placed   bool   // the user names places
 	room     []byte // for a value on its way from one form to the other
+	older    []byte // that lies below an operand
 	expected expected
 }
 
@@ -99,9 +100,18 @@ func (c *column) get(dst []byte, p place) ([]byte, bool, error) {
 	if p.row == len(p.key) {
 		c.expected.wanted++
 	}
-	if b := c.table.find(p); b != nil {
+	switch b := c.table.find(p); {
+	case b == nil:
+		return c.getBelow(dst, p)
+	case b.operand():
+		return c.resolve(dst, p, b)
+	default:
 		return append(dst, b.value()...), !b.deleted(), nil
 	}
+}
+
+// getBelow is get for what the table does not have.
+func (c *column) getBelow(dst []byte, p place) ([]byte, bool, error) {
 	if c.table.whole || c.absent(p) {
 		return dst, false, nil
 	}
@@ -173,7 +183,7 @@ func (c *column) putStored(p place, value []byte) error {
 		}
 		value = c.room
 	}
-	return c.set("put", p, value, false)
+	return c.set("put", p, value, 0)
 }
 
 // Delete implements state.Column.
@@ -185,26 +195,35 @@ func (c *column) Delete(key []byte) error {
 	if err != nil {
 		return err
 	}
-	return c.set("delete", p, nil, true)
+	return c.set("delete", p, nil, flagDeleted)
 }
 
 // set writes a value in the form of the table, or a deletion.
-func (c *column) set(op string, p place, value []byte, deleted bool) error {
-	if c.db.closed {
-		return c.db.closedError(op)
-	}
-	if size := c.table.sizeOf(p, value); size > maxEntryBytes {
-		return &Error{Op: op, Dir: c.db.dir, Message: fmt.Sprintf("a key of %d bytes with a value of %d: an entry may have up to %d MiB", len(p.key), len(value), maxEntryBytes>>20), Err: ErrUsage}
-	}
-	for !c.table.set(p, value, deleted) {
-		if err := c.db.makeRoom(c, c.table.sizeOf(p, value)); err != nil {
+func (c *column) set(op string, p place, value []byte, flags byte) error {
+	for {
+		if done, err := c.trySet(op, p, value, flags); done || err != nil {
 			return err
 		}
+	}
+}
+
+// trySet is set, unless room had to be made first, for which anything that was
+// dirty may have been written: then it has made that.
+func (c *column) trySet(op string, p place, value []byte, flags byte) (done bool, err error) {
+	if c.db.closed {
+		return false, c.db.closedError(op)
+	}
+	size := c.table.sizeOf(p, value)
+	if size > maxEntryBytes {
+		return false, &Error{Op: op, Dir: c.db.dir, Message: fmt.Sprintf("a key of %d bytes with a value of %d: an entry may have up to %d MiB", len(p.key), len(value), maxEntryBytes>>20), Err: ErrUsage}
+	}
+	if !c.table.set(p, value, flags) {
+		return false, c.db.makeRoom(c, size)
 	}
 	if s := c.db.share; s.dirty > s.spillFrom {
 		c.db.spillSoon()
 	}
-	return nil
+	return true, nil
 }
 
 // Scan implements state.Column. A scan of the whole column merges table and

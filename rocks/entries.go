@@ -12,10 +12,12 @@ import (
 
 // entries are blocks of an arena that do not change.
 type entries struct {
-	memory memory
-	parts  [][]address
-	form   *state.CellForm // of their values; nil: as in RocksDB
-	seal   seal
+	memory  memory
+	parts   [][]address
+	form    *state.CellForm // of their values; nil: as in RocksDB
+	fold    state.Fold      // of operands; nil: there are none
+	landing *landing        // nil: they are not to be written
+	seal    seal
 }
 
 // blocks yields the blocks, dead ones too, in no order.
@@ -37,14 +39,6 @@ func (e entries) count() (n int) {
 		n += len(part)
 	}
 	return n
-}
-
-// appendStored appends the value of a block as RocksDB has it.
-func (e entries) appendStored(dst []byte, b block) ([]byte, error) {
-	if e.form == nil {
-		return append(dst, b.value()...), nil
-	}
-	return e.form.Encode(dst, b.value())
 }
 
 // bytes is the length of keys and values together.

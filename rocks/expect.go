@@ -1,11 +1,7 @@
 package rocks
 
-// #include "shim.h"
-import "C"
-
 import (
 	"bytes"
-	"encoding/binary"
 	"slices"
 
 	"github.com/tidemark/tidemark/engine/state"
@@ -21,10 +17,12 @@ const (
 	// lineBytes is what the processor fetches at once. Of an entry two are touched.
 	lineBytes = 64
 	// restBatches is for how many batches nothing is read ahead after one of
-	// which hardly anything was wanted.
+	// which little was wanted.
 	restBatches = 16
-	// aheadBytes is the first guess of what the values of a batch take.
-	aheadBytes = 16 << 10
+	// wantedShare is one by what share of a batch is little: to read alone costs
+	// twice as much as ahead, and so half of it is. Where what is not read now, to
+	// be added to, is read when it is written, for less, a quarter is.
+	wantedShare, wantedShareBlind = 2, 4
 )
 
 // expected is what is known of the keys that come next.
@@ -38,8 +36,7 @@ type expected struct {
 	before  int     // wanted, when the last batch was expected
 	missing []place // of places, that neither the table has nor RocksDB
 	forgets int64   // of the table when that was so
-	keys    []byte
-	buf     []byte
+	ahead   multiGet
 }
 
 // Expects implements state.ExpectingColumn.
@@ -70,26 +67,28 @@ func (c *column) Expect(places []state.Place) error {
 		}
 	}
 	e.touched = touched // or the compiler leaves the reads out
-	if t.whole || !e.worthwhile() {
+	share := wantedShare
+	if t.folder.fold != nil {
+		share = wantedShareBlind
+	}
+	if t.whole || !e.worthwhile(len(e.places), share) {
 		return nil
 	}
 	return c.readAhead()
 }
 
-// worthwhile reports whether what was expected lately was wanted: a state may
-// be written blindly, or hardly ever be used.
-func (e *expected) worthwhile() bool {
-	got := e.wanted - e.before
-	e.before = e.wanted
-	if e.resting > 0 {
-		e.resting--
-		e.asked = 0
-		return e.resting == 0
-	}
-	if 2*got < e.asked {
+// worthwhile decides whether to read ahead the next batch, of so many keys, by
+// what of the last one was wanted: a state may be written blindly, or hardly ever
+// be used. Adding to what the table does not have wants nothing.
+func (e *expected) worthwhile(next, share int) bool {
+	if share*(e.wanted-e.before) < e.asked {
 		e.resting = restBatches
 	}
-	e.asked = len(e.places)
+	e.before, e.asked = e.wanted, next
+	if e.resting > 0 {
+		e.resting--
+		return false
+	}
 	return true
 }
 
@@ -100,36 +99,16 @@ func (c *column) readAhead() error {
 	slices.SortFunc(misses, func(a, b place) int { return bytes.Compare(a.key, b.key) })
 	misses = slices.CompactFunc(misses, func(a, b place) bool { return bytes.Equal(a.key, b.key) })
 	e.places = misses
-	for len(misses) > 0 {
-		e.keys = e.keys[:0]
-		for _, p := range misses {
-			e.keys = append(binary.NativeEndian.AppendUint32(e.keys, uint32(len(p.key))), p.key...)
+	key := func(i int) []byte { return misses[i].key }
+	err := e.ahead.read(c.db.db, c.handle, c.db.dir, len(misses), key, func(i int, stored []byte) error {
+		if stored == nil {
+			e.missing = append(e.missing, misses[i])
+			return nil
 		}
-		e.buf = slices.Grow(e.buf[:0], aheadBytes)
-		room := e.buf[:cap(e.buf)]
-		var done C.size_t
-		msg := C.tm_multi_get(cDB(c.db.db), cColumn(c.handle), bytesOf(e.keys), C.size_t(len(misses)), bytesOf(room), C.size_t(len(room)), &done)
-		if msg != nil {
-			return failure("get", c.db.dir, taken(msg))
-		}
-		for _, p := range misses[:done] {
-			length := binary.NativeEndian.Uint32(room)
-			room = room[4:]
-			if length == C.TM_DELETED {
-				e.missing = append(e.missing, p)
-				continue
-			}
-			if err := c.rememberStored(p, room[:length]); err != nil {
-				return err
-			}
-			room = room[length:]
-		}
-		if misses = misses[done:]; done == 0 {
-			e.buf = slices.Grow(e.buf, 4*cap(e.buf))
-		}
-	}
+		return c.rememberStored(misses[i], stored)
+	})
 	e.forgets = t.forgets
-	return nil
+	return err
 }
 
 // rememberStored adds an entry as RocksDB has it to the table.

@@ -17,7 +17,8 @@ import (
 // them by a native filter. In the table they stay until they are forgotten.
 //
 // RocksDB goes by the time that it was told last, which is that of the last
-// spill or checkpoint: it never is ahead of those who read. Any goroutine.
+// spill or checkpoint, or earlier (DB.tellable): it never is ahead of those who
+// read. Any goroutine.
 type expiry struct {
 	clock   func() time.Time
 	native  *C.tm_expiry
@@ -32,7 +33,7 @@ func newExpiry(clock func() time.Time) *expiry {
 // attach has databases opened with the options go by x.
 func (x *expiry) attach(o *grocksdb.Options, rewriteAfter time.Duration) {
 	C.tm_expiry_attach(x.native, cOptions(o), C.uint64_t(rewriteAfter/time.Second))
-	x.tell()
+	x.tell(x.now())
 }
 
 func (x *expiry) free() { C.tm_expiry_free(x.native) }
@@ -40,12 +41,10 @@ func (x *expiry) free() { C.tm_expiry_free(x.native) }
 // compacted is how many entries compactions have dropped.
 func (x *expiry) compacted() int64 { return int64(C.tm_expiry_dropped(x.native)) }
 
-// tell tells RocksDB the time, and returns it in Unix milliseconds.
-func (x *expiry) tell() int64 {
-	now := x.clock().UnixMilli()
-	C.tm_expiry_tell(x.native, C.int64_t(now))
-	return now
-}
+func (x *expiry) now() int64 { return x.clock().UnixMilli() }
+
+// tell tells RocksDB the time, in Unix milliseconds.
+func (x *expiry) tell(now int64) { C.tm_expiry_tell(x.native, C.int64_t(now)) }
 
 // expiryAt is an expiry for the length of a spill.
 type expiryAt struct {
@@ -53,7 +52,7 @@ type expiryAt struct {
 	now int64 // Unix milliseconds
 }
 
-func (x *expiry) at() expiryAt { return expiryAt{x, x.tell()} }
+func (x *expiry) at() expiryAt { return expiryAt{x, x.now()} }
 
 // drops reports whether a value has expired, and counts it if it has.
 func (x expiryAt) drops(stored []byte) bool {

@@ -150,6 +150,7 @@ func (f *freeze) make() error {
 			return &Error{Op: "checkpoint", Dir: f.spiller.dir, Message: f.dir + " is in the way", Err: ErrUsage}
 		}
 	}
+	f.spiller.expiry.tell(f.spiller.told)
 	if err := f.spiller.roomFor(f.handles, f.dirtyBytes()); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 
 // scanAll returns all entries of the column, without writing any.
 func (c *column) scanAll() state.Iterator {
-	m := &merged{db: c.db, form: c.table.form}
+	m := &merged{db: c.db, form: c.table.form, folder: folder{fold: c.table.folder.fold, form: c.table.form}}
 	var upper entries
 	if c.table.whole {
 		upper = c.table.all()
@@ -26,11 +26,12 @@ func (c *column) scanAll() state.Iterator {
 
 // merged implements state.Iterator: entries of a table above those of RocksDB.
 type merged struct {
-	db    *DB
-	table *table // kept from changing; nil: it need not be
-	form  *state.CellForm
-	upper interface{ step() (block, bool) }
-	block block // of upper, not passed yet; nil: none
+	db     *DB
+	table  *table // kept from changing; nil: it need not be
+	form   *state.CellForm
+	folder folder
+	upper  interface{ step() (block, bool) }
+	block  block // of upper, not passed yet; nil: none
 
 	base       *iterator // nil: RocksDB has nothing else
 	baseMore   bool
@@ -76,22 +77,36 @@ func (m *merged) Next() bool {
 			m.key, m.value, m.fromBase = m.base.Key(), m.base.Value(), true
 			return true
 		}
+		b := m.block
+		m.step()
+		if !b.deleted() {
+			m.take(b, order == 0)
+		}
 		if order == 0 { // the upper entry is newer
 			m.baseMore = m.base.Next()
 		}
-		b := m.block
-		m.step()
-		if b.deleted() {
-			continue
+		if !b.deleted() {
+			return m.err == nil
 		}
-		m.key, m.value = b.key(), b.value()
-		if m.form != nil {
-			m.room, m.err = m.form.Encode(m.room[:0], m.value)
-			m.value = m.room
-		}
-		return m.err == nil
 	}
 	return false
+}
+
+// take makes an entry of the table the current one. based: the base has the key.
+func (m *merged) take(b block, based bool) {
+	m.key, m.value = b.key(), b.value()
+	switch {
+	case b.operand():
+		var older []byte
+		if based {
+			older = m.base.Value()
+		}
+		m.room, m.err = m.folder.stored(m.room[:0], older, m.value)
+		m.value = m.room
+	case m.form != nil:
+		m.room, m.err = m.form.Encode(m.room[:0], m.value)
+		m.value = m.room
+	}
 }
 
 // Key implements state.Iterator.

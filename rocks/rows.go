@@ -133,13 +133,15 @@ func (r byPlace) Get(dst []byte, at state.Place) ([]byte, bool, error) {
 // Put implements state.Rows.
 func (r byPlace) Put(at state.Place, value []byte) error {
 	if r.cells {
-		return r.c.set("put", placeOf(at), value, false)
+		return r.c.set("put", placeOf(at), value, 0)
 	}
 	return r.c.putStored(placeOf(at), value)
 }
 
 // Delete implements state.Rows.
-func (r byPlace) Delete(at state.Place) error { return r.c.set("delete", placeOf(at), nil, true) }
+func (r byPlace) Delete(at state.Place) error {
+	return r.c.set("delete", placeOf(at), nil, flagDeleted)
+}
 
 // Scan implements state.Rows: it merges what the table has of a row with what
 // RocksDB has.

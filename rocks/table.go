@@ -2,6 +2,7 @@ package rocks
 
 import (
 	"slices"
+	"time"
 
 	"github.com/tidemark/tidemark/engine/state"
 )
@@ -16,8 +17,10 @@ import (
 // may be looked at by somebody else (mutable). Such blocks are replaced, never
 // changed, and go back to the arena when nobody looks any more.
 type table struct {
-	form    *state.CellForm // of its values; nil: as in RocksDB
-	share   *share          // where the arena's memory is from
+	form    *state.CellForm  // of its values; nil: as in RocksDB
+	folder  folder           // without a fold, there are no operands
+	clock   func() time.Time // nil: nobody needs to know when parts begin
+	share   *share           // where the arena's memory is from
 	arena   arena
 	index   index
 	rows    *rows   // nil: every row is one entry
@@ -42,12 +45,14 @@ type part struct {
 	blocks []address // dead ones among them
 	buried []address // replaced, and marked dead in blocks
 	bytes  int64     // of the blocks that are not dead
+	since  int64     // see begun: none of its operands began earlier
 }
 
 // flight is what a freeze has fixed of a table, until that is in RocksDB.
 type flight struct {
 	parts      []part
 	superseded []address // replaced since, but maybe still looked at
+	landing    *landing
 }
 
 func (f flight) to() uint64 { return f.parts[len(f.parts)-1].to }
@@ -95,32 +100,46 @@ func (t *table) sizeOf(p place, value []byte) int {
 // find returns the block of a key; nil: the table knows nothing of it.
 func (t *table) find(p place) block {
 	_, b := t.index.find(t.arena.memory, p.hash, p.key, false)
-	if b != nil {
-		b.touch()
+	if b == nil || t.spent(b) {
+		return nil
 	}
+	b.touch()
 	return b
 }
 
-// remember adds an entry that RocksDB has, and the table has not. False: there
-// is no memory for it.
+// remember adds an entry that RocksDB has, and the table has not, unless it is an
+// operand that is spent. False: there is no memory for it.
 func (t *table) remember(p place, value []byte) bool {
+	at, b := noAddress, block(nil)
+	size := t.sizeOf(p, value)
+	if t.folder.fold != nil {
+		at, b = t.index.find(t.arena.memory, p.hash, p.key, false)
+		if at != noAddress && size <= len(b) && t.mutable(b.epoch()) {
+			b.setValue(value, 0)
+			return true
+		}
+	}
 	t.collect(collected)
-	at, b := t.arena.allocate(t.sizeOf(p, value))
-	if at == noAddress {
+	now, nb := t.arena.allocate(size)
+	if now == noAddress {
 		return false
 	}
-	b.begin(p.hash, p.key)
-	b.setValue(value, false)
-	t.add(p, at, b)
+	nb.begin(p.hash, p.key)
+	nb.setValue(value, 0)
+	t.put(p, at, b, now, nb)
 	return true
 }
 
-// set writes a value, or a deletion. False: there is no memory for it.
-func (t *table) set(p place, value []byte, deleted bool) bool {
+// set writes a value, an operand, or a deletion, as the flags say. False: there
+// is no memory for it.
+func (t *table) set(p place, value []byte, flags byte) bool {
 	at, b := t.index.find(t.arena.memory, p.hash, p.key, false)
 	size := t.sizeOf(p, value)
+	if flags&flagOperand != 0 && at != noAddress && (b.again() || t.spent(b)) {
+		flags |= flagAgain
+	}
 	if at != noAddress && size <= len(b) && t.mutable(b.epoch()) {
-		b.setValue(value, deleted)
+		b.setValue(value, flags)
 		if b.epoch() <= t.clean {
 			b.setEpoch(t.sealed + 1)
 			t.soil(at, b)
@@ -133,27 +152,29 @@ func (t *table) set(p place, value []byte, deleted bool) bool {
 		return false
 	}
 	nb.begin(p.hash, p.key)
-	nb.setValue(value, deleted)
+	nb.setValue(value, flags)
 	nb.setEpoch(t.sealed + 1)
 	t.soil(now, nb)
 	if at == noAddress {
 		nb.untouch() // to come once is not to be wanted again
-		t.add(p, now, nb)
-		return true
 	}
-	t.index.replace(p.hash, at, now)
-	if t.rows != nil {
-		t.rows.replace(t.arena.memory, at, b, now, nb)
-	}
-	t.supersede(at, b)
+	t.put(p, at, b, now, nb)
 	return true
 }
 
-// add makes an entry known that was not.
-func (t *table) add(p place, at address, b block) {
-	t.index.add(p.hash, at)
+// put makes a new block known, in the place of another if there is one.
+func (t *table) put(p place, from address, fb block, to address, tb block) {
+	if from != noAddress {
+		t.index.replace(p.hash, from, to)
+		if t.rows != nil {
+			t.rows.replace(t.arena.memory, from, fb, to, tb)
+		}
+		t.supersede(from, fb)
+		return
+	}
+	t.index.add(p.hash, to)
 	if t.rows != nil {
-		t.rows.add(t.arena.memory, p, at, b)
+		t.rows.add(t.arena.memory, p, to, tb)
 	}
 }
 
@@ -164,7 +185,7 @@ func (t *table) soil(at address, b block) {
 	if n == 0 || t.dirty[n-1].bytes > t.share.partBytes {
 		t.seal()
 		b.setEpoch(t.sealed + 1)
-		t.dirty = append(t.dirty, part{})
+		t.dirty = append(t.dirty, part{since: begun(t.clock)})
 		n++
 	}
 	p := &t.dirty[n-1]
@@ -218,6 +239,10 @@ func (t *table) supersede(at address, b block) {
 	switch {
 	case e > t.clean && e > t.sealedTo():
 		p := partOf(t.dirty, e)
+		if b.operand() { // what takes its place is older than its part
+			last := &t.dirty[len(t.dirty)-1]
+			last.since = min(last.since, p.since)
+		}
 		b.setDead()
 		t.stain(p, -int64(len(b)))
 		p.buried = append(p.buried, at)
@@ -306,8 +331,10 @@ func (t *table) takeOffFirst(n int) entries {
 	if n == 0 {
 		parts = []part{{to: t.sealed}}
 	}
-	t.flights = append(t.flights, flight{parts: parts})
+	f := flight{parts: parts, landing: &landing{}}
+	t.flights = append(t.flights, f)
 	e := t.entriesOf(parts)
+	e.landing = f.landing
 	for i := range parts {
 		t.share.dirty -= parts[i].bytes
 	}
@@ -338,6 +365,9 @@ func (t *table) land() {
 // turnBack ends all flights: what could not be written is dirty again, unless
 // it was written anew.
 func (t *table) turnBack() {
+	for len(t.flights) > 0 && t.flights[0].landing.done.Load() {
+		t.land() // what failed came after it
+	}
 	var parts []part
 	var superseded []address
 	for _, f := range t.flights {
@@ -365,7 +395,7 @@ func (t *table) turnBack() {
 }
 
 func (t *table) entriesOf(parts []part) entries {
-	e := entries{memory: t.arena.memory, form: t.form}
+	e := entries{memory: t.arena.memory, form: t.form, fold: t.folder.fold}
 	for _, p := range parts {
 		e.parts = append(e.parts, p.blocks)
 	}
@@ -382,7 +412,7 @@ func (t *table) all() entries {
 
 // reset forgets all entries. None is dirty, and nobody looks at any.
 func (t *table) reset() {
-	fresh := table{form: t.form, share: t.share, sealed: t.sealed, clean: t.sealed, forgets: t.forgets + 1}
+	fresh := table{form: t.form, folder: t.folder, clock: t.clock, share: t.share, sealed: t.sealed, clean: t.sealed, forgets: t.forgets + 1}
 	if t.rows != nil {
 		fresh.rows = &rows{}
 	}

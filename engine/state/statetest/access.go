@@ -70,14 +70,25 @@ func (x *random) accessValue(p place, kind int, v int64) {
 	case kind < 24:
 		delete(m.number, p.id)
 		x.check(p.s.number.Clear(p.at))
-	case kind < 32:
+	case kind < 30:
 		old, _ := m.sum.get(p.id, p.now, x.ttls.sum)
 		m.sum.set(p.id, old+v, p.now, x.ttls.sum)
 		x.check(p.s.sum.Add(p.at, v))
-	case kind < 34:
+	case kind < 31:
 		delete(m.sum, p.id)
 		x.check(p.s.sum.Clear(p.at))
-	case kind < 43:
+	case kind < 36:
+		added := fmt.Sprint(v)
+		all := added
+		if old, there := m.joined.get(p.id, p.now, x.ttls.joined); there {
+			all = join(old, added)
+		}
+		m.joined.set(p.id, all, p.now, x.ttls.joined)
+		x.check(p.s.joined.Add(p.at, added))
+	case kind < 37:
+		delete(m.joined, p.id)
+		x.check(p.s.joined.Clear(p.at))
+	case kind < 44:
 		acc, _ := m.mean.get(p.id, p.now, x.ttls.mean)
 		m.mean.set(p.id, [2]int64{acc[0] + v, acc[1] + 1}, p.now, x.ttls.mean)
 		x.check(p.s.mean.Add(p.at, v))
@@ -197,6 +208,7 @@ func (x *random) compare(k, ns string) {
 	equal(x, p, "value", p.s.value.Get, m.value, x.ttls.value, stats.String)
 	equal(x, p, "number", p.s.number.Get, m.number, x.ttls.number, func(n int64) string { return fmt.Sprint(n) })
 	equal(x, p, "sum", p.s.sum.Get, m.sum, x.ttls.sum, func(n int64) string { return fmt.Sprint(n) })
+	equal(x, p, "joined", p.s.joined.Get, m.joined, x.ttls.joined, strings.Clone)
 	mean, found, err := p.s.mean.Get(p.at)
 	x.check(err)
 	if acc, there := m.mean.get(p.id, p.now, x.ttls.mean); found != there || there && mean != acc[0]/acc[1] {

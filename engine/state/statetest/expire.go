@@ -30,11 +30,8 @@ func openPerishable(s *subtask, opts ...state.Option) perishable {
 		s.t,
 		state.NewValue[string](s, "value", opts...),
 		state.NewValue[int64](s, "cell", opts...),
-		state.NewReducing(s, "sum", func(a, b int64) int64 { return a + b }, opts...),
-		state.NewAggregating(s, "mean", state.Aggregate[int64, [2]int64, int64]{
-			Add:    func(acc [2]int64, v int64) [2]int64 { return [2]int64{acc[0] + v, acc[1] + 1} },
-			Result: func(acc [2]int64) int64 { return acc[0] / acc[1] },
-		}, opts...),
+		state.NewReducing(s, "sum", add, opts...),
+		state.NewAggregating(s, "mean", mean, opts...),
 		state.NewList[int64](s, "list", opts...),
 		state.NewMap[string, int64](s, "table", opts...),
 	}

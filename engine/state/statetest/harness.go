@@ -55,6 +55,8 @@ func Run(t *testing.T, h Harness) {
 		{"Map", testMap, false},
 		{"Reducing", testReducing, false},
 		{"Aggregating", testAggregating, false},
+		{"AddsMeetWhatIsBelow", testAddsMeetWhatIsBelow, false},
+		{"AddsOverWhatExpires", testAddsOverWhatExpires, false},
 		{"KeysAndNamespacesStayApart", testApart, false},
 		{"EachKey", testEachKey, false},
 		{"ExpiryAfterWrites", testExpiryAfterWrites, false},

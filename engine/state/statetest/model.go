@@ -74,17 +74,18 @@ type model struct {
 	value  shelf[stats]
 	number shelf[int64]
 	sum    shelf[int64]
+	joined shelf[string]
 	mean   shelf[[2]int64]
 	list   map[string][]mortal[int64]
 	table  map[string]shelf[int64]
 }
 
 func newModel() *model {
-	return &model{shelf[stats]{}, shelf[int64]{}, shelf[int64]{}, shelf[[2]int64]{}, map[string][]mortal[int64]{}, map[string]shelf[int64]{}}
+	return &model{shelf[stats]{}, shelf[int64]{}, shelf[int64]{}, shelf[string]{}, shelf[[2]int64]{}, map[string][]mortal[int64]{}, map[string]shelf[int64]{}}
 }
 
 func (m *model) clone() *model {
-	c := &model{maps.Clone(m.value), maps.Clone(m.number), maps.Clone(m.sum), maps.Clone(m.mean), map[string][]mortal[int64]{}, map[string]shelf[int64]{}}
+	c := &model{maps.Clone(m.value), maps.Clone(m.number), maps.Clone(m.sum), maps.Clone(m.joined), maps.Clone(m.mean), map[string][]mortal[int64]{}, map[string]shelf[int64]{}}
 	for id, items := range m.list {
 		c.list[id] = slices.Clone(items)
 	}
@@ -118,6 +119,6 @@ func (m *model) tableOf(id string) shelf[int64] {
 
 // holds reports whether any state has anything for id.
 func (m *model) holds(id string, now int64) bool {
-	return m.value.has(id, now) || m.number.has(id, now) || m.sum.has(id, now) || m.mean.has(id, now) ||
+	return m.value.has(id, now) || m.number.has(id, now) || m.sum.has(id, now) || m.joined.has(id, now) || m.mean.has(id, now) ||
 		m.length(id, now) > 0 || len(m.table[id].all(now)) > 0
 }

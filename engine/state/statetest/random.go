@@ -22,6 +22,7 @@ type modelled struct {
 	value  state.Value[stats]
 	number state.Value[int64]
 	sum    state.Reducing[int64]
+	joined state.Reducing[string]
 	mean   state.Aggregating[int64, [2]int64, int64]
 	list   state.List[int64]
 	table  state.Map[string, int64]
@@ -32,17 +33,17 @@ type modelled struct {
 // RandomStates are the states of Random, by their names alone.
 func RandomStates() []state.Descriptor {
 	var all []state.Descriptor
-	for _, name := range []string{"value", "number", "sum", "mean", "list", "table"} {
+	for _, name := range []string{"value", "number", "sum", "joined", "mean", "list", "table"} {
 		all = append(all, state.Descriptor{Name: name})
 	}
 	return all
 }
 
 // ttls are the options of modelled states.
-type ttls struct{ value, number, sum, mean, list, table ttl }
+type ttls struct{ value, number, sum, joined, mean, list, table ttl }
 
 func (l *ttls) each() []*ttl {
-	return []*ttl{&l.value, &l.number, &l.sum, &l.mean, &l.list, &l.table}
+	return []*ttl{&l.value, &l.number, &l.sum, &l.joined, &l.mean, &l.list, &l.table}
 }
 
 // inFlight is a checkpoint that is being persisted.
@@ -146,11 +147,9 @@ func (x *random) open(from *stored) {
 		x.states = append(x.states, modelled{
 			state.NewValue[stats](s, "value", x.ttls.value.options()...),
 			state.NewValue[int64](s, "number", x.ttls.number.options()...),
-			state.NewReducing(s, "sum", func(a, b int64) int64 { return a + b }, x.ttls.sum.options()...),
-			state.NewAggregating(s, "mean", state.Aggregate[int64, [2]int64, int64]{
-				Add:    func(acc [2]int64, v int64) [2]int64 { return [2]int64{acc[0] + v, acc[1] + 1} },
-				Result: func(acc [2]int64) int64 { return acc[0] / acc[1] },
-			}, x.ttls.mean.options()...),
+			state.NewReducing(s, "sum", add, x.ttls.sum.options()...),
+			state.NewReducing(s, "joined", join, x.ttls.joined.options()...),
+			state.NewAggregating(s, "mean", mean, x.ttls.mean.options()...),
 			state.NewList[int64](s, "list", x.ttls.list.options()...),
 			state.NewMap[string, int64](s, "table", x.ttls.table.options()...),
 			&state.Expectation{},
