@@ -67,14 +67,17 @@ func (c *column) Expect(places []state.Place) error {
 		}
 	}
 	e.touched = touched // or the compiler leaves the reads out
-	share := wantedShare
-	if t.folder.fold != nil {
-		share = wantedShareBlind
-	}
-	if t.whole || !e.worthwhile(len(e.places), share) {
+	if t.whole || !e.worthwhile(len(e.places), wantedShareOf(t.folder.fold != nil)) {
 		return nil
 	}
 	return c.readAhead()
+}
+
+func wantedShareOf(blind bool) int {
+	if blind {
+		return wantedShareBlind
+	}
+	return wantedShare
 }
 
 // worthwhile decides whether to read ahead the next batch, of so many keys, by

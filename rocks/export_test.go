@@ -25,3 +25,14 @@ func (d *DB) FilesAt(name string, level int) int {
 	n, _ := strconv.Atoi(d.db.GetPropertyCF("rocksdb.num-files-at-level"+strconv.Itoa(level), h))
 	return n
 }
+
+// Worthwhile returns what is decided for batches of keys one after another, by how
+// many are expected and how many of them are then wanted.
+func Worthwhile(blind bool, batches [][2]int) (read []bool) {
+	var e expected
+	for _, b := range batches {
+		read = append(read, e.worthwhile(b[0], wantedShareOf(blind)))
+		e.wanted += b[1]
+	}
+	return read
+}
