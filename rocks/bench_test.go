@@ -3,10 +3,16 @@ package rocks_test
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/engine/state/statetest"
 	"github.com/tidemark/tidemark/rocks"
 )
 
@@ -107,4 +113,132 @@ func BenchmarkMiss(b *testing.B) {
 		check(b, db.Close())
 		check(b, r.Close())
 	}
+}
+
+// usage is what the process has used so far.
+type usage struct {
+	cpu   time.Duration
+	bytes int64 // read from files
+	reads int64
+}
+
+func usageNow(b *testing.B) (u usage) {
+	var r unix.Rusage
+	check(b, unix.Getrusage(unix.RUSAGE_SELF, &r))
+	u.cpu = time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	io, err := os.ReadFile("/proc/self/io")
+	check(b, err)
+	var written int64
+	_, err = fmt.Sscanf(string(io), "rchar: %d\nwchar: %d\nsyscr: %d", &u.bytes, &written, &u.reads)
+	check(b, err)
+	return u
+}
+
+// Adding to keys of a state several times the size of its table, in batches of
+// which the keys are told ahead, as the engine does: without reading, and by a
+// state that has to read; with a checkpoint every so many; with a share of Gets,
+// right behind the Add, or of any key.
+func BenchmarkAdds(b *testing.B) {
+	for _, bench := range []struct {
+		name       string
+		zipf       bool
+		checkpoint int // after so many
+		gets       int // percent
+		any        bool
+	}{
+		{"uniform/checkpoint=50k", false, 50_000, 0, false},
+		{"uniform/checkpoint=250k", false, 250_000, 0, false},
+		{"uniform/spills", false, 0, 0, false},
+		{"zipf/checkpoint=50k", true, 50_000, 0, false},
+		{"uniform/checkpoint=50k/gets=100", false, 50_000, 100, false},
+		{"uniform/checkpoint=50k/gets=20any", false, 50_000, 20, true},
+		{"uniform/checkpoint=50k/gets=40any", false, 50_000, 40, true},
+	} {
+		for _, blind := range []bool{true, false} {
+			name := bench.name + "/reading"
+			if blind {
+				name = bench.name + "/blind"
+			}
+			b.Run(name, func(b *testing.B) { benchAdds(b, bench.zipf, bench.checkpoint, bench.gets, bench.any, blind) })
+		}
+	}
+}
+
+func benchAdds(b *testing.B, zipf bool, checkpoint, gets int, anyKey, blind bool) {
+	const keys, batch = 1_000_000, 64
+	r, err := rocks.NewResources(rocks.Options{TableBytes: 8 << 20, MemoryBytes: 16 << 20, FileBytes: 4 << 20})
+	check(b, err)
+	defer func() { check(b, r.Close()) }()
+	dir := b.TempDir()
+	db := open(b, filepath.Join(dir, "first"), r)
+	defer func() { check(b, db.Close()) }()
+	sum := func(db *rocks.DB) (opening, state.Aggregating[int64, int64, int64]) {
+		a := state.Aggregate[int64, int64, int64]{Add: func(acc, v int64) int64 { return acc + v }, Result: func(v int64) int64 { return v }}
+		if blind {
+			a.Merge = a.Add
+		}
+		o := statesOf(db, &statetest.Clock{})
+		s := state.NewAggregating(o, "sum", a)
+		check(b, o.registry.Err())
+		return o, s
+	}
+	_, s := sum(db)
+	at := func(n uint64) *onKey { return on(fmt.Sprint(n * 0x9E3779B97F4A7C15 % keys)) }
+	for n := range uint64(keys) {
+		check(b, s.Add(at(n), 1))
+	}
+	check(b, db.Checkpoint(filepath.Join(dir, "below")))
+	check(b, db.Close())
+	db = open(b, filepath.Join(dir, "below"), r)
+	db.Compact()
+	o, s := sum(db)
+	random := rand.New(rand.NewPCG(1, 2))
+	hot := rand.NewZipf(random, 1.1, 1, keys-1)
+	next := func() *onKey {
+		if zipf {
+			return at(hot.Uint64())
+		}
+		return at(random.Uint64N(keys))
+	}
+	var coming state.Expectation
+	var contexts []*onKey
+	done := make(chan error, 1)
+	done <- nil
+	before, n := usageNow(b), 0
+	for b.Loop() {
+		if n%batch == 0 {
+			coming.Reset()
+			contexts = contexts[:0]
+			for range batch {
+				c := next()
+				contexts = append(contexts, c)
+				coming.Add(c.cur.Hash, c.cur.Group, func(dst []byte) []byte { return append(dst, c.cur.Key...) })
+			}
+			if o.registry.Expects() {
+				check(b, o.registry.Expect(&coming))
+			}
+		}
+		c := contexts[n%batch]
+		n++
+		get := random.IntN(100) < gets
+		if !get || !anyKey {
+			check(b, s.Add(c, 1))
+		}
+		if get {
+			_, _, err := s.Get(c)
+			check(b, err)
+		}
+		if checkpoint > 0 && n%checkpoint == 0 {
+			check(b, <-done)
+			write, _, err := db.Freeze(filepath.Join(dir, fmt.Sprint(n)))
+			check(b, err)
+			go func() { done <- write() }()
+		}
+	}
+	check(b, <-done)
+	check(b, db.Checkpoint(filepath.Join(dir, "last")))
+	after := usageNow(b)
+	b.ReportMetric(float64((after.cpu-before.cpu).Nanoseconds())/float64(n)/1e3, "cpu-µs/op")
+	b.ReportMetric(float64(after.bytes-before.bytes)/float64(n), "read-B/op")
+	b.ReportMetric(float64(after.reads-before.reads)/float64(n), "reads/op")
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -242,11 +243,23 @@ func TestAddsAreBlind(t *testing.T) {
 	if known := knows(t, rows, "k"); known != state.KnownValue {
 		t.Fatalf("%d is known of what is added to again and again", known)
 	}
-	v, _, err := rows.Get(nil, placeAt("k", ""))
-	check(t, err)
-	if string(v) != "012" {
-		t.Errorf("the value is %q", v)
+	get := func(want string) {
+		t.Helper()
+		v, _, err := rows.Get(nil, placeAt("k", ""))
+		check(t, err)
+		if string(v) != want {
+			t.Errorf("the value is %q, want %q", v, want)
+		}
+		if known := knows(t, rows, "k"); known != state.KnownValue {
+			t.Fatalf("%d is known of what was read", known)
+		}
 	}
+	get("012")
+	check(t, db.Close())
+	db = open(t, filepath.Join(dir, "2"), r, count)
+	rows = operandRows(t, column(t, db, count))
+	put("3")
+	get("0123")
 	if known := knows(t, rows, "none"); known != state.KnownNothing {
 		t.Errorf("%d is known of a key that is not there", known)
 	}
@@ -270,8 +283,10 @@ func TestAddsToWhatIsBeingWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "checkpoint")
 	write, _, err := b.db.Freeze(dir)
 	check(t, err)
-	written := make(chan error)
+	written := make(chan error, 1)
 	go func() { written <- write() }()
+	leave := sync.OnceFunc(func() { close(b.gate.leave) })
+	t.Cleanup(leave)
 	<-b.gate.enter // one operand of joined is being merged, and nothing of it is written
 	for i := range b.keys {
 		k := on(fmt.Sprint(i))
@@ -292,7 +307,7 @@ func TestAddsToWhatIsBeingWritten(t *testing.T) {
 			}
 		}
 	}
-	b.gate.leave <- struct{}{}
+	leave()
 	check(t, <-written)
 	b.wantIn(dir, "0,1")
 	wants := []string{"0,1,2", "", "2", "0,1", "0,1"}
@@ -424,30 +439,76 @@ func TestWhatGrownOperandsNeedDoesNotExpire(t *testing.T) {
 	}
 }
 
-// I3, I8: adding beside the write of a checkpoint, with a table so small that it
-// is spilled all the time; run with -race.
+// I3, I8: adding, and now and then reading, beside the write of a checkpoint; with
+// room, and with a table so small that it is spilled all the time. Run with -race.
 func TestAddsBesideWrites(t *testing.T) {
-	b := openBlindly(t, 2000)
-	want := "0"
-	for round := range 6 {
-		text := strings.Repeat(fmt.Sprint(round), 20)
-		b.addAll(text)
-		want += "," + text
+	for _, memory := range []int64{128 << 10, 4 << 20} {
+		t.Run(fmt.Sprint("table=", memory), func(t *testing.T) { testAddsBesideWrites(t, memory) })
+	}
+}
+
+func testAddsBesideWrites(t *testing.T, memory int64) {
+	b := openBlindly(t, 3000, func(o *rocks.Options) { o.TableBytes = memory })
+	model := slices.Repeat([]string{"0"}, b.keys)
+	add := func(i int, text string) {
+		t.Helper()
+		b.add(i, text)
+		model[i] += "," + text
+	}
+	compare := func(joined state.Reducing[string], total state.Reducing[int64], i int, want string) {
+		t.Helper()
+		s, _, err := joined.Get(on(fmt.Sprint(i)))
+		n, _, err2 := total.Get(on(fmt.Sprint(i)))
+		if err != nil || err2 != nil || s != want || n != int64(strings.Count(want, ",")+1) {
+			t.Fatalf("joined of %d is %q, %v, and its total %d, %v; want %q", i, s, err, n, err2, want)
+		}
+	}
+	next := 0
+	for round := range 12 {
+		for i := range b.keys {
+			add(i, fmt.Sprint("round ", round))
+		}
 		dir := filepath.Join(t.TempDir(), "checkpoint")
 		write, _, err := b.db.Freeze(dir)
 		check(t, err)
-		done := make(chan error)
+		done := make(chan error, 1)
 		go func() { done <- write() }()
-		before := want
-		for i := range b.keys {
-			b.add(i, "newer")
+		frozen := slices.Clone(model)
+		for writing := true; writing; next = (next + 1) % b.keys {
+			select {
+			case err := <-done:
+				check(t, err)
+				writing = false
+			default:
+			}
+			if next%7 == 0 {
+				compare(b.joined, b.total, next, model[next])
+			}
+			add(next, "beside")
 		}
-		want += ",newer"
-		check(t, <-done)
-		b.wantIn(dir, before)
-		if round%2 == 1 {
-			b.want(7, want)
+		if round%4 == 0 {
+			db := open(t, dir, b.r)
+			joined, total, _ := b.statesOf(db)
+			for i, want := range frozen {
+				compare(joined, total, i, want)
+			}
+			check(t, db.Close())
 		}
+	}
+	for i, want := range model {
+		compare(b.joined, b.total, i, want)
+	}
+}
+
+// I3: to make room for an operand that has grown, what it has grown from may be
+// spilled: it is not in both.
+func TestOperandsGrowWhileTheyAreSpilled(t *testing.T) {
+	b := openBlindly(t, 40, func(o *rocks.Options) { o.TableBytes = 64 << 10 })
+	text := strings.Repeat("x", 400)
+	want := "0"
+	for range 60 {
+		b.addAll(text)
+		want += "," + text
 	}
 	b.want(1, want)
 }

@@ -173,7 +173,7 @@ func testAddsMeetWhatIsBelow(t *testing.T, h Harness) {
 // had been read when it was added, whenever that comes to be merged.
 func testAddsOverWhatExpires(t *testing.T, h Harness) {
 	o := newOp(t, h)
-	early, late, twice, forever := key("early"), key("late"), key("twice"), key("forever")
+	early, late, twice, extended, forever := key("early"), key("late"), key("twice"), key("extended"), key("forever")
 	compact := func() {
 		if h.Compact != nil {
 			h.Compact()
@@ -183,7 +183,7 @@ func testAddsOverWhatExpires(t *testing.T, h Harness) {
 		t.Run(fmt.Sprint("TTL ", ttl), func(t *testing.T) {
 			o.t = t
 			a := openSums(o.one(nil), state.TTL(second))
-			for _, at := range []*at{early, late, twice} {
+			for _, at := range []*at{early, late, twice, extended} {
 				a.add(at, 1)
 			}
 			c := o.checkpoint()
@@ -201,9 +201,11 @@ func testAddsOverWhatExpires(t *testing.T, h Harness) {
 			o.clock.Advance(second / 2)
 			a.add(early, 2) // 1 is alive
 			a.add(twice, 2)
+			a.add(extended, 2)
 			o.clock.Advance(second / 2)
 			a.add(late, 2) // 1 is not
 			a.add(forever, 2)
+			a.add(extended, 3) // 1 was alive when 2 came
 			compact()
 			c = o.checkpoint() // by now 1 has expired
 			compact()
@@ -214,6 +216,7 @@ func testAddsOverWhatExpires(t *testing.T, h Harness) {
 			a.want(late, 2)
 			a.want(twice, 1, 2, 3)
 			a.want(forever, 1, 2)
+			a.want(extended, 1, 2, 3)
 			o.clock.Advance(second / 4)
 			if ttl > 0 { // what began at one half has expired
 				a.want(early)
