@@ -166,16 +166,29 @@ func BenchmarkAdds(b *testing.B) {
 
 func benchAdds(b *testing.B, zipf bool, checkpoint, gets int, anyKey, blind bool) {
 	const keys, batch = 1_000_000, 64
-	r, err := rocks.NewResources(rocks.Options{TableBytes: 8 << 20, MemoryBytes: 16 << 20, FileBytes: 4 << 20})
+	r, err := rocks.NewResources(rocks.Options{TableBytes: 16 << 20, MemoryBytes: 40 << 20, WriteBufferBytes: 8 << 20, FileBytes: 2 << 20})
 	check(b, err)
 	defer func() { check(b, r.Close()) }()
 	dir := b.TempDir()
 	db := open(b, filepath.Join(dir, "first"), r)
 	defer func() { check(b, db.Close()) }()
-	sum := func(db *rocks.DB) (opening, state.Aggregating[int64, int64, int64]) {
-		a := state.Aggregate[int64, int64, int64]{Add: func(acc, v int64) int64 { return acc + v }, Result: func(v int64) int64 { return v }}
+	type acc [8]uint64 // which does not compress
+	add := func(a acc, v uint64) acc {
+		for i := range a {
+			a[i] += v
+			v = v*0x9E3779B97F4A7C15 + 1
+		}
+		return a
+	}
+	sum := func(db *rocks.DB) (opening, state.Aggregating[uint64, acc, uint64]) {
+		a := state.Aggregate[uint64, acc, uint64]{Add: add, Result: func(a acc) uint64 { return a[0] }}
 		if blind {
-			a.Merge = a.Add
+			a.Merge = func(a, b acc) acc {
+				for i := range a {
+					a[i] += b[i]
+				}
+				return a
+			}
 		}
 		o := statesOf(db, &statetest.Clock{})
 		s := state.NewAggregating(o, "sum", a)
@@ -185,7 +198,7 @@ func benchAdds(b *testing.B, zipf bool, checkpoint, gets int, anyKey, blind bool
 	_, s := sum(db)
 	at := func(n uint64) *onKey { return on(fmt.Sprint(n * 0x9E3779B97F4A7C15 % keys)) }
 	for n := range uint64(keys) {
-		check(b, s.Add(at(n), 1))
+		check(b, s.Add(at(n), n))
 	}
 	check(b, db.Checkpoint(filepath.Join(dir, "below")))
 	check(b, db.Close())
@@ -222,7 +235,7 @@ func benchAdds(b *testing.B, zipf bool, checkpoint, gets int, anyKey, blind bool
 		n++
 		get := random.IntN(100) < gets
 		if !get || !anyKey {
-			check(b, s.Add(c, 1))
+			check(b, s.Add(c, uint64(n)))
 		}
 		if get {
 			_, _, err := s.Get(c)

@@ -16,6 +16,11 @@
 // misses, and lists all keys, without RocksDB. Otherwise the misses of the keys
 // that come next are read together (expect.go).
 //
+// What is added to a key that the table does not have is kept as an operand, and
+// nothing is read (operand.go). Whoever asks for the value reads what is below and
+// merges; so does the goroutine that writes it, for a thousand keys in their order
+// at a time. RocksDB never has an operand.
+//
 // Memory for tables is one budget, of which each database has a share
 // (budget.go). When it gets scarce, what is dirty is spilled: written to RocksDB
 // by a goroutine of the database's, in order with checkpoints (freeze.go), so
@@ -56,10 +61,13 @@
 //     open scans hold (I12).
 //   - What could not be written stays in the table: a checkpoint that fails loses
 //     nothing (I11).
+//   - Of a flight, the entries of a column are written as a whole or not at all,
+//     and the table knows which: an operand is merged into a value once (I3).
 //   - An immutable file never changes under its name while the directory lives,
 //     and its name is not used again (I7).
-//   - Nothing is dropped before it has expired by Options.Clock, and no older
-//     version of it appears in its place.
+//   - Nothing is dropped before it has expired by Options.Clock, nor while an
+//     operand above it began before that, and no older version of it appears in
+//     its place.
 //   - An error is classified once, in errors.go; nothing else parses RocksDB's
 //     messages.
 package rocks

@@ -287,7 +287,12 @@ func TestAddsToWhatIsBeingWritten(t *testing.T) {
 	go func() { written <- write() }()
 	leave := sync.OnceFunc(func() { close(b.gate.leave) })
 	t.Cleanup(leave)
-	<-b.gate.enter // one operand of joined is being merged, and nothing of it is written
+	select {
+	case <-b.gate.enter:
+	case err := <-written:
+		t.Fatal("nothing was merged:", err)
+	}
+	// One operand of joined is being merged, and none of them is written.
 	for i := range b.keys {
 		k := on(fmt.Sprint(i))
 		switch i % 5 {
@@ -415,19 +420,22 @@ func testAliveWhenItBegan(t *testing.T) {
 // The same, for an operand that has moved to newer ones as it grew, when those
 // among which it began have been spilled.
 func TestWhatGrownOperandsNeedDoesNotExpire(t *testing.T) {
-	b := openBlindly(t, 300)
+	b := openBlindly(t, 200)
 	b.clock.Advance(100 * time.Millisecond)
 	for i := range b.keys { // several parts, 0 in the first
-		b.add(i, "1")
+		check(t, b.joined.Add(on(fmt.Sprint(i)), "1"))
 	}
 	b.clock.Advance(100 * time.Millisecond)
-	grown := strings.Repeat("x", 3000)
-	check(t, b.joined.Add(on("0"), grown))
-	check(t, b.joined.Add(on("0"), grown))
-	rows := operandRows(t, column(t, b.db, state.Descriptor{Name: "filler"}))
-	for i := range 200 { // until what has been dirty longest was spilled
-		putOperand(t, rows, fmt.Sprint("filler", i), make([]byte, 1000))
+	fill := func(from, to int) {
+		for i := from; i < to; i++ {
+			check(t, b.joined.Add(on(fmt.Sprint("filler", i)), strings.Repeat("x", 1000)))
+		}
 	}
+	grown := strings.Repeat("x", 1000)
+	fill(0, 50)
+	check(t, b.joined.Add(on("0"), grown))
+	check(t, b.joined.Add(on("0"), grown))
+	fill(50, 100) // what has been dirty longest, and no more, is spilled
 	check(t, b.other.Set(on("k"), 1))
 	it := column(t, b.db, state.Descriptor{Name: "other"}).Scan(nil, []byte{0xff})
 	check(t, it.Close())
@@ -448,7 +456,7 @@ func TestAddsBesideWrites(t *testing.T) {
 }
 
 func testAddsBesideWrites(t *testing.T, memory int64) {
-	b := openBlindly(t, 3000, func(o *rocks.Options) { o.TableBytes = memory })
+	b := openBlindly(t, 1500, func(o *rocks.Options) { o.TableBytes = memory })
 	model := slices.Repeat([]string{"0"}, b.keys)
 	add := func(i int, text string) {
 		t.Helper()
@@ -464,7 +472,7 @@ func testAddsBesideWrites(t *testing.T, memory int64) {
 		}
 	}
 	next := 0
-	for round := range 12 {
+	for round := range 10 {
 		for i := range b.keys {
 			add(i, fmt.Sprint("round ", round))
 		}
@@ -494,6 +502,10 @@ func testAddsBesideWrites(t *testing.T, memory int64) {
 			}
 			check(t, db.Close())
 		}
+		dir = b.checkpoint() // from which the next round knows nothing
+		check(t, b.db.Close())
+		b.db = open(t, dir, b.r)
+		b.open()
 	}
 	for i, want := range model {
 		compare(b.joined, b.total, i, want)

@@ -15,7 +15,8 @@ import (
 // RocksDB has the same. Epochs up to that of the newest flight, which writes
 // blocks to RocksDB in another goroutine, and up to sealed while there are scans,
 // may be looked at by somebody else (mutable). Such blocks are replaced, never
-// changed, and go back to the arena when nobody looks any more.
+// changed, and go back to the arena when nobody looks any more. Operands are
+// values that are yet to be merged into what RocksDB has (operand.go).
 type table struct {
 	form    *state.CellForm  // of its values; nil: as in RocksDB
 	folder  folder           // without a fold, there are no operands

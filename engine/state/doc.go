@@ -9,8 +9,9 @@
 //
 // A backend may be given the hash that routed the record with each access, and
 // be told which entries belong to one key (RowColumn), keep values of types
-// without pointers as they lie in memory (CellColumn), and be told which keys come
-// next (ExpectingColumn); none of this changes what a state means.
+// without pointers as they lie in memory (CellColumn), be told which keys come
+// next (ExpectingColumn), and take what is added without knowing what it is added
+// to (OperandRows); none of this changes what a state means.
 //
 // # Column keys
 //
@@ -50,6 +51,17 @@
 // others are known to be there; what is left of a list that has expired lies
 // behind the end of the next one, and is passed over.
 //
+// # Adding without reading
+//
+// Reducing.Add, and Aggregating.Add where the Aggregate has a Merge, do not read
+// the value if the backend can do without: it keeps an operand, what was added by
+// itself, and merges it into the value when that is wanted, or leaves memory. No
+// operand is ever stored. What comes out is what reading would have given, if the
+// user's function is associative. It is called with older values first, and may be
+// called in any goroutine, any number of times: it must follow from its arguments
+// alone. An older value that had expired when the operand began is absent to it; one
+// that has expired since is not, as if it had been read then.
+//
 // # Other versions of a job
 //
 // A state's Descriptor is kept in every checkpoint. A job whose states do not
@@ -65,5 +77,7 @@
 //   - What Compatible accepts decodes, and fields that were not there are zero.
 //   - A snapshot holds exactly what was written before it (I8).
 //   - What a subtask has once found expired it never finds again, and states
-//     that do not expire pay for no clock.
+//     that do not expire ask for the time only where an operand begins.
+//   - What is added to a key counts once, whatever is read, written, or fails to
+//     be written meanwhile (I3).
 package state
