@@ -58,7 +58,7 @@ func cutSince(operand []byte) (value []byte, since int64, err error) {
 
 // operandRows returns k's rows if they take the operands that f folds.
 func (k *keyed) operandRows(f Fold) OperandRows {
-	if rows, ok := k.rows.(OperandRows); ok && rows.Folds(f) {
+	if rows, ok := k.rows.(OperandRows); ok && rows.Folds(guarded(f)) {
 		return rows
 	}
 	return nil
@@ -113,10 +113,7 @@ func foldStored[V any](codec Codec[V], merge func(older, newer V) V) Fold {
 		if err := codec.Decode(after, &b); err != nil {
 			return dst, err
 		}
-		if a, err = merged(merge, a, b); err != nil {
-			return dst, err
-		}
-		return codec.Append(append(dst, newer[:len(newer)-len(after)]...), a)
+		return codec.Append(append(dst, newer[:len(newer)-len(after)]...), merge(a, b))
 	}
 }
 
@@ -137,22 +134,22 @@ func foldCells[V any](merge func(older, newer V) V) Fold {
 				return dst, err
 			}
 			if !expires || a.expiresAt() > since {
-				if b.value, err = merged(merge, a.value, b.value); err != nil {
-					return dst, err
-				}
+				b.value = merge(a.value, b.value)
 			}
 		}
 		return append(dst, b.memory()[:len(from)]...), nil
 	}
 }
 
-// merged calls a user's function where the goroutine may be a backend's: what it
-// breaks there is an error like any.
-func merged[V any](merge func(older, newer V) V, a, b V) (v V, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("merge: panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	return merge(a, b), nil
+// guarded has what a user's function breaks be an error like any: the goroutine
+// may be a backend's.
+func guarded(f Fold) Fold {
+	return func(dst, older, operand []byte) (value []byte, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				value, err = dst, fmt.Errorf("merge: panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		return f(dst, older, operand)
+	}
 }
