@@ -40,8 +40,10 @@
 // tens of sorted runs before some are merged (settings.go, runs.go).
 //
 // All databases of a process share one Resources: the budget of tables, and one
-// block cache, to which the write buffers are charged, and so one bound of native
-// memory.
+// block cache, to which write buffers, readers of files and filters that are made
+// are charged. Its blocks have memory of their own (blocks.cc), of which malloc
+// kept several times as much as they took. What databases take beside these two
+// follows from the options (memory.go), and so native memory has a bound.
 //
 // This is the only package that uses cgo. Package grocksdb opens and
 // configures; the hot paths (Get, Put, Delete, Scan) are a small C++ shim that

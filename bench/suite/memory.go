@@ -18,7 +18,7 @@ const (
 func memory(c Child, budget int64) Experiment {
 	const valueBytes, times = 4000, 20
 	e := Experiment{
-		Name: memoryName, Rounds: 2,
+		Name: memoryName, Rounds: 3,
 		About: fmt.Sprintf("Job update with values of %d bytes and %d MiB for state, half of it the table's and half RocksDB's, a checkpoint every 2 s: over a state of twice that, and over one %d times as large. "+
 			"Every key is written once, and then half as many updates. Before it begins a run states how much memory it may take: budgets, queues, what writing takes, garbage by GOGC, and the program.", valueBytes, budget>>20, times),
 	}
