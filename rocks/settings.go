@@ -35,7 +35,7 @@ const (
 	bloomBitsPerKey = 10
 	// metadataBytes is the size of the blocks that an index and a filter are cut
 	// into.
-	metadataBytes = 4 << 10
+	metadataBytes = 16 << 10
 	// zstdLevel 1 takes three fifths of the time that RocksDB's 3 does, for
 	// files that are 2 percent larger.
 	zstdLevel = 1
