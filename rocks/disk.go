@@ -19,7 +19,7 @@ var disks = map[Disk]struct {
 	syncBytes         uint64
 	backgroundThreads int
 }{
-	SSD:     {blockBytes: 16 << 10, readaheadBytes: mebibyte / 4, syncBytes: mebibyte, backgroundThreads: 2},
+	SSD:     {blockBytes: 8 << 10, readaheadBytes: mebibyte / 4, syncBytes: mebibyte, backgroundThreads: 2},
 	HDD:     {blockBytes: 64 << 10, readaheadBytes: 2 * mebibyte, syncBytes: 8 * mebibyte, backgroundThreads: 1},
 	Network: {blockBytes: 16 << 10, readaheadBytes: mebibyte, syncBytes: 4 * mebibyte, backgroundThreads: 4},
 }
