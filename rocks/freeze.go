@@ -38,6 +38,9 @@ type frozenColumn struct {
 // errReleased: a checkpoint was given up before it was made.
 var errReleased = errors.New("released before it was written")
 
+// errPanicked: writing it did not come to an end.
+var errPanicked = errors.New("writing panicked")
+
 // Freeze begins a checkpoint of all writes that returned before, in constant
 // time. write makes it, from any goroutine, beside the DB's own: dir, which
 // must not exist and must lie on the same file system, becomes a database of
@@ -101,6 +104,7 @@ func (f *freeze) finish() error {
 	f.once.Do(func() {
 		f.started.Store(true)
 		defer close(f.done) // even if it panics
+		f.err = errPanicked // and then it has not written its entries
 		f.err = f.make()
 		f.previous = nil
 	})

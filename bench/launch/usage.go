@@ -75,12 +75,23 @@ func goBytes() int64 {
 // of what lives; negative: it collects at its memory limit only.
 func gcPercent() int { return int(int64(read(metricPercent)[0])) }
 
+// maxRSS is zero where the system does not tell. Rusage's figure would not do: it
+// begins with the memory of whoever started the process.
 func maxRSS() int64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
 		return 0
 	}
-	return u.Maxrss << 10
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmHWM:" && f[2] == "kB" {
+			kib, err := strconv.ParseInt(f[1], 10, 64)
+			if err != nil {
+				return 0
+			}
+			return kib << 10
+		}
+	}
+	return 0
 }
 
 // rss is the memory of the process now; zero where the system does not tell.

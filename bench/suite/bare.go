@@ -54,7 +54,7 @@ func (c Child) bare(events int64) Arm {
 		if err != nil {
 			return Sample{}, err
 		}
-		out, cpuS, _, err := execute(ctx, nil, line)
+		out, cpuS, err := execute(ctx, nil, line)
 		if err != nil {
 			return Sample{}, err
 		}

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/tidemark/tidemark/bench/launch"
@@ -60,7 +59,7 @@ func command(ctx context.Context, args []string) *exec.Cmd {
 
 // execute runs a command to its end, and returns what it printed and its
 // processor seconds.
-func execute(ctx context.Context, log io.Writer, args []string, env ...string) (stdout []byte, cpuS float64, rssBytes int64, err error) {
+func execute(ctx context.Context, log io.Writer, args []string, env ...string) (stdout []byte, cpuS float64, err error) {
 	c := command(ctx, args)
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
@@ -71,14 +70,11 @@ func execute(ctx context.Context, log io.Writer, args []string, env ...string) (
 	err = c.Run()
 	if c.ProcessState != nil {
 		cpuS = (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds()
-		if u, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			rssBytes = u.Maxrss << 10
-		}
 	}
 	if err != nil {
-		return out.Bytes(), cpuS, rssBytes, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, lastLines(errs.Bytes()))
+		return out.Bytes(), cpuS, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, lastLines(errs.Bytes()))
 	}
-	return out.Bytes(), cpuS, rssBytes, nil
+	return out.Bytes(), cpuS, nil
 }
 
 func lastLines(b []byte) string {
@@ -128,7 +124,7 @@ func (c Child) run(ctx context.Context, most time.Duration, args []string) (r la
 		limited, cancel = context.WithTimeout(ctx, most)
 		defer cancel()
 	}
-	out, cpuS, _, err := execute(limited, nil, line)
+	out, cpuS, err := execute(limited, nil, line)
 	if err != nil && (limited.Err() == nil || ctx.Err() != nil) {
 		return r, cpuS, err
 	}

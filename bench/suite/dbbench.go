@@ -54,20 +54,20 @@ func dbBench(r keyedRow, name string, operations int64, benchmark ...string) Arm
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		fill := append([]string{"db_bench", "--benchmarks=fillseq", "--db=" + dir}, shared...)
-		if _, _, _, err := execute(ctx, nil, fill); err != nil {
+		if _, _, err := execute(ctx, nil, fill); err != nil {
 			return Sample{}, err
 		}
-		out, cpuS, rss, err := execute(ctx, nil, append(run[:len(run):len(run)], "--db="+dir))
+		out, cpuS, err := execute(ctx, nil, append(run[:len(run):len(run)], "--db="+dir))
 		if err != nil {
 			return Sample{}, err
 		}
-		return parseDBBench(out, r.updates, operations, cpuS, rss)
+		return parseDBBench(out, r.updates, operations, cpuS)
 	}}
 }
 
 var dbBenchMicros = regexp.MustCompile(`(?:updaterandom|mixgraph)\s*:\s*([0-9.]+) micros/op`)
 
-func parseDBBench(out []byte, updates, operations int64, cpuS float64, rssBytes int64) (Sample, error) {
+func parseDBBench(out []byte, updates, operations int64, cpuS float64) (Sample, error) {
 	m := dbBenchMicros.FindSubmatch(out)
 	if m == nil {
 		return Sample{}, fmt.Errorf("db_bench printed no figure: %s", lastLines(out))
@@ -78,7 +78,7 @@ func parseDBBench(out []byte, updates, operations int64, cpuS float64, rssBytes 
 	}
 	n := float64(updates)
 	s := Sample{Values: map[string]float64{
-		EventsPerS: 1e6 / (micros * float64(operations)), EventsPerCPUS: n / cpuS, CPUMicros: cpuS * 1e6 / n, RSSBytes: float64(rssBytes),
+		EventsPerS: 1e6 / (micros * float64(operations)), EventsPerCPUS: n / cpuS, CPUMicros: cpuS * 1e6 / n,
 	}}
 	if bytes.Contains(out, []byte("Assertions are enabled")) {
 		s.Note = "this db_bench has assertions compiled in"

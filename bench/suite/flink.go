@@ -136,7 +136,7 @@ func flinkRun(program, name string, args []string) Arm {
 			return Sample{}, err
 		}
 		defer clean()
-		out, _, _, err := execute(ctx, nil, append(line[:len(line):len(line)], scratch...))
+		out, _, err := execute(ctx, nil, append(line[:len(line):len(line)], scratch...))
 		if err != nil {
 			return Sample{}, err
 		}

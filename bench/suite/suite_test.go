@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +86,23 @@ func TestExperimentErrors(t *testing.T) {
 			t.Errorf("%s: error %v, reported as %q", name, err, r.Error)
 		}
 	}
+}
+
+// The memory of a run is its own, however much who starts it has.
+func TestMemoryIsOfTheProgramAlone(t *testing.T) {
+	const ours = 256 << 20
+	ballast := make([]byte, ours)
+	for i := 0; i < len(ballast); i += os.Getpagesize() {
+		ballast[i] = 1
+	}
+	s, err := suite.Child{Dir: t.TempDir()}.Run(t.Context(), "q0", "--events=10000", "--interval=0", "--table-memory=16MiB", "--native-memory=16MiB")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rss := s.Values[suite.RSSBytes]; rss < 1<<20 || rss >= ours {
+		t.Errorf("a small run takes %.0f bytes, started by a process of %d", rss, ours)
+	}
+	runtime.KeepAlive(ballast)
 }
 
 func TestPlan(t *testing.T) {
