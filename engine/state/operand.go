@@ -85,6 +85,14 @@ func add[V any](s valueStore[V], cur *Current, step func(old V, found bool) V) e
 	}
 }
 
+// certain is what get has found, as find tells it.
+func certain[V any](v V, found bool, err error) (V, Known, error) {
+	if found || err != nil {
+		return v, KnownValue, err
+	}
+	return v, KnownAbsent, nil
+}
+
 // foldStored returns the Fold of values as they are stored.
 func foldStored[V any](codec Codec[V], merge func(older, newer V) V) Fold {
 	return func(dst, older, operand []byte) ([]byte, error) {

@@ -80,10 +80,7 @@ func (s *directValue[V]) get(cur *Current) (v V, found bool, err error) {
 
 func (s *directValue[V]) find(cur *Current) (v V, known Known, err error) {
 	if s.operands == nil {
-		if v, found, err := s.get(cur); found || err != nil {
-			return v, KnownValue, err
-		}
-		return v, KnownAbsent, nil
+		return certain(s.get(cur))
 	}
 	if err := s.seek(cur); err != nil {
 		return v, KnownNothing, err
