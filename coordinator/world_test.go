@@ -1,0 +1,298 @@
+package coordinator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/incremental"
+)
+
+// What the exploration (explore_test.go) drives: a store, the requests on their way to
+// it, and the processes that sent them.
+
+const (
+	exploreRetain  = 1
+	explorePending = 2
+	slots          = 8 // ids of an epoch
+)
+
+// set is a set of objects: bit 2i is checkpoint i's data, 2i+1 its manifest.
+type set uint64
+
+// index numbers checkpoints: the one that every run begins with, of epoch 1,
+// and those of later epochs.
+func index(r Ref) int {
+	if r.Epoch == 1 {
+		return 0
+	}
+	return 1 + int(r.Epoch-2)*slots + int(r.ID-2)
+}
+
+func refAt(i int) Ref {
+	if i == 0 {
+		return Ref{1, 1}
+	}
+	return Ref{checkpoint.ID((i-1)%slots + 2), checkpoint.Epoch((i-1)/slots + 2)}
+}
+
+func dataOf(r Ref) set     { return 1 << (2 * index(r)) }
+func manifestOf(r Ref) set { return 2 << (2 * index(r)) }
+
+const universe = 1 + 2*slots
+
+var (
+	objectNames [universe]string
+	objectByID  = map[string]set{}
+)
+
+func init() {
+	for i := range universe {
+		r := refAt(i)
+		n := incremental.ObjectName{Epoch: r.Epoch, Checkpoint: r.ID, Operator: "op", Attempt: 1, Random: "0123456789abcdef"}
+		objectNames[i] = n.String()
+		objectByID[n.String()], objectByID[r.Manifest()] = dataOf(r), manifestOf(r)
+	}
+}
+
+func (s set) String() string {
+	var out []string
+	for i := range universe {
+		for kind, bit := range map[string]set{"data": dataOf(refAt(i)), "manifest": manifestOf(refAt(i))} {
+			if s&bit != 0 {
+				out = append(out, fmt.Sprintf("%s of checkpoint %d of epoch %d", kind, refAt(i).ID, refAt(i).Epoch))
+			}
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+// world is a state of everything.
+type world struct {
+	rules rules
+	// sweepFirst: a leader sweeps as soon as it leads, not at any time after.
+	sweepFirst bool
+	head       Head
+	exists     set
+	doomed     set
+	manifests  [universe]set // what each manifest states, itself included
+	boots      int
+	procs      [2]*process
+	net        []request
+	swept      bool
+}
+
+// process is a coordinator that runs, and its subtasks.
+type process struct {
+	m       machine
+	reading bool
+	sweep   bool // its first sweep is to come
+	tasks   []task
+}
+
+// task is the subtask's work on one checkpoint.
+type task struct {
+	ref   Ref
+	names set
+	done  bool
+}
+
+// request is a swap of head on its way.
+type request struct {
+	boot    int
+	ifMatch string
+	head    Head
+	waited  bool // its process waits for the answer
+	applied bool
+}
+
+// contentOf renders all of a head that differs between two heads.
+func contentOf(h Head) string {
+	b := []byte{byte(h.Version), byte(h.Epoch), byte(h.NextID), h.Writer[0]}
+	for _, r := range h.Retained {
+		b = append(b, byte(r.ID), byte(r.Epoch))
+	}
+	return string(b)
+}
+
+func (w *world) reach(refs []Ref) set {
+	var s set
+	for _, r := range refs {
+		s |= w.manifests[index(r)]
+	}
+	return s
+}
+
+func (w *world) retained() set { return w.reach(w.head.refs()) }
+
+// breach returns what is lost in this state.
+func (w *world) breach(retainedOnly bool) (string, set) {
+	if lost := w.retained() & (w.doomed | ^w.exists); lost != 0 {
+		return "I1: a retained checkpoint loses", lost
+	}
+	for _, p := range w.procs {
+		if retainedOnly || p == nil || p.m.phase != leads || p.m.head.Epoch != w.head.Epoch {
+			continue
+		}
+		for _, t := range p.tasks {
+			q, ok := p.m.find(t.ref.ID)
+			if !ok || q.Ref != t.ref || p.m.commit.inDoubt() && t.ref.ID < p.m.commit.ref.ID {
+				continue // aborted, or overtaken if the swap in doubt wins
+			}
+			if lost := t.names & w.doomed; lost != 0 {
+				return "I2: a pending checkpoint loses", lost
+			}
+		}
+	}
+	return "", 0
+}
+
+// fork copies the world; processes are shared until own is called.
+func (w *world) fork() *world {
+	c := *w
+	c.net = slices.Clone(w.net)
+	return &c
+}
+
+// own returns a copy of process k that may be changed.
+func (w *world) own(k int) *process {
+	p := *w.procs[k]
+	p.m.pending = slices.Clone(p.m.pending)
+	for i := range p.m.pending {
+		p.m.pending[i].acks = slices.Clone(p.m.pending[i].acks)
+	}
+	p.m.aborts = slices.Clip(p.m.aborts)
+	p.tasks = slices.Clone(p.tasks)
+	w.procs[k] = &p
+	return &p
+}
+
+// tell steps the machine of process k and does what it says. choose is what
+// the subtask reuses if a checkpoint starts; unwritable fails manifests.
+func (w *world) tell(k int, e event, choose func(checkpoint.Barrier) set, unwritable bool) {
+	p := w.procs[k]
+	now := time.Time{}
+	if p.m.commit.stage == resting {
+		now = p.m.commit.again
+	}
+	for _, a := range p.m.step(now, e) {
+		switch a := a.(type) {
+		case readHead:
+			p.reading = true
+		case swapHead:
+			w.net = slices.DeleteFunc(w.net, func(r request) bool { // the very same, sent again
+				return r.boot == k && r.ifMatch == a.etag && contentOf(r.head) == contentOf(a.head)
+			})
+			w.net = append(w.net, request{boot: k, ifMatch: a.etag, head: a.head, waited: true})
+		case lead:
+			w.tell(k, attached{checkpoint.Graph{}, 1}, nil, false)
+		case restore:
+			w.tell(k, restored{ref: a.ref, manifest: w.manifest(a.ref)}, nil, false)
+		case attachDone:
+			w.tell(k, started{[]checkpoint.SubtaskID{{Vertex: "op"}}}, nil, false)
+			p.sweep = true
+			if w.sweepFirst {
+				p.sweep = false
+				w.sweepAll(w.reach(p.m.head.refs()), p.m.head.Epoch, rules{})
+			}
+		case trigger:
+			r := Ref{a.ID, a.Epoch}
+			p.tasks = slices.DeleteFunc(p.tasks, func(t task) bool { return t.ref == r })
+			p.tasks = append(p.tasks, task{ref: r, names: choose(a.Barrier) | dataOf(r)})
+		case writeManifest:
+			r := Ref{a.manifest.Checkpoint, a.manifest.Epoch}
+			var err error
+			w.exists |= manifestOf(r) // a write that failed may be applied all the same
+			if unwritable {
+				err = errors.New("not written")
+			} else {
+				s := manifestOf(r)
+				for name := range a.manifest.Objects() {
+					s |= objectByID[name]
+				}
+				w.manifests[index(r)] = s
+			}
+			w.tell(k, manifestWritten{r, err}, nil, false)
+		case collect:
+			w.doomed |= w.reach(a.dropped) &^ w.reach(a.kept)
+		case discard:
+			for _, n := range a.names {
+				w.doomed |= objectByID[n]
+			}
+		case stop:
+			w.procs[k] = nil
+		}
+	}
+	if w.procs[k] == nil {
+		return
+	}
+	// Counters that decide nothing here but pauses and giving up.
+	p.m.lead.tries, p.m.commit.tries, p.m.failures, p.m.commit.cause = 0, 0, 0, nil
+}
+
+// The following are made once for each set of names.
+var (
+	handles   = map[set]*incremental.Handle{}
+	sweepings = map[sweeping]set{}
+)
+
+type sweeping struct {
+	exists, kept set
+	epoch        checkpoint.Epoch
+	rules        rules
+}
+
+// manifest makes a manifest that states what was written.
+func (w *world) manifest(r Ref) *incremental.Manifest {
+	return &incremental.Manifest{Checkpoint: r.ID, Epoch: r.Epoch, Subtasks: []incremental.Subtask{{Operator: "op", Keyed: w.handle(r, w.manifests[index(r)])}}}
+}
+
+func (w *world) handle(r Ref, names set) *incremental.Handle {
+	names |= 1 << 63 >> r.ID // the handle states its checkpoint
+	if h := handles[names]; h != nil {
+		return h
+	}
+	h := &incremental.Handle{Operator: "op", Checkpoint: r.ID}
+	handles[names] = h
+	for i := range universe {
+		if names&dataOf(refAt(i)) != 0 {
+			h.Objects = append(h.Objects, incremental.Object{Name: objectNames[i], Size: 1})
+		}
+	}
+	return h
+}
+
+// passed reports whether the epoch that a process leads is over, which it need
+// not know yet.
+func (w *world) passed(p *process) bool {
+	return p.m.phase == leads && p.m.head.Epoch < w.head.Epoch
+}
+
+// wonUnawares reports whether a swap of process k was applied and the process
+// waits for the answer.
+func (w *world) wonUnawares(k int) bool {
+	return slices.ContainsFunc(w.net, func(r request) bool { return r.boot == k && r.waited && r.applied })
+}
+
+// sweepAll dooms what the real decision picks from a listing.
+func (w *world) sweepAll(kept set, e checkpoint.Epoch, r rules) {
+	memo := sweeping{w.exists &^ w.doomed, kept, e, r}
+	if doomed, ok := sweepings[memo]; ok {
+		w.doomed |= doomed
+		return
+	}
+	defer func() { sweepings[memo] = w.doomed & memo.exists }()
+	for name, bit := range objectByID {
+		if w.exists&bit&^w.doomed == 0 {
+			continue
+		}
+		doomed, _ := orphans([]string{name}, func(o string) bool { return kept&objectByID[o] != 0 }, deadBefore(e, r))
+		for _, n := range doomed {
+			w.doomed |= objectByID[n]
+		}
+	}
+}
