@@ -67,7 +67,7 @@ lint: deps tools ## gofmt, vet and the lint rules, walls between the packages in
 
 .PHONY: test-nocgo
 test-nocgo: ## Test everything but rocks and its wiring without cgo
-	CGO_ENABLED=0 go test $(PURE) ./bench/workload ./bench/measure
+	CGO_ENABLED=0 go test $(PURE) ./cmd/jobs ./bench/measure
 
 .PHONY: test-race
 test-race: ## Test under the race detector where goroutines meet

@@ -13,7 +13,7 @@ import (
 	"github.com/tidemark/tidemark/bench/observe"
 	"github.com/tidemark/tidemark/bench/report"
 	"github.com/tidemark/tidemark/bench/suite"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
 	"github.com/tidemark/tidemark/engine"
 )
 
@@ -68,14 +68,14 @@ func benchJob(c *cobra.Command, job *engine.Job, args []string, f *benchFlags) e
 	if err != nil {
 		return usageError{err}
 	}
-	var results *workload.Results
-	var options workload.Options
+	var results *jobs.Results
+	var options jobs.Options
 	if job == nil {
 		if options, err = f.run.workload(); err != nil {
 			return usageError{err}
 		}
-		if job, results, err = workload.Build(args[0], options); err != nil {
-			if errors.Is(err, workload.ErrOptions) {
+		if job, results, err = jobs.Build(args[0], options); err != nil {
+			if errors.Is(err, jobs.ErrOptions) {
 				return usageError{err}
 			}
 			return err
@@ -108,13 +108,13 @@ func benchJob(c *cobra.Command, job *engine.Job, args []string, f *benchFlags) e
 }
 
 // digestCheck says how the digest compares with the one known.
-func digestCheck(name string, o workload.Options, results *workload.Results, r *report.Run) string {
+func digestCheck(name string, o jobs.Options, results *jobs.Results, r *report.Run) string {
 	if results == nil || results.Digest == nil {
 		return "not computed (--digest)"
 	}
 	digest, rows := results.Digest.Sum()
 	r.Result.Digest, r.Result.Rows = fmt.Sprintf("%016x", digest), rows
-	known, ok := workload.KnownDigest(name, o)
+	known, ok := jobs.KnownDigest(name, o)
 	switch {
 	case !ok:
 		return r.Result.Digest + ", none is known for these options"

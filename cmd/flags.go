@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/tidemark/tidemark/bench/launch"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
+	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/source"
@@ -60,14 +60,14 @@ type runFlags struct {
 func (f *runFlags) bind(fs *pflag.FlagSet, builtIn bool) {
 	if builtIn {
 		fs.StringVar(&f.input, "input", "", "file, directory or glob that the job reads")
-		fs.StringVar(&f.output, "output", workload.OutputNone, "directory that the rows go to; none discards them, - prints them")
+		fs.StringVar(&f.output, "output", jobs.OutputNone, "directory that the rows go to; none discards them, - prints them")
 		fs.StringVar(&f.emit, "emit", "final", "final: each key's last result once, at the end of the input; changes: every update")
 		fs.StringVar(&f.onMalformed, "on-malformed", "refuse", "input that cannot be read: refuse (the job fails and says where) or skip (counted)")
-		fs.Int64Var(&f.events, "events", 0, fmt.Sprintf("seeded events (default %d)", workload.DefaultEvents))
-		fs.Uint64Var(&f.seed, "seed", 0, fmt.Sprintf("seed of the events (default %d)", workload.DefaultSeed))
+		fs.Int64Var(&f.events, "events", 0, fmt.Sprintf("seeded events (default %d)", jobs.DefaultEvents))
+		fs.Uint64Var(&f.seed, "seed", 0, fmt.Sprintf("seed of the events (default %d)", jobs.DefaultSeed))
 		fs.Int64Var(&f.rate, "rate", 0, "events a second of event time (default 100000)")
 		fs.Int64Var(&f.keys, "keys", 0, "keys of count, count-hot and update (default 2000000)")
-		fs.Var(&f.valueSize, "value-size", fmt.Sprintf("size of a value of update (default %d)", workload.DefaultValueBytes))
+		fs.Var(&f.valueSize, "value-size", fmt.Sprintf("size of a value of update (default %d)", jobs.DefaultValueBytes))
 		fs.Float64Var(&f.updates, "updates-per-second", 0, "paces update by wall time once each key was written (default: no limit)")
 		fs.Float64Var(&f.zipf, "zipf", 0, "exponent of the skew of the keys that update draws (default: each is as likely as another)")
 		fs.Int64Var(&f.minFlights, "min-flights", 0, "departures that an airport needs to be ranked (default 1000 of a million flights, else 100)")
@@ -145,10 +145,10 @@ func (f *runFlags) config() (launch.Config, error) {
 }
 
 // workload returns the options of a built-in job.
-func (f *runFlags) workload() (workload.Options, error) {
-	emit, err := workload.ParseEmit(f.emit)
+func (f *runFlags) workload() (jobs.Options, error) {
+	emit, err := jobs.ParseEmit(f.emit)
 	if err != nil {
-		return workload.Options{}, fmt.Errorf("--emit: %w", err)
+		return jobs.Options{}, fmt.Errorf("--emit: %w", err)
 	}
 	var malformed source.OnMalformed
 	switch f.onMalformed {
@@ -157,9 +157,9 @@ func (f *runFlags) workload() (workload.Options, error) {
 	case "skip":
 		malformed = source.Skip
 	default:
-		return workload.Options{}, fmt.Errorf("--on-malformed %q: use refuse or skip", f.onMalformed)
+		return jobs.Options{}, fmt.Errorf("--on-malformed %q: use refuse or skip", f.onMalformed)
 	}
-	return workload.Options{
+	return jobs.Options{
 		Input: f.input, Output: f.output, Events: f.events, Seed: f.seed, RatePerSecond: f.rate, Keys: f.keys,
 		Emit: emit, Digest: f.digest, OnMalformed: malformed, MinFlights: f.minFlights,
 		ValueBytes: int(f.valueSize), UpdatesPerSecond: f.updates, ZipfExponent: f.zipf,

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/cmd/launch"
 )
 
 // progressLine shows how far a run is: on one line that is written over where

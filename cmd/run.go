@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tidemark/tidemark/bench/launch"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
+	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/engine"
 )
 
@@ -37,7 +37,7 @@ func runCommand(job *engine.Job) *cobra.Command {
 
 func jobList() string {
 	var b strings.Builder
-	for _, j := range workload.Jobs() {
+	for _, j := range jobs.Jobs() {
 		fmt.Fprintf(&b, "  %-10s %s\n", j.Name, j.Help)
 	}
 	return b.String()
@@ -48,14 +48,14 @@ func runJob(c *cobra.Command, job *engine.Job, args []string, f *runFlags) error
 	if err != nil {
 		return usageError{err}
 	}
-	var results *workload.Results
+	var results *jobs.Results
 	if job == nil {
 		o, err := f.workload()
 		if err != nil {
 			return usageError{err}
 		}
-		if job, results, err = workload.Build(args[0], o); err != nil {
-			if errors.Is(err, workload.ErrOptions) {
+		if job, results, err = jobs.Build(args[0], o); err != nil {
+			if errors.Is(err, jobs.ErrOptions) {
 				return usageError{err}
 			}
 			return err
@@ -67,7 +67,7 @@ func runJob(c *cobra.Command, job *engine.Job, args []string, f *runFlags) error
 	}
 	stdout, stderr := c.OutOrStdout(), c.ErrOrStderr()
 	out := stdout
-	if f.json || f.output == workload.OutputStdout {
+	if f.json || f.output == jobs.OutputStdout {
 		out = stderr // rows, or JSON, have standard output to themselves
 	}
 	line := newProgressLine(out)
@@ -122,7 +122,7 @@ func printReport(w io.Writer, r launch.Report, f *runFlags, config launch.Config
 	if r.Digest != "" {
 		p("digest %s\n", r.Digest)
 	}
-	if f.output != "" && f.output != workload.OutputNone && f.output != workload.OutputStdout {
+	if f.output != "" && f.output != jobs.OutputNone && f.output != jobs.OutputStdout {
 		p("output      %s\n", absolute(f.output))
 	}
 	if config.Interval > 0 {

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/launch"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
+	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/upload"
 	"github.com/tidemark/tidemark/upload/storeurl"
@@ -112,7 +112,7 @@ func TestDigestsAtEveryParallelism(t *testing.T) {
 					table = 64 << 10 // so that all state spills
 				}
 				t.Run(fmt.Sprintf("%s/parallelism %d/interval %v/table %d", k.Job, parallelism, interval, table), func(t *testing.T) {
-					job, results, err := workload.Build(k.Job, workload.Options{Events: k.Events, Seed: k.Seed, RatePerSecond: k.Rate, Keys: k.Keys, Digest: true})
+					job, results, err := jobs.Build(k.Job, jobs.Options{Events: k.Events, Seed: k.Seed, RatePerSecond: k.Rate, Keys: k.Keys, Digest: true})
 					if err != nil {
 						t.Fatal(err)
 					}

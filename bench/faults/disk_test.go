@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 )
 

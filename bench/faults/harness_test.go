@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/launch"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
+	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/incremental"
@@ -58,8 +58,8 @@ type outcome struct {
 
 // run runs the job in the trial's place until it ends.
 func (r trial) run(ctx context.Context, o options) outcome {
-	job, results, err := workload.Build(jobName, workload.Options{
-		Events: 2400, Keys: 300, Emit: workload.Changes, Digest: true, Output: r.output(),
+	job, results, err := jobs.Build(jobName, jobs.Options{
+		Events: 2400, Keys: 300, Emit: jobs.Changes, Digest: true, Output: r.output(),
 	})
 	if err != nil {
 		return outcome{err: err}

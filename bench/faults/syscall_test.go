@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/cmd/launch"
 )
 
 // inProcess names the directory of a trial that the test binary runs, instead

@@ -1,6 +1,6 @@
 // Package observe answers: what did one run of a job do and cost?
 //
-// It runs the job in this process through bench/launch, counts the requests to
+// It runs the job in this process through cmd/launch, counts the requests to
 // the store, keeps what each checkpoint was, and profiles if asked to.
 //
 // # Invariants

@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/profile"
 	"github.com/tidemark/tidemark/bench/report"
+	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/rocks"
 	"github.com/tidemark/tidemark/upload"

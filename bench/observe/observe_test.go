@@ -11,15 +11,15 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/observe"
 	benchprofile "github.com/tidemark/tidemark/bench/profile"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
+	"github.com/tidemark/tidemark/cmd/launch"
 )
 
-func config(t *testing.T, job string, o workload.Options) launch.Config {
+func config(t *testing.T, job string, o jobs.Options) launch.Config {
 	t.Helper()
-	j, _, err := workload.Build(job, o)
+	j, _, err := jobs.Build(job, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func config(t *testing.T, job string, o workload.Options) launch.Config {
 func TestProfiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "profiles")
 	// As much work as gives every operator samples, 100 a second, without fail.
-	c := config(t, "q18", workload.Options{Events: 500_000})
+	c := config(t, "q18", jobs.Options{Events: 500_000})
 	r, err := observe.Run(context.Background(), c, observe.Options{Profiles: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func labels(p *profile.Profile, key string) (values []string) {
 
 // What is counted agrees, whoever counts.
 func TestCounts(t *testing.T) {
-	c := config(t, "update", workload.Options{Events: 30_000, Keys: 3_000, ValueBytes: 64})
+	c := config(t, "update", jobs.Options{Events: 30_000, Keys: 3_000, ValueBytes: 64})
 	c.Engine.Parallelism = 2
 	r, err := observe.Run(context.Background(), c, observe.Options{Version: "v1"})
 	if err != nil {

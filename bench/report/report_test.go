@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/profile"
 	"github.com/tidemark/tidemark/bench/report"
+	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/upload"
 )
 

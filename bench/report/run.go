@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/profile"
+	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/upload"
 )
 

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/measure"
+	"github.com/tidemark/tidemark/cmd/launch"
 )
 
 // Suite is the report of all experiments.

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/plot"
 	"github.com/tidemark/tidemark/bench/report"
+	"github.com/tidemark/tidemark/cmd/launch"
 )
 
 // charts draws what the experiments measured. What has no values has no chart.

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/report"
+	"github.com/tidemark/tidemark/cmd/launch"
 )
 
 // The figures of a run.

@@ -7,9 +7,9 @@ import (
 	"io"
 	"math"
 
-	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/report"
+	"github.com/tidemark/tidemark/cmd/launch"
 )
 
 // Sample is what an arm measured in one round, by the name of the figure.

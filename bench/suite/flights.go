@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"github.com/tidemark/tidemark/bench/measure"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
 )
 
 // flights runs the job over a file, and compares what it wrote with the results
@@ -112,13 +112,13 @@ func jsonRows(dir string, columns func([]byte) (string, error)) (rows []string, 
 }
 
 func routeCSV(b []byte) (string, error) {
-	var r workload.RouteDelays
+	var r jobs.RouteDelays
 	err := json.Unmarshal(b, &r)
 	return fmt.Sprintf("%s,%s,%d,%d,%d,%d", r.Origin, r.Destination, r.Flights, r.DelaySum, r.DelayMax, r.DistanceSum), err
 }
 
 func airportCSV(b []byte) (string, error) {
-	var r workload.AirportDelays
+	var r jobs.AirportDelays
 	err := json.Unmarshal(b, &r)
 	return fmt.Sprintf("%d,%s,%d,%d,%d,%s", r.Rank, r.Origin, r.Flights, r.Routes, r.DelaySum, strconv.FormatFloat(r.Mean, 'f', 3, 64)), err
 }

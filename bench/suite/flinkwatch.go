@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/cmd/launch"
 )
 
 // flinkCapped is an arm that gives Flink only so much time, and tells how fast

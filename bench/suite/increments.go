@@ -11,10 +11,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/observe"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
+	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/incremental"
@@ -80,7 +80,7 @@ const appendOnly = "append"
 
 func incrementArm(name string, bytes int64, checkpoints int, interval time.Duration, grow bool) Arm {
 	keys := max(100, bytes/checkpointSize)
-	o := workload.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}
+	o := jobs.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}
 	perSecond := 0.0 // of the engine
 	if grow {
 		perSecond = float64(keys) / float64(checkpoints) / interval.Seconds()
@@ -114,8 +114,8 @@ type updateRun struct {
 }
 
 // runUpdate runs the job update in this process.
-func runUpdate(ctx context.Context, dir, store string, o workload.Options, interval time.Duration, set func(*launch.Config)) (updateRun, error) {
-	job, _, err := workload.Build("update", o)
+func runUpdate(ctx context.Context, dir, store string, o jobs.Options, interval time.Duration, set func(*launch.Config)) (updateRun, error) {
+	job, _, err := jobs.Build("update", o)
 	if err != nil {
 		return updateRun{}, err
 	}
@@ -154,8 +154,8 @@ func (r updateRun) sample() Sample {
 type checkpointed struct {
 	info     coordinator.CheckpointInfo
 	stats    incremental.Stats
-	splits   []workload.UpdateSplit // sorted by First
-	subtasks int                    // with keyed state
+	splits   []jobs.UpdateSplit // sorted by First
+	subtasks int                // with keyed state
 }
 
 // splitsState is the operator state in which a source keeps its splits.
@@ -186,7 +186,7 @@ func history(ctx context.Context, store upload.Reader) ([]checkpointed, error) {
 					continue
 				}
 				for _, item := range st.Items {
-					split, err := workload.ParseUpdateSplit(item)
+					split, err := jobs.ParseUpdateSplit(item)
 					if err != nil {
 						return nil, fmt.Errorf("checkpoint %v: %w", info.ID, err)
 					}
@@ -194,14 +194,14 @@ func history(ctx context.Context, store upload.Reader) ([]checkpointed, error) {
 				}
 			}
 		}
-		slices.SortFunc(k.splits, func(a, b workload.UpdateSplit) int { return int(a.First - b.First) })
+		slices.SortFunc(k.splits, func(a, b jobs.UpdateSplit) int { return int(a.First - b.First) })
 		all = append(all, k)
 	}
 	return all, nil
 }
 
 // distinct counts the keys that were written between two checkpoints.
-func distinct(u workload.UpdateKeys, from, to []workload.UpdateSplit) int64 {
+func distinct(u jobs.UpdateKeys, from, to []jobs.UpdateSplit) int64 {
 	keys := map[uint64]struct{}{}
 	for i, s := range to {
 		for n := from[i].Read; n < s.Read; n++ {
@@ -212,7 +212,7 @@ func distinct(u workload.UpdateKeys, from, to []workload.UpdateSplit) int64 {
 }
 
 // loaded: every key was written before the checkpoint.
-func loaded(u workload.UpdateKeys, splits []workload.UpdateSplit) bool {
+func loaded(u jobs.UpdateKeys, splits []jobs.UpdateSplit) bool {
 	for _, s := range splits {
 		if s.First+s.Read*s.Stride < u.Keys {
 			return false
@@ -221,12 +221,12 @@ func loaded(u workload.UpdateKeys, splits []workload.UpdateSplit) bool {
 	return true
 }
 
-func incrementSample(ctx context.Context, r updateRun, o workload.Options, grow bool) (Sample, error) {
+func incrementSample(ctx context.Context, r updateRun, o jobs.Options, grow bool) (Sample, error) {
 	all, err := history(ctx, r.store)
 	if err != nil {
 		return Sample{}, err
 	}
-	u := workload.UpdateKeysOf(o)
+	u := jobs.UpdateKeysOf(o)
 	entry := float64(keyBytes + o.ValueBytes)
 	var ratios []float64
 	var changed, uploaded, reused, objects, subtasks, n, greatest float64

@@ -7,12 +7,12 @@ import (
 
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/report"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
 )
 
 // known is the digest of a seeded job, if it is known.
 func known(job string, events, keys int64) string {
-	digest, _ := workload.KnownDigest(job, workload.Options{Events: events, Keys: keys})
+	digest, _ := jobs.KnownDigest(job, jobs.Options{Events: events, Keys: keys})
 	return digest
 }
 

@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"github.com/tidemark/tidemark/bench/launch"
+	"github.com/tidemark/tidemark/cmd/launch"
 )
 
 // course is a run with a point a second that reads so many events in each.

@@ -12,10 +12,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tidemark/tidemark/bench/launch"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/rawstore"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
+	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/state"
@@ -87,7 +87,7 @@ func (b *s3Bench) upload(ctx context.Context) (Sample, error) {
 	old := b.prefix
 	b.prefix = fmt.Sprintf("run-%d", b.runs)
 	keys := max(100, b.bytes/checkpointSize)
-	r, err := runUpdate(ctx, dir, b.url(), workload.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}, time.Hour, func(c *launch.Config) { c.S3 = b.options() })
+	r, err := runUpdate(ctx, dir, b.url(), jobs.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}, time.Hour, func(c *launch.Config) { c.S3 = b.options() })
 	if err != nil {
 		return Sample{}, err
 	}

@@ -1,4 +1,4 @@
-package workload_test
+package jobs_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/enginetest"
 	"github.com/tidemark/tidemark/engine/state"
@@ -59,11 +59,11 @@ func (c failingColumn) Get(dst, key []byte) ([]byte, bool, error) {
 // runCrashing runs a job again and again, each Run at another parallelism and
 // with a failure at a random read, with checkpoints all the while, until one
 // ends; every Run goes on where the one before was.
-func runCrashing(t *testing.T, rnd *rand.Rand, name string, o workload.Options, records int64) *workload.Results {
+func runCrashing(t *testing.T, rnd *rand.Rand, name string, o jobs.Options, records int64) *jobs.Results {
 	t.Helper()
 	co := &enginetest.Coordinator{Every: time.Millisecond}
 	for failures := 0; ; failures++ {
-		job, results, err := workload.Build(name, o)
+		job, results, err := jobs.Build(name, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +107,7 @@ func TestCrashesChangeNothing(t *testing.T) {
 	rnd := seeded(t)
 	for _, name := range []string{"count-hot", "q17", "q18"} {
 		t.Run(name, func(t *testing.T) {
-			o := workload.Options{Events: 6000, Digest: true}
+			o := jobs.Options{Events: 6000, Digest: true}
 			if name == "count-hot" {
 				o.Keys = 500
 			}
@@ -127,10 +127,10 @@ func TestCrashesChangeNothing(t *testing.T) {
 // I3: as changes, every bid has its row once, whatever happened.
 func TestCrashesLoseNoChange(t *testing.T) {
 	rnd := seeded(t)
-	o := workload.Options{Events: 6000, Emit: workload.Changes, Output: t.TempDir()}
+	o := jobs.Options{Events: 6000, Emit: jobs.Changes, Output: t.TempDir()}
 	r := runCrashing(t, rnd, "q17", o, o.Events)
 	totals := map[int64][]int64{}
-	for _, row := range rows[workload.Prices](t, o.Output) {
+	for _, row := range rows[jobs.Prices](t, o.Output) {
 		totals[row.Auction] = append(totals[row.Auction], row.Total)
 	}
 	n := 0
@@ -164,10 +164,10 @@ func TestCrashesReadFilesOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := workload.Options{Input: in, Output: t.TempDir()}
+	o := jobs.Options{Input: in, Output: t.TempDir()}
 	runCrashing(t, rnd, "wordcount", o, 4500)
 	got := map[string]int64{}
-	for _, r := range rows[workload.WordCount](t, o.Output) {
+	for _, r := range rows[jobs.WordCount](t, o.Output) {
 		if _, doubled := got[r.Word]; doubled {
 			t.Errorf("word %s twice", r.Word)
 		}

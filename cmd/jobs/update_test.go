@@ -1,4 +1,4 @@
-package workload_test
+package jobs_test
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"io"
 	"testing"
 
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
 	"github.com/tidemark/tidemark/engine"
 )
 
@@ -14,11 +14,11 @@ import (
 // say which were read.
 func TestUpdate(t *testing.T) {
 	for _, exponent := range []float64{0, 0.99} {
-		testUpdate(t, workload.Options{Events: 5000, Keys: 700, ValueBytes: 20, ZipfExponent: exponent, Digest: true})
+		testUpdate(t, jobs.Options{Events: 5000, Keys: 700, ValueBytes: 20, ZipfExponent: exponent, Digest: true})
 	}
 }
 
-func testUpdate(t *testing.T, o workload.Options) {
+func testUpdate(t *testing.T, o jobs.Options) {
 	t.Helper()
 	want, rows := run(t, "update", o, 1).Digest.Sum()
 	if rows != o.Keys {
@@ -43,12 +43,12 @@ func testUpdate(t *testing.T, o workload.Options) {
 	}
 }
 
-func rowsOf(t *testing.T, dir string) []workload.KeyWrites {
-	return rows[workload.KeyWrites](t, dir)
+func rowsOf(t *testing.T, dir string) []jobs.KeyWrites {
+	return rows[jobs.KeyWrites](t, dir)
 }
 
 func TestUpdateSplits(t *testing.T) {
-	u := workload.UpdateKeysOf(workload.Options{Events: 100, Keys: 10})
+	u := jobs.UpdateKeysOf(jobs.Options{Events: 100, Keys: 10})
 	splits, err := u.Splits(context.Background(), 3)
 	if err != nil {
 		t.Fatal(err)
@@ -61,8 +61,8 @@ func TestUpdateSplits(t *testing.T) {
 	if err != nil || len(got) != 5 {
 		t.Fatalf("read %d records, %v; want 5", len(got), err)
 	}
-	s, err := workload.ParseUpdateSplit(r.Splits()[0])
-	if err != nil || s != (workload.UpdateSplit{First: 1, Stride: 3, Read: 5}) {
+	s, err := jobs.ParseUpdateSplit(r.Splits()[0])
+	if err != nil || s != (jobs.UpdateSplit{First: 1, Stride: 3, Read: 5}) {
 		t.Fatalf("split %+v, %v", s, err)
 	}
 	for i, key := range got {
@@ -70,14 +70,14 @@ func TestUpdateSplits(t *testing.T) {
 			t.Errorf("record %d is key %d, want %d", i, key, want)
 		}
 	}
-	if _, err := workload.ParseUpdateSplit([]byte("other")); err == nil {
+	if _, err := jobs.ParseUpdateSplit([]byte("other")); err == nil {
 		t.Error("a split of another source was taken")
 	}
 }
 
 // The pace holds back draws only, and every record comes.
 func TestUpdatePaced(t *testing.T) {
-	u := workload.UpdateKeysOf(workload.Options{Events: 120, Keys: 100, UpdatesPerSecond: 10_000})
+	u := jobs.UpdateKeysOf(jobs.Options{Events: 120, Keys: 100, UpdatesPerSecond: 10_000})
 	splits, err := u.Splits(context.Background(), 2)
 	if err != nil {
 		t.Fatal(err)
@@ -101,13 +101,13 @@ func TestUpdatePaced(t *testing.T) {
 }
 
 func TestUpdateOptions(t *testing.T) {
-	for name, o := range map[string]workload.Options{
+	for name, o := range map[string]jobs.Options{
 		"update": {Events: 10, Keys: 20},
 		"count":  {ValueBytes: 10},
 		"q0":     {UpdatesPerSecond: 1},
 		"q17":    {ZipfExponent: 1},
 	} {
-		if _, _, err := workload.Build(name, o); !errors.Is(err, workload.ErrOptions) {
+		if _, _, err := jobs.Build(name, o); !errors.Is(err, jobs.ErrOptions) {
 			t.Errorf("%s %+v: %v, want an error of the options", name, o, err)
 		}
 	}

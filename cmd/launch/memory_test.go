@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/launch"
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
+	"github.com/tidemark/tidemark/cmd/launch"
 )
 
 // A run over a state far greater than its budgets states before how much memory
@@ -20,7 +20,7 @@ func TestMemory(t *testing.T) {
 	const events, budget = 40_000, 4 << 20
 	var logged bytes.Buffer
 	run := func(ctx context.Context, parallelism int) (launch.Report, error) {
-		job, _, err := workload.Build("update", workload.Options{Keys: events * 3 / 4, Events: events, ValueBytes: 4000})
+		job, _, err := jobs.Build("update", jobs.Options{Keys: events * 3 / 4, Events: events, ValueBytes: 4000})
 		if err != nil {
 			t.Fatal(err)
 		}

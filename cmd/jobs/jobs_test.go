@@ -1,4 +1,4 @@
-package workload_test
+package jobs_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 	pq "github.com/parquet-go/parquet-go"
 
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/source"
 	"github.com/tidemark/tidemark/engine/state/memstate"
@@ -22,9 +22,9 @@ import (
 
 const testdata = "../../testdata/"
 
-func run(t *testing.T, name string, o workload.Options, parallelism int) *workload.Results {
+func run(t *testing.T, name string, o jobs.Options, parallelism int) *jobs.Results {
 	t.Helper()
-	job, results, err := workload.Build(name, o)
+	job, results, err := jobs.Build(name, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestDigests(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{}
-	for _, j := range workload.Jobs() {
+	for _, j := range jobs.Jobs() {
 		known[j.Name] = true
 	}
 	for i, d := range published {
@@ -96,7 +96,7 @@ func TestDigests(t *testing.T) {
 		}
 		for _, p := range parallelism {
 			t.Run(fmt.Sprintf("%s/%d/seed %d/rate %d/parallelism %d", d.Job, d.Events, d.Seed, d.Rate, p), func(t *testing.T) {
-				r := run(t, d.Job, workload.Options{Events: d.Events, Seed: d.Seed, RatePerSecond: d.Rate, Keys: d.Keys, Digest: true}, p)
+				r := run(t, d.Job, jobs.Options{Events: d.Events, Seed: d.Seed, RatePerSecond: d.Rate, Keys: d.Keys, Digest: true}, p)
 				sum, rows := r.Digest.Sum()
 				if got := fmt.Sprintf("%016x", sum); got != d.Digest || d.Rows != 0 && rows != d.Rows || r.Records != d.Records {
 					t.Errorf("digest %s of %d rows from %d records, want %s of %d from %d", got, rows, r.Records, d.Digest, d.Rows, d.Records)
@@ -108,11 +108,11 @@ func TestDigests(t *testing.T) {
 
 // Every seeded job has the same rows at every parallelism.
 func TestParallelismChangesNothing(t *testing.T) {
-	for _, j := range workload.Jobs() {
+	for _, j := range jobs.Jobs() {
 		if !j.Seeded {
 			continue
 		}
-		o := workload.Options{Events: 20_000, Digest: true}
+		o := jobs.Options{Events: 20_000, Digest: true}
 		if strings.HasPrefix(j.Name, "count") || j.Name == "update" {
 			o.Keys = 3000
 		}
@@ -132,10 +132,10 @@ func TestParallelismChangesNothing(t *testing.T) {
 // once.
 func TestQ17Changes(t *testing.T) {
 	dir := t.TempDir()
-	r := run(t, "q17", workload.Options{Events: 10_000, Emit: workload.Changes, Output: dir, Digest: true}, 3)
+	r := run(t, "q17", jobs.Options{Events: 10_000, Emit: jobs.Changes, Output: dir, Digest: true}, 3)
 	totals := map[int64][]int64{}
 	n := int64(0)
-	for _, row := range rows[workload.Prices](t, dir) {
+	for _, row := range rows[jobs.Prices](t, dir) {
 		totals[row.Auction] = append(totals[row.Auction], row.Total)
 		n++
 	}
@@ -154,9 +154,9 @@ func TestQ17Changes(t *testing.T) {
 
 func TestCountChanges(t *testing.T) {
 	dir := t.TempDir()
-	run(t, "count-hot", workload.Options{Events: 5000, Keys: 50, Emit: workload.Changes, Output: dir}, 2)
+	run(t, "count-hot", jobs.Options{Events: 5000, Keys: 50, Emit: jobs.Changes, Output: dir}, 2)
 	last := map[uint64]int64{}
-	all := rows[workload.KeyCount](t, dir)
+	all := rows[jobs.KeyCount](t, dir)
 	for _, row := range all {
 		last[row.Key] = max(last[row.Key], row.Count)
 	}
@@ -179,9 +179,9 @@ func TestWordcount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run(t, "wordcount", workload.Options{Input: in, Output: out}, 2)
+	run(t, "wordcount", jobs.Options{Input: in, Output: out}, 2)
 	got := map[string]int64{}
-	for _, r := range rows[workload.WordCount](t, out) {
+	for _, r := range rows[jobs.WordCount](t, out) {
 		got[r.Word] += r.Count
 	}
 	want := map[string]int64{"the": 2, "cat": 2, "hat": 1, "über": 2, "cool": 1, "42": 2, "cats": 1, "don": 1, "t": 1}
@@ -200,14 +200,14 @@ func table(t *testing.T, path string) (lines []string) {
 	return strings.Split(strings.TrimSpace(string(b)), "\n")[1:]
 }
 
-func sampleFlights(t *testing.T) (all []workload.Flight) {
+func sampleFlights(t *testing.T) (all []jobs.Flight) {
 	t.Helper()
 	b, err := os.ReadFile(testdata + "flights/flights-20k.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(b)) {
-		var f workload.Flight
+		var f jobs.Flight
 		if err := json.Unmarshal([]byte(line), &f); err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +224,7 @@ func TestFlights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := pq.NewGenericWriter[workload.Flight](parquetFile, pq.MaxRowsPerRowGroup(6000))
+	w := pq.NewGenericWriter[jobs.Flight](parquetFile, pq.MaxRowsPerRowGroup(6000))
 	if _, err := w.Write(all); err != nil {
 		t.Fatal(err)
 	}
@@ -247,15 +247,15 @@ func TestFlights(t *testing.T) {
 	for i, input := range []string{testdata + "flights/flights-20k.jsonl", parquetFile.Name(), csvFile.Name()} {
 		t.Run(filepath.Ext(input), func(t *testing.T) {
 			out := t.TempDir()
-			r := run(t, "flights", workload.Options{Input: input, Output: out, Digest: true}, i+1)
+			r := run(t, "flights", jobs.Options{Input: input, Output: out, Digest: true}, i+1)
 			var routes, airports []string
 			var digest uint64
-			for _, r := range rows[workload.RouteDelays](t, filepath.Join(out, "routes")) {
+			for _, r := range rows[jobs.RouteDelays](t, filepath.Join(out, "routes")) {
 				routes = append(routes, fmt.Sprintf("%s,%s,%d,%d,%d,%d", r.Origin, r.Destination, r.Flights, r.DelaySum, r.DelayMax, r.DistanceSum))
 				digest += r.Hash()
 			}
 			slices.Sort(routes)
-			for _, r := range rows[workload.AirportDelays](t, filepath.Join(out, "airports")) {
+			for _, r := range rows[jobs.AirportDelays](t, filepath.Join(out, "airports")) {
 				airports = append(airports, fmt.Sprintf("%d,%s,%d,%d,%d,%v", r.Rank, r.Origin, r.Flights, r.Routes, r.DelaySum, r.Mean))
 			}
 			if want := table(t, testdata+"flights/flights-20k.routes.csv"); !slices.Equal(routes, want) {
@@ -278,7 +278,7 @@ func TestFlightsMalformed(t *testing.T) {
 	if err := os.WriteFile(in, []byte(lines), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	job, _, err := workload.Build("flights", workload.Options{Input: in})
+	job, _, err := jobs.Build("flights", jobs.Options{Input: in})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,8 +287,8 @@ func TestFlightsMalformed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	out := t.TempDir()
-	run(t, "flights", workload.Options{Input: in, Output: out, OnMalformed: source.Skip, MinFlights: 1}, 1)
-	if got := rows[workload.AirportDelays](t, filepath.Join(out, "airports")); len(got) != 1 || got[0].Flights != 1 || got[0].Origin != "A" {
+	run(t, "flights", jobs.Options{Input: in, Output: out, OnMalformed: source.Skip, MinFlights: 1}, 1)
+	if got := rows[jobs.AirportDelays](t, filepath.Join(out, "airports")); len(got) != 1 || got[0].Flights != 1 || got[0].Origin != "A" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -296,38 +296,38 @@ func TestFlightsMalformed(t *testing.T) {
 func TestBuildRefuses(t *testing.T) {
 	for _, c := range []struct {
 		job  string
-		o    workload.Options
+		o    jobs.Options
 		want string
 	}{
-		{"q99", workload.Options{}, `no job "q99": the jobs are wordcount, flights`},
-		{"q17", workload.Options{Input: "x"}, "leave out input"},
-		{"q17", workload.Options{Keys: 5}, "leave out keys"},
-		{"q17", workload.Options{MinFlights: 5}, "least number of flights"},
-		{"q18", workload.Options{Events: -1}, "-1 events"},
-		{"q0", workload.Options{OnMalformed: source.Skip}, "malformed"},
-		{"count", workload.Options{Emit: 7}, "use final or changes"},
-		{"wordcount", workload.Options{}, "needs an input"},
-		{"wordcount", workload.Options{Input: "x", Events: 1}, "leave out events"},
-		{"wordcount", workload.Options{Input: "x", Seed: 1}, "leave out seed"},
-		{"wordcount", workload.Options{Input: "x", RatePerSecond: 1}, "leave out rate"},
-		{"flights", workload.Options{Input: "x.csv", Emit: workload.Changes}, "cannot emit changes"},
-		{"flights", workload.Options{Input: "x.csv", MinFlights: -1}, "-1 flights"},
-		{"flights", workload.Options{Input: "x.orc"}, "extension"},
+		{"q99", jobs.Options{}, `no job "q99": the jobs are wordcount, flights`},
+		{"q17", jobs.Options{Input: "x"}, "leave out input"},
+		{"q17", jobs.Options{Keys: 5}, "leave out keys"},
+		{"q17", jobs.Options{MinFlights: 5}, "least number of flights"},
+		{"q18", jobs.Options{Events: -1}, "-1 events"},
+		{"q0", jobs.Options{OnMalformed: source.Skip}, "malformed"},
+		{"count", jobs.Options{Emit: 7}, "use final or changes"},
+		{"wordcount", jobs.Options{}, "needs an input"},
+		{"wordcount", jobs.Options{Input: "x", Events: 1}, "leave out events"},
+		{"wordcount", jobs.Options{Input: "x", Seed: 1}, "leave out seed"},
+		{"wordcount", jobs.Options{Input: "x", RatePerSecond: 1}, "leave out rate"},
+		{"flights", jobs.Options{Input: "x.csv", Emit: jobs.Changes}, "cannot emit changes"},
+		{"flights", jobs.Options{Input: "x.csv", MinFlights: -1}, "-1 flights"},
+		{"flights", jobs.Options{Input: "x.orc"}, "extension"},
 	} {
-		_, _, err := workload.Build(c.job, c.o)
-		if !errors.Is(err, workload.ErrOptions) || !strings.Contains(err.Error(), c.want) {
+		_, _, err := jobs.Build(c.job, c.o)
+		if !errors.Is(err, jobs.ErrOptions) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %+v: %v, want it to say %q", c.job, c.o, err, c.want)
 		}
 	}
 }
 
 func TestEmit(t *testing.T) {
-	for _, e := range []workload.Emit{workload.Final, workload.Changes} {
-		if got, err := workload.ParseEmit(e.String()); err != nil || got != e {
+	for _, e := range []jobs.Emit{jobs.Final, jobs.Changes} {
+		if got, err := jobs.ParseEmit(e.String()); err != nil || got != e {
 			t.Errorf("%v: %v, %v", e, got, err)
 		}
 	}
-	if _, err := workload.ParseEmit("all"); !errors.Is(err, workload.ErrOptions) {
+	if _, err := jobs.ParseEmit("all"); !errors.Is(err, jobs.ErrOptions) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-// Package workload answers: which jobs come with Tidemark?
+// Package jobs answers: which jobs come with Tidemark?
 //
 // Build makes one by name: on real input (wordcount, flights) and on seeded
 // events (count, count-hot, q0, q17, q18; see package nexmark and
@@ -26,4 +26,4 @@
 //   - Run as changes, q17 emits exactly one row a bid, and the totals of a key
 //     are 1, 2, … each once.
 //   - An option that the job cannot heed is an error.
-package workload
+package jobs

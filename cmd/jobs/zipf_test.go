@@ -1,11 +1,11 @@
-package workload_test
+package jobs_test
 
 import (
 	"math"
 	"slices"
 	"testing"
 
-	"github.com/tidemark/tidemark/bench/workload"
+	"github.com/tidemark/tidemark/cmd/jobs"
 )
 
 // Skewed keys come as often as Zipf's law says, whichever way the exponent lies
@@ -13,8 +13,8 @@ import (
 func TestZipf(t *testing.T) {
 	const keys, draws, seed = 1000, 400_000, 5
 	for _, exponent := range []float64{0.5, 0.99, 1, 1.5} {
-		o := workload.Options{Keys: keys, Events: keys + draws, Seed: seed, ZipfExponent: exponent}
-		u, again := workload.UpdateKeysOf(o), workload.UpdateKeysOf(o)
+		o := jobs.Options{Keys: keys, Events: keys + draws, Seed: seed, ZipfExponent: exponent}
+		u, again := jobs.UpdateKeysOf(o), jobs.UpdateKeysOf(o)
 		counts := make([]int, keys)
 		for n := int64(0); n < keys+draws; n++ {
 			k := u.Key(n)

@@ -1,4 +1,4 @@
-package workload
+package jobs
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 )
 
 // ErrOptions is wrapped by what Build returns for an option that cannot be.
-var ErrOptions = errors.New("workload options")
+var ErrOptions = errors.New("options of a built-in job")
 
 // Emit says which rows a job emits.
 type Emit uint8
