@@ -31,7 +31,7 @@ func (c *derived[V]) flat() bool { return isFlat(reflect.TypeFor[V]()) && unsafe
 // isFlat reports whether a copy of a value's memory is a copy of the value, and
 // is what encoding and decoding give.
 func isFlat(t reflect.Type) bool {
-	if pt := reflect.PointerTo(t); t == timeType || pt.Implements(marshalerType) && pt.Implements(unmarshalerType) {
+	if own, _ := marshals(t); own || t == timeType {
 		return false
 	}
 	switch t.Kind() {

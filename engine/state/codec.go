@@ -25,7 +25,8 @@ type Codec[V any] interface {
 // value. It takes booleans, integers, floats, strings, time.Time (the instant:
 // location and monotonic reading are dropped), types that implement
 // encoding.BinaryMarshaler and BinaryUnmarshaler, and arrays, slices, maps,
-// pointers and structs of these.
+// pointers and structs of these. A struct that embeds such a type has to tag
+// the field, or Go's promotion of its methods would lose the other fields.
 //
 // All fields of a struct must be exported; one tagged `state:"-"` is not
 // stored, one tagged `state:"name"` is known by that name. A struct may gain

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"net/netip"
+	"net/url"
 	"reflect"
 	"runtime"
 	"strings"
@@ -251,10 +252,42 @@ func TestUnsupportedTypesAreNamed(t *testing.T) {
 		{refusal[struct {
 			A int `state:"a,b"`
 		}](), "is no name"},
+		{refusal[struct {
+			time.Time
+			Total int64
+		}](), "embeds time.Time, whose MarshalBinary would lose the other fields: tag the embedded field (`state:\"Time\"`)"},
+		{refusal[map[string]struct {
+			*url.URL
+			Total int64
+		}](), "embeds *url.URL"},
+		{refusal[embedsDeep](), "embeds state_test.embedsAddr"},
 	} {
 		if !errors.Is(c.err, state.ErrUnsupported) || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("got %v, want it to say %q", c.err, c.want)
 		}
+	}
+}
+
+type embedsAddr struct {
+	netip.Addr `state:"addr"`
+	Total      int64
+}
+
+type embedsDeep struct {
+	embedsAddr
+	Name string
+}
+
+// I16: a struct with a tagged embedded marshaler keeps all of its fields.
+func TestTaggedEmbeddedMarshalers(t *testing.T) {
+	c := codecOf[embedsAddr](t)
+	if c.Signature() != "{addr binary(net/netip.Addr),Total int64}" {
+		t.Errorf("signature %s", c.Signature())
+	}
+	want := embedsAddr{netip.MustParseAddr("10.0.0.1"), 42}
+	var got embedsAddr
+	if err := c.Decode(encode(t, c, want), &got); err != nil || got != want {
+		t.Errorf("got %v, %v", got, err)
 	}
 }
 

@@ -51,7 +51,10 @@ func deriveShape(t reflect.Type, path string, within []reflect.Type) (*shape, er
 	if t == timeType {
 		return timeShape(), nil
 	}
-	if pt := reflect.PointerTo(t); pt.Implements(marshalerType) && pt.Implements(unmarshalerType) {
+	switch own, embedded := marshals(t); {
+	case embedded != nil:
+		return nil, fmt.Errorf("%w: %s: %v embeds %v, whose MarshalBinary would lose the other fields: tag the embedded field (`state:%q`) to store each field, or give the state a codec of its own (WithCodec)", ErrUnsupported, path, t, embedded.Type, embedded.Name)
+	case own:
 		return binaryShape(t), nil
 	}
 	switch t.Kind() {
@@ -98,6 +101,33 @@ func deriveShape(t reflect.Type, path string, within []reflect.Type) (*shape, er
 		return structShape(t, path, within)
 	}
 	return nil, fmt.Errorf("%w: %s: a %v cannot be stored: leave it out (tag `state:\"-\"`), or give the state a codec of its own (WithCodec)", ErrUnsupported, path, t)
+}
+
+// marshals reports whether values of t are stored by their own MarshalBinary.
+// Go promotes that method from an embedded field, and reflection cannot tell it
+// from one that t declares: embedded is such a field, if t has one without a
+// tag. A struct that tags all of them is stored field by field.
+func marshals(t reflect.Type) (own bool, embedded *reflect.StructField) {
+	pt := reflect.PointerTo(t)
+	if !pt.Implements(marshalerType) || !pt.Implements(unmarshalerType) {
+		return false, nil
+	}
+	own = true
+	for i := 0; t.Kind() == reflect.Struct && i < t.NumField(); i++ {
+		f := t.Field(i)
+		methods := f.Type
+		if k := f.Type.Kind(); k != reflect.Pointer && k != reflect.Interface {
+			methods = reflect.PointerTo(f.Type)
+		}
+		if !f.Anonymous || !methods.Implements(marshalerType) && !methods.Implements(unmarshalerType) {
+			continue
+		}
+		if f.Tag.Get("state") == "" {
+			return true, &f
+		}
+		own = false
+	}
+	return own, nil
 }
 
 // corrupt returns an error for bytes that are not an encoding.
