@@ -32,6 +32,8 @@ var advice = []struct {
 	{upload.ErrNotExist, "nothing was changed or deleted. Put the object back (a bucket with versions has it), or start from another checkpoint with --restore <id> (tidemark checkpoints ls, verify)"},
 	{upload.ErrNoSpace, "make room in the store; the job goes on from its newest checkpoint"},
 	{launch.ErrStore, "see that it can be reached, or correct --checkpoint-store"},
+	{incremental.ErrInUse, "a process on this machine runs this job; it was not disturbed. Wait for its end, or stop it first"},
+	{incremental.ErrForeignDir, "nothing was changed or deleted. Choose a new or empty directory with --state-dir"},
 	{launch.ErrStateDir, "choose with --state-dir a directory that can be written to and that no other process uses"},
 }
 

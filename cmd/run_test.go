@@ -310,26 +310,39 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
-// Local state belongs to one process.
-func TestStateDirInUse(t *testing.T) {
+// I17: a second start of a job that runs on this machine is refused, and does
+// not disturb the first, which leads on.
+func TestSecondStartDoesNoHarm(t *testing.T) {
 	p := place{t.TempDir()}
-	cmd, _, _ := process(t, p.run("--rate-limit", "2000")...)
+	cmd, _, stderr := process(t, p.run("--rate-limit", "4000")...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	awaitCheckpoint(t, p, 1)
 	other := place{t.TempDir()}
 	before := tree(t, other.output())
-	r := tidemark(t, other.run("--state-dir", p.state())...)
-	says(t, r, 1, p.state(), "in use by another process", "stop that, or choose another directory")
+	for _, start := range [][]string{p.run(), other.run("--state-dir", p.state())} {
+		says(t, tidemark(t, start...), 1, p.state(), fmt.Sprintf("process %d", cmd.Process.Pid), "a process on this machine runs this job", "stop it first")
+	}
 	if d := differences(before, tree(t, other.output())); len(d) > 0 {
 		t.Errorf("something was written: %q", d)
 	}
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+	if code := exitCode(t, cmd); code != 0 {
+		t.Errorf("the first ended with exit code %d, %s", code, stderr)
 	}
-	if code := exitCode(t, cmd); code != 130 {
-		t.Errorf("the process that had it ended with exit code %d", code)
+}
+
+// I17: local state never lies in the store, or the store in local state, and
+// nothing that is not local state is deleted as such.
+func TestStateDirOnTheStore(t *testing.T) {
+	p := begun(t)
+	before := tree(t, p.dir)
+	says(t, tidemark(t, p.run("--state-dir", p.root())...), 2, p.root(), "neither may lie in the other")
+	says(t, tidemark(t, p.run("--state-dir", p.dir, "--job-id", "checkpoints")...), 2, p.root(), "neither may lie in the other")
+	elsewhere := place{t.TempDir()}
+	says(t, tidemark(t, elsewhere.run("--state-dir", p.root())...), 1, p.root(), "not a directory of local state", "nothing was changed or deleted", "--state-dir")
+	if d := differences(before, tree(t, p.dir)); len(d) > 0 {
+		t.Errorf("something was written: %q", d)
 	}
 }
 

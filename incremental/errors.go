@@ -16,6 +16,12 @@ var (
 	// ErrCorruptState: bytes of keyed state are missing or are not those that
 	// were written.
 	ErrCorruptState = errors.New("corrupt state")
+	// ErrInUse: another process, or another Factory, has the directory for local
+	// state. It was not disturbed.
+	ErrInUse = errors.New("local state is in use")
+	// ErrForeignDir: a directory for local state holds something else. Nothing
+	// in it was changed.
+	ErrForeignDir = errors.New("not a directory of local state")
 	// ErrClosed: the backend was closed.
 	ErrClosed = errors.New("backend is closed")
 )

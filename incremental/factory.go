@@ -24,9 +24,10 @@ type OpenBase func(dir string, states []state.Descriptor) (Base, error)
 // Options are what the backends of a process have in common. The zero value of
 // a field means its default; the first three fields have none.
 type Options struct {
-	// Dir is a directory for local state. It belongs to this process alone,
-	// is made if need be, and all in it is removed when the Factory starts:
-	// it holds nothing that is not in the store.
+	// Dir is a directory for local state, of one process at a time. It is made
+	// if need be; one that holds anything else is refused (ErrForeignDir). What
+	// earlier Factories left is removed: it holds nothing that is not in the
+	// store.
 	Dir string
 	// Store is the job's, so that object names begin with "data/". A request
 	// that fails fails the checkpoint or the restore: see upload.Retrying.
@@ -72,7 +73,7 @@ type Factory struct {
 var _ state.Factory = (*Factory)(nil)
 
 // NewFactory takes possession of the options' directory, until Close or the end
-// of the process, and empties it.
+// of the process, and removes what earlier ones left.
 func NewFactory(o Options) (*Factory, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err

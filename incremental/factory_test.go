@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -246,7 +247,7 @@ func TestFactoryOwnsItsDirectory(t *testing.T) {
 	o := incremental.Options{Dir: dir, Store: memstore.New(), OpenBase: openNumbered}
 	f, err := incremental.NewFactory(o)
 	check(t, err)
-	if _, err := incremental.NewFactory(o); err == nil || !strings.Contains(err.Error(), "in use") {
+	if _, err := incremental.NewFactory(o); !errors.Is(err, incremental.ErrInUse) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
 		t.Errorf("a second factory over the directory: %v", err)
 	}
 	_, c := open(t, f, 1) // and the process dies
@@ -262,6 +263,37 @@ func TestFactoryOwnsItsDirectory(t *testing.T) {
 	}
 	check(t, f.Close())
 	check(t, os.RemoveAll(dir))
+}
+
+// I17: a directory that holds anything but local state is refused, and keeps
+// what is in it; in one of local state only what a factory made is removed.
+func TestFactoryRefusesForeignDirectories(t *testing.T) {
+	for name, content := range map[string]string{"head": "of a store", "lock": "of another program", "state-1": "of nobody"} {
+		dir := t.TempDir()
+		foreign := filepath.Join(dir, name)
+		check(t, os.WriteFile(foreign, []byte(content), 0o644))
+		_, err := incremental.NewFactory(incremental.Options{Dir: dir, Store: memstore.New(), OpenBase: openNumbered})
+		if !errors.Is(err, incremental.ErrForeignDir) || !strings.Contains(err.Error(), dir) {
+			t.Errorf("with a file %q: %v", name, err)
+		}
+		if b, err := os.ReadFile(foreign); string(b) != content {
+			t.Errorf("%q holds %q, %v", name, b, err)
+		}
+	}
+
+	dir := t.TempDir()
+	o := incremental.Options{Dir: dir, Store: memstore.New(), OpenBase: openNumbered}
+	f, err := incremental.NewFactory(o)
+	check(t, err)
+	check(t, f.Close())
+	kept := filepath.Join(dir, "head")
+	check(t, os.WriteFile(kept, []byte("put there later"), 0o644))
+	f, err = incremental.NewFactory(o)
+	check(t, err)
+	check(t, f.Close())
+	if b, err := os.ReadFile(kept); string(b) != "put there later" {
+		t.Errorf("%q holds %q, %v", kept, b, err)
+	}
 }
 
 func TestOptionsValidate(t *testing.T) {

@@ -50,6 +50,16 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 		if store, err = OpenStore(ctx, c); err != nil {
 			return report, err
 		}
+	}
+	// Local state is locked before the lead is taken: a second start of the job
+	// must not fence the first.
+	backends, closeBackends, err := openBackends(c, store)
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, closeBackends()) }()
+	c.Engine.Backends = settling{backends}
+	if c.Interval > 0 {
 		if coord, err = lead(ctx, c, store, history); err != nil {
 			return report, err
 		}
@@ -66,13 +76,6 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 		}()
 		c.Engine.Coordinator = restoring{coord, c.Starting}
 	}
-	backends, closeBackends, err := openBackends(c, store)
-	if err != nil {
-		return report, err
-	}
-	defer func() { err = errors.Join(err, closeBackends()) }()
-	c.Engine.Backends = settling{backends}
-
 	metrics := &engine.Metrics{}
 	c.Engine.Metrics, c.Engine.Logger = metrics, c.Logger
 	stop, sampled := watch(c, metrics, coord), sample(meter, metrics)

@@ -52,11 +52,23 @@ func Open(ctx context.Context, rawURL string, o Options) (upload.Store, error) {
 	return upload.Retrying(s, o.Retry), nil
 }
 
-func open(ctx context.Context, rawURL string, o Options) (upload.Store, error) {
-	scheme, rest, hasScheme := strings.Cut(rawURL, "://")
-	if !hasScheme {
-		scheme, rest = "file", rawURL
+// Dir returns the directory of a file store, and whether the URL means one.
+func Dir(rawURL string) (string, bool) {
+	scheme, rest := split(rawURL)
+	return rest, scheme == "file"
+}
+
+// split cuts a URL at its scheme, which is "file" where there is none.
+func split(rawURL string) (scheme, rest string) {
+	scheme, rest, ok := strings.Cut(rawURL, "://")
+	if !ok {
+		return "file", rawURL
 	}
+	return scheme, rest
+}
+
+func open(ctx context.Context, rawURL string, o Options) (upload.Store, error) {
+	scheme, rest := split(rawURL)
 	switch scheme {
 	case "file":
 		if rest == "" {
