@@ -69,26 +69,6 @@ func TestImportsAreThoseOfTheArchitecture(t *testing.T) {
 	}
 }
 
-var backticked = regexp.MustCompile("`([a-z0-9_/.]+(?:/|\\.(?:go|md|cc))[a-z0-9_./]*)`")
-
-// A path that the documents name exists.
-func TestDocumentsNameWhatExists(t *testing.T) {
-	for _, doc := range []string{"ARCHITECTURE.md", "README.md"} {
-		for _, m := range backticked.FindAllStringSubmatch(read(t, doc), -1) {
-			if _, err := os.Stat(m[1]); err != nil && !strings.HasPrefix(m[1], "./") {
-				t.Errorf("%s names `%s`: %v", doc, m[1], err)
-			}
-		}
-	}
-}
-
-// The job that README shows is the one that the tests build and run.
-func TestReadmeShowsTheTestedJob(t *testing.T) {
-	if job := read(t, "cmd/testdata/userjob/main.go.txt"); !strings.Contains(read(t, "README.md"), "```go\n"+job+"```\n") {
-		t.Error("README.md does not hold cmd/testdata/userjob/main.go.txt")
-	}
-}
-
 var (
 	invariant = regexp.MustCompile(`(?m)^\| (I\d+) \|`)
 	cited     = regexp.MustCompile(`\bI\d+\b`)

@@ -13,38 +13,11 @@ import (
 	"time"
 )
 
-// userJob builds the program of testdata/userjob in a module of its own,
-// outside this one, and returns its directory.
+// userJob builds the program that README shows, and returns its directory.
 func userJob(t *testing.T) string {
 	t.Helper()
-	root, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	copyTo := func(to, from string, change func(string) string) {
-		b, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, to), []byte(change(string(b))), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	as := func(s string) string { return s }
-	copyTo("main.go", "testdata/userjob/main.go.txt", as)
-	copyTo("go.sum", filepath.Join(root, "go.sum"), as)
-	// The versions that are tested here, so that nothing is to be downloaded.
-	copyTo("go.mod", filepath.Join(root, "go.mod"), func(s string) string {
-		s = strings.Replace(s, "module github.com/tidemark/tidemark", "module example.org/delays", 1)
-		return s + fmt.Sprintf("\nrequire github.com/tidemark/tidemark v0.0.0\n\nreplace github.com/tidemark/tidemark => %s\n", root)
-	})
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "grocksdb_clean_link", "-o", "delays", ".")
-	build.Dir = dir
-	build.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the program: %v\n%s", err, out)
-	}
+	dir := show(t, "README.md").module(t)
+	must(t, in(t, dir, "go", "build", "-o", "delays", "."))
 	return dir
 }
 
