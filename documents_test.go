@@ -4,8 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,21 +13,31 @@ import (
 	"testing"
 )
 
-// tracked lists the files of the project that match a pattern, without test data.
-func tracked(t *testing.T, pattern string) []string {
+// sources lists the files of the project that end in ext, without test data.
+func sources(t *testing.T, ext string) (names []string) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "git", "ls-files", pattern).Output()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (slices.Contains([]string{".git", "bin", "data", "testdata"}, d.Name())):
+			return filepath.SkipDir
+		case !d.IsDir() && filepath.Ext(path) == ext:
+			names = append(names, path)
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool { return strings.Contains(name, "testdata/") })
+	return names
 }
 
 const maxDocumentLines = 400
 
 // A document has one owner and one subject, so it is short.
 func TestDocumentsAreShort(t *testing.T) {
-	for _, doc := range tracked(t, "*.md") {
+	for _, doc := range sources(t, ".md") {
 		if n := strings.Count(read(t, doc), "\n"); n >= maxDocumentLines {
 			t.Errorf("%s has %d lines; the limit is %d", doc, n, maxDocumentLines)
 		}
@@ -47,7 +57,7 @@ var (
 // to the document or to the root.
 func TestDocumentsNameWhatExists(t *testing.T) {
 	names := declared(t)
-	for _, doc := range tracked(t, "*.md") {
+	for _, doc := range sources(t, ".md") {
 		text := fences.ReplaceAllString(read(t, doc), "")
 		exists := func(path string) bool {
 			return slices.ContainsFunc([]string{path, filepath.Join(filepath.Dir(doc), path)}, func(p string) bool {
@@ -86,7 +96,7 @@ func isFile(name string) bool {
 func declared(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	all := map[string]map[string]bool{}
-	for _, file := range tracked(t, "*.go") {
+	for _, file := range sources(t, ".go") {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}

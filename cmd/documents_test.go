@@ -2,6 +2,7 @@ package tidemarkcmd_test
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,15 +100,23 @@ func must(t *testing.T, cmd *exec.Cmd) {
 }
 
 // documents lists the project's documents, relative to its root.
-func documents(t *testing.T) []string {
+func documents(t *testing.T) (names []string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "git", "ls-files", "*.md")
-	cmd.Dir = ".."
-	out, err := cmd.Output()
+	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains([]string{".git", "bin", "data", "testdata"}, d.Name()):
+			return fs.SkipDir
+		case filepath.Ext(path) == ".md":
+			names = append(names, path)
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool { return strings.Contains(name, "testdata/") })
+	return names
 }
 
 // The programs and scripts that documents show work: files build, pass vet and

@@ -11,7 +11,7 @@ import (
 )
 
 // How files are compacted. What compaction writes, the next checkpoint uploads:
-// ARCHITECTURE.md has the figures behind these numbers.
+// TUNING.md has the figures behind these numbers.
 const (
 	// sortedRuns is how many sorted runs of files a column has before some are
 	// merged. Many are cheap: filters answer most reads of a run, and the table
