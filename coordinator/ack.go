@@ -1,7 +1,6 @@
 package coordinator
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -20,7 +19,7 @@ func (m *machine) ack(now time.Time, a checkpoint.Ack) {
 	p, ok := m.find(a.Checkpoint)
 	if !ok {
 		if slices.Contains(m.aborts, a.Checkpoint) {
-			m.discard(ownObjects(Ref{a.Checkpoint, a.Epoch}, &a))
+			m.discard(ownObjects(a.Ref(), &a))
 		}
 		return
 	}
@@ -60,7 +59,7 @@ func (m *machine) check(p *pending, a *checkpoint.Ack) error {
 				}
 				continue
 			}
-			if !p.Ref.uploaded(object.Name) {
+			if !uploadedFor(p.Ref, object.Name) {
 				return fmt.Errorf("object %s is neither of checkpoint %d nor of its base %d", object.Name, p.ID, p.base.ID)
 			}
 		}
@@ -80,8 +79,8 @@ func handle(o checkpoint.OperatorSnapshot) (*incremental.Handle, error) {
 	return h, nil
 }
 
-// uploaded reports whether a data object was uploaded for this checkpoint.
-func (r Ref) uploaded(object string) bool {
+// uploadedFor reports whether a data object was uploaded for a checkpoint.
+func uploadedFor(r Ref, object string) bool {
 	n, ok := incremental.ParseObjectName(object)
 	return ok && n.Epoch == r.Epoch && n.Checkpoint == r.ID
 }
@@ -93,7 +92,7 @@ func ownObjects(r Ref, a *checkpoint.Ack) []string {
 	for _, o := range a.Operators {
 		if h, err := handle(o); err == nil && h != nil {
 			for _, object := range h.Objects {
-				if r.uploaded(object.Name) {
+				if uploadedFor(r, object.Name) {
 					names = append(names, object.Name)
 				}
 			}
@@ -107,20 +106,15 @@ func (m *machine) decline(now time.Time, d checkpoint.Decline) {
 	if m.phase != leads || d.Epoch != m.head.Epoch {
 		return
 	}
-	reason := d.Reason
-	if reason == nil {
-		reason = errors.New("no reason given")
-	}
 	if p, ok := m.find(d.Checkpoint); ok && d.Attempt == p.attempt && !m.commit.sent(p.ID) {
 		why := byDecline
-		if errors.Is(reason, checkpoint.ErrDraining) {
+		if d.Code == checkpoint.DeclineDraining {
 			why = byDrain
 		}
-		m.abort(now, p.ID, why, fmt.Errorf("subtask %s declined: %w", d.Subtask, reason))
+		m.abort(now, p.ID, why, fmt.Errorf("subtask %s declined (%v): %s", d.Subtask, d.Code, d.Text))
 	}
-	if partial, ok := errors.AsType[*incremental.PersistError](d.Reason); ok && slices.Contains(m.aborts, d.Checkpoint) {
-		ref := Ref{d.Checkpoint, d.Epoch}
-		m.discard(slices.DeleteFunc(slices.Clone(partial.Objects), func(o string) bool { return !ref.uploaded(o) }))
+	if slices.Contains(m.aborts, d.Checkpoint) {
+		m.discard(slices.DeleteFunc(slices.Clone(d.Objects), func(o string) bool { return !uploadedFor(d.Ref(), o) }))
 	}
 }
 
@@ -146,7 +140,7 @@ func (m *machine) abort(now time.Time, id checkpoint.ID, c cause, reason error) 
 	}
 	if m.commit.ref == p.Ref {
 		if m.commit.stage > writing { // else its manifest is discarded once it was written
-			names = append(names, p.Manifest())
+			names = append(names, manifestName(p.Ref))
 		}
 		m.commit = commit{}
 	}
@@ -170,9 +164,9 @@ func (m *machine) end(now time.Time, p pending, to State, c cause, reason error)
 	m.do(moved{p.ID, to})
 	if m.attempt.stage == running && m.attempt.number == p.attempt {
 		if to == Completed {
-			m.do(committed{p.ID})
+			m.do(committed{p.Ref})
 		} else {
-			m.do(aborted{p.ID, reason})
+			m.do(aborted{p.Ref, reason})
 		}
 	}
 	m.do(ended{p.report(now, to, reason), c, to == Aborted && c.counts()})

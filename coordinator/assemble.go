@@ -48,7 +48,7 @@ func stats(ref Ref, m *incremental.Manifest) incremental.Stats {
 		s.NewBytes += t.Keyed.NewBytes()
 		for _, o := range t.Keyed.Objects {
 			if _, seen := own[o.Name]; !seen {
-				if own[o.Name] = ref.uploaded(o.Name); own[o.Name] {
+				if own[o.Name] = uploadedFor(ref, o.Name); own[o.Name] {
 					s.NewObjects++
 				}
 			}

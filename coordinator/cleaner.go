@@ -219,7 +219,7 @@ func (c *cleaner) collect(ctx context.Context, w collect) error {
 	}
 	for _, ref := range refs {
 		for _, o := range c.registry.unregister(ref.String()) {
-			if o == ref.Manifest() {
+			if o == manifestName(ref) {
 				manifests = append(manifests, o)
 			} else {
 				data = append(data, o)

@@ -70,12 +70,12 @@ func (m *machine) onManifest(now time.Time, e manifestWritten) {
 		return
 	}
 	if m.commit.stage != writing || m.commit.ref != e.ref {
-		m.discard([]string{e.ref.Manifest()}) // it was aborted meanwhile
+		m.discard([]string{manifestName(e.ref)}) // it was aborted meanwhile
 		return
 	}
 	if e.err != nil {
 		m.abort(now, e.ref.ID, byManifest, e.err)
-		m.discard([]string{e.ref.Manifest()})
+		m.discard([]string{manifestName(e.ref)})
 		return
 	}
 	p, _ := m.find(e.ref.ID)

@@ -45,6 +45,8 @@ type Coordinator struct {
 	quiet    []chan struct{}
 	sound    bool // an attempt ran: what was restored was readable
 
+	epoch checkpoint.Epoch // fixed once Open has returned
+
 	mu struct {
 		sync.Mutex
 		status Status
@@ -100,8 +102,8 @@ func Open(ctx context.Context, o Options) (*Coordinator, error) {
 	return c, nil
 }
 
-// Epoch is the epoch that the coordinator leads.
-func (c *Coordinator) Epoch() checkpoint.Epoch { return c.Status().Epoch }
+// Epoch implements checkpoint.Coordinator: the epoch that it leads.
+func (c *Coordinator) Epoch() checkpoint.Epoch { return c.epoch }
 
 // Attach implements checkpoint.Coordinator. The first attempt starts from what
 // Options.Restore says; later ones from the newest checkpoint that was
@@ -131,8 +133,8 @@ func (c *Coordinator) Attach(ctx context.Context, graph checkpoint.Graph, attemp
 }
 
 // Start implements checkpoint.Coordinator.
-func (c *Coordinator) Start(tasks checkpoint.Tasks) {
-	c.mail.post(letter{event: started{tasks.Subtasks()}, tasks: tasks})
+func (c *Coordinator) Start(x checkpoint.Execution, tasks checkpoint.Tasks) {
+	c.mail.post(letter{event: started{x, tasks.Subtasks()}, tasks: tasks})
 }
 
 // Ack implements checkpoint.Coordinator. It does not wait.
@@ -322,7 +324,7 @@ func (c *Coordinator) handle(l letter) {
 		c.quiet = append(c.quiet, l.quiet)
 	case l.tasks != nil && c.m.phase == stopped:
 		l.tasks.Fail(c.m.why)
-	case l.tasks != nil && c.m.attempt.stage == ready:
+	case l.tasks != nil && c.m.starts(l.event.(started).execution):
 		c.tasks = l.tasks
 		if !c.sound {
 			c.sound = true
@@ -375,6 +377,7 @@ func (c *Coordinator) carryOut(a action) {
 		}
 	case lead:
 		log.Info("leading", "retained", c.m.head.ids())
+		c.epoch = a.epoch
 		c.opened <- nil
 		c.opened = nil
 	case stop:
@@ -393,9 +396,9 @@ func (c *Coordinator) carryOut(a action) {
 	case trigger:
 		c.tasks.Trigger(a.Barrier)
 	case committed:
-		c.tasks.Committed(a.id)
+		c.tasks.Committed(a.ref)
 	case aborted:
-		c.tasks.Aborted(a.id, a.reason)
+		c.tasks.Aborted(a.ref, a.reason)
 	case fail:
 		log.Error("attempt fails", "error", a.err)
 		c.tasks.Fail(a.err)
@@ -479,7 +482,7 @@ func (c *Coordinator) request(a action) {
 			e = c.swapHead(ctx, a)
 		case writeManifest:
 			m := a.manifest
-			e = manifestWritten{Ref{m.Checkpoint, m.Epoch}, incremental.WriteManifest(ctx, c.o.Store, m)}
+			e = manifestWritten{Ref{ID: m.Checkpoint, Epoch: m.Epoch}, incremental.WriteManifest(ctx, c.o.Store, m)}
 		case restore:
 			m, err := incremental.ReadManifest(ctx, c.o.Store, a.ref.ID, a.ref.Epoch)
 			if err == nil {

@@ -2,7 +2,6 @@ package coordinator_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -81,7 +80,7 @@ func TestFinish(t *testing.T) {
 			if w.mu.Lock(); fails > 0 && a.Subtask.Index == 0 {
 				fails--
 				w.mu.Unlock()
-				c.Decline(checkpoint.Decline{Checkpoint: a.Checkpoint, Epoch: a.Epoch, Subtask: a.Subtask, Attempt: a.Attempt, Reason: errTest})
+				c.Decline(checkpoint.Decline{Checkpoint: a.Checkpoint, Execution: a.Execution, Subtask: a.Subtask, Code: checkpoint.DeclineSnapshot, Text: "made up"})
 				return
 			}
 			w.mu.Unlock()
@@ -91,7 +90,7 @@ func TestFinish(t *testing.T) {
 			t.Fatal(err)
 		}
 		triggered, committed, aborted, _ := w.seen()
-		if len(triggered) != 3 || triggered[2].Kind != checkpoint.Final || !slices.Equal(committed, []checkpoint.ID{3}) || !errors.Is(aborted[1], errTest) {
+		if len(triggered) != 3 || triggered[2].Kind != checkpoint.Final || !slices.Equal(committed, []checkpoint.ID{3}) || aborted[1] == nil || !strings.Contains(aborted[1].Error(), "declined (snapshot): made up") {
 			t.Fatalf("triggered %v, committed %v, aborted %v", triggered, committed, aborted)
 		}
 		time.Sleep(time.Minute) // nothing is triggered any more

@@ -191,7 +191,7 @@ func (w *world) next(b bounds, yield func(*world, label)) {
 				q.tasks[i].done = true
 				c.exists |= dataOf(t.ref)
 				before := c.exists
-				c.tell(k, acked{checkpoint.Ack{Checkpoint: t.ref.ID, Epoch: t.ref.Epoch, Subtask: checkpoint.SubtaskID{Vertex: "op"}, Attempt: 1,
+				c.tell(k, acked{checkpoint.Ack{Checkpoint: t.ref.ID, Execution: checkpoint.Execution{Epoch: t.ref.Epoch, Attempt: 1}, Subtask: checkpoint.SubtaskID{Vertex: "op"},
 					Operators: []checkpoint.OperatorSnapshot{{Operator: "op", Keyed: c.handle(t.ref, t.names)}}}}, nil, what == acksBadly)
 				if what == acksBadly && c.exists == before {
 					continue // no manifest was to be written
@@ -202,7 +202,7 @@ func (w *world) next(b bounds, yield func(*world, label)) {
 		for _, q := range p.m.pending {
 			c := w.fork()
 			c.own(k)
-			c.tell(k, declined{checkpoint.Decline{Checkpoint: q.ID, Epoch: q.Epoch, Attempt: 1}}, nil, false)
+			c.tell(k, declined{checkpoint.Decline{Checkpoint: q.ID, Execution: checkpoint.Execution{Epoch: q.Epoch, Attempt: 1}, Code: checkpoint.DeclineSnapshot}}, nil, false)
 			yield(c, label{declines, uint8(k), uint8(q.ID)})
 		}
 	}
@@ -420,7 +420,7 @@ func (w *world) forget() {
 // a retained checkpoint reaches counts.
 func explore(r rules, b bounds) (states int, trace []string) {
 	start := &world{rules: r, sweepFirst: b.wide(), head: Head{Version: 1, Epoch: 1, NextID: 2, Writer: "-", Retained: []Retained{{ID: 1, Epoch: 1}}}}
-	start.exists = dataOf(Ref{1, 1}) | manifestOf(Ref{1, 1})
+	start.exists = dataOf(Ref{ID: 1, Epoch: 1}) | manifestOf(Ref{ID: 1, Epoch: 1})
 	start.manifests[0] = start.exists
 	type node struct {
 		parent int32

@@ -52,17 +52,16 @@ func oneFault(t *testing.T, index int, f faultstore.Fault) (injected bool) {
 		store.ApplyLate(context.Background())
 		c = open(t, store, change)
 	}
-	r, err := c.Attach(t.Context(), jobGraph(), 1)
+	attempt := checkpoint.Attempt(1)
+	r, err := c.Attach(t.Context(), jobGraph(), attempt)
 	if err != nil {
-		if r, err = c.Attach(t.Context(), jobGraph(), 2); err != nil {
+		attempt++
+		if r, err = c.Attach(t.Context(), jobGraph(), attempt); err != nil {
 			t.Fatalf("request %d: %v", index, err)
 		}
 	}
-	w := newCrew(t, store, c, 2, r)
-	if r == nil && c.Status().Epoch == 1 {
-		w.n = 1
-	}
-	c.Start(w)
+	w := newCrew(t, store, c, attempt, r)
+	c.Start(w.execution(), w)
 	time.Sleep(3500 * time.Millisecond)
 	store.ApplyLate(context.Background())
 	intact(t, mem)
@@ -160,7 +159,7 @@ func TestUnreliableAcknowledgements(t *testing.T) {
 					send()
 				}
 			}
-			c.Start(w)
+			c.Start(w.execution(), w)
 			for range 20 {
 				time.Sleep(3 * time.Second)
 				intact(t, store)
@@ -357,6 +356,42 @@ func TestSweep(t *testing.T) {
 	})
 }
 
+// I5: what a checkpoint had uploaded when it was aborted is deleted once a late
+// decline names it, while the coordinator goes on.
+func TestLateDeclineNamesItsObjects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		c := open(t, store, func(o *coordinator.Options) { o.Timeout, o.TolerableFailures = 10*time.Second, 1 })
+		w := newCrew(t, store, c, 1, nil)
+		if _, err := c.Attach(t.Context(), jobGraph(), 1); err != nil {
+			t.Fatal(err)
+		}
+		w.script = func(a checkpoint.Ack, send func()) {
+			if a.Checkpoint == 1 && a.Subtask.Index == 1 {
+				time.Sleep(15 * time.Second)
+				c.Decline(checkpoint.Decline{
+					Checkpoint: 1, Execution: a.Execution, Subtask: a.Subtask, Code: checkpoint.DeclinePersist, Text: "cancelled",
+					Objects: a.Operators[0].Keyed.NewObjects(),
+				})
+				return
+			}
+			send()
+		}
+		c.Start(w.execution(), w)
+		if _, err := c.Trigger(t.Context()); err == nil {
+			t.Fatal("checkpoint 1 was committed")
+		}
+		if _, err := c.Trigger(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		tidy(t, store)
+		w.end()
+		closed(t, c)
+	})
+}
+
 // The store's state when everything fails: the attempt fails after what is
 // tolerated, and says why (I11).
 func TestTolerableFailures(t *testing.T) {
@@ -368,7 +403,7 @@ func TestTolerableFailures(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		triggered, _, aborted, failed := w.seen()
-		if len(triggered) != 3 || len(aborted) != 3 || len(failed) != 1 || !errors.Is(failed[0], upload.ErrNoSpace) {
+		if len(triggered) != 3 || len(aborted) != 3 || len(failed) != 1 || !strings.Contains(failed[0].Error(), upload.ErrNoSpace.Error()) {
 			t.Errorf("triggered %d, aborted %v, failed %v", len(triggered), aborted, failed)
 		}
 		if s := c.Status(); s.Failed != 3 || s.AbortedBy["declined"] != 3 || s.ConsecutiveFailures != 3 {

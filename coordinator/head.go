@@ -62,20 +62,14 @@ type Retained struct {
 	NewBytes  int64    `json:"new_bytes"`
 }
 
-// Ref names a checkpoint: the same id may have been tried in several epochs.
-type Ref struct {
-	ID    checkpoint.ID
-	Epoch checkpoint.Epoch
-}
+// Ref names a checkpoint.
+type Ref = checkpoint.Ref
 
-// String renders the ref as "id-epoch".
-func (r Ref) String() string { return fmt.Sprintf("%d-%d", r.ID, r.Epoch) }
-
-// Manifest returns the name of the checkpoint's manifest.
-func (r Ref) Manifest() string { return incremental.ManifestName(r.ID, r.Epoch) }
+// manifestName returns the name of a checkpoint's manifest.
+func manifestName(r Ref) string { return incremental.ManifestName(r.ID, r.Epoch) }
 
 // Ref returns the name of the checkpoint.
-func (r Retained) Ref() Ref { return Ref{r.ID, r.Epoch} }
+func (r Retained) Ref() Ref { return Ref{ID: r.ID, Epoch: r.Epoch} }
 
 // Pin keeps a checkpoint for a reason of its own until it is taken away.
 type Pin struct {
@@ -97,7 +91,7 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(checkpoint.Kind(k).S
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (k *Kind) UnmarshalText(b []byte) error {
-	for _, c := range []checkpoint.Kind{checkpoint.Periodic, checkpoint.Manual, checkpoint.Final} {
+	for _, c := range []checkpoint.Kind{checkpoint.Periodic, checkpoint.Manual, checkpoint.Savepoint, checkpoint.Final} {
 		if c.String() == string(b) {
 			*k = Kind(c)
 			return nil

@@ -160,7 +160,7 @@ func (m *machine) onRestored(e restored) {
 		return
 	}
 	m.attempt.stage = ready
-	m.base = base{Ref{e.manifest.Checkpoint, e.manifest.Epoch}, e.manifest.Objects()}
+	m.base = base{Ref{ID: e.manifest.Checkpoint, Epoch: e.manifest.Epoch}, e.manifest.Objects()}
 	m.do(attachDone{manifest: e.manifest})
 }
 

@@ -37,7 +37,7 @@ func List(ctx context.Context, r upload.Reader) ([]CheckpointInfo, error) {
 	for _, c := range h.Retained {
 		infos = append(infos, CheckpointInfo{
 			ID: c.ID, Epoch: c.Epoch, Base: c.Base, Kind: checkpoint.Kind(c.Kind), Triggered: c.Triggered, Created: c.Created,
-			Duration: c.Created.Sub(c.Triggered), FullBytes: c.FullBytes, NewBytes: c.NewBytes, KeptBy: c.KeptBy, Manifest: c.Ref().Manifest(),
+			Duration: c.Created.Sub(c.Triggered), FullBytes: c.FullBytes, NewBytes: c.NewBytes, KeptBy: c.KeptBy, Manifest: manifestName(c.Ref()),
 		})
 	}
 	return infos, nil

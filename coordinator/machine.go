@@ -127,7 +127,7 @@ func (m *machine) step(now time.Time, e event) []action {
 	case restored:
 		m.onRestored(e)
 	case started:
-		if m.attempt.stage == ready {
+		if m.starts(e.execution) {
 			m.attempt.stage, m.attempt.subtasks, m.attempt.started = running, e.subtasks, now
 		}
 	case acked:
@@ -152,6 +152,11 @@ func (m *machine) step(now time.Time, e event) []action {
 	out := m.out
 	m.out = nil
 	return out
+}
+
+// starts reports whether x is the attempt that may start now.
+func (m *machine) starts(x checkpoint.Execution) bool {
+	return m.attempt.stage == ready && x == checkpoint.Execution{Epoch: m.head.Epoch, Attempt: m.attempt.number}
 }
 
 func (m *machine) do(a ...action) { m.out = append(m.out, a...) }

@@ -54,7 +54,7 @@ func (d *director) leadAndStart() {
 	d.tell(0, probed{})
 	d.tell(0, swapped{outcome: won, etag: "e1"})
 	d.tell(0, attached{checkpoint.Graph{}, 1})
-	d.tell(0, started{[]checkpoint.SubtaskID{{Vertex: "op"}}})
+	d.tell(0, started{checkpoint.Execution{Epoch: 1, Attempt: 1}, []checkpoint.SubtaskID{{Vertex: "op"}}})
 }
 
 func object(r Ref) incremental.Object {
@@ -62,9 +62,13 @@ func object(r Ref) incremental.Object {
 }
 
 func ackOf(r Ref, more ...incremental.Object) acked {
-	return acked{checkpoint.Ack{Checkpoint: r.ID, Epoch: r.Epoch, Subtask: checkpoint.SubtaskID{Vertex: "op"}, Attempt: 1, Operators: []checkpoint.OperatorSnapshot{{
+	return acked{checkpoint.Ack{Checkpoint: r.ID, Execution: checkpoint.Execution{Epoch: r.Epoch, Attempt: 1}, Subtask: checkpoint.SubtaskID{Vertex: "op"}, Operators: []checkpoint.OperatorSnapshot{{
 		Operator: "op", Keyed: &incremental.Handle{Operator: "op", Checkpoint: r.ID, Objects: append([]incremental.Object{object(r)}, more...)},
 	}}}}
+}
+
+func declineOf(id checkpoint.ID, code checkpoint.DeclineCode, text string) declined {
+	return declined{checkpoint.Decline{Checkpoint: id, Execution: checkpoint.Execution{Epoch: 1, Attempt: 1}, Subtask: checkpoint.SubtaskID{Vertex: "op"}, Code: code, Text: text}}
 }
 
 func headLine(h Head) string {
@@ -87,7 +91,7 @@ func describeEvent(e event) string {
 	case acked:
 		return fmt.Sprintf("acked %d by attempt %d", e.Checkpoint, e.Attempt)
 	case declined:
-		return fmt.Sprintf("declined %d: %v", e.Checkpoint, e.Reason)
+		return fmt.Sprintf("declined %d (%v): %s", e.Checkpoint, e.Code, e.Text)
 	case manifestWritten:
 		return fmt.Sprintf("manifestWritten %v %v", e.ref, e.err)
 	case probed:
@@ -116,7 +120,7 @@ func describeAction(a action) string {
 		}
 		return fmt.Sprintf("attachDone empty, err %v", a.err)
 	case aborted:
-		return fmt.Sprintf("aborted %d: %v", a.id, a.reason)
+		return fmt.Sprintf("aborted %v: %v", a.ref, a.reason)
 	case fail:
 		return fmt.Sprintf("fail: %v", a.err)
 	case stop:
@@ -131,7 +135,7 @@ func describeAction(a action) string {
 
 func TestGoldenTraces(t *testing.T) {
 	lost := errors.New("no answer")
-	one, two := Ref{1, 1}, Ref{2, 1}
+	one, two := Ref{ID: 1, Epoch: 1}, Ref{ID: 2, Epoch: 1}
 	for name, play := range map[string]func(*director){
 		"commit-and-subsume": func(d *director) {
 			d.leadAndStart()
@@ -185,7 +189,7 @@ func TestGoldenTraces(t *testing.T) {
 		"declined-and-timed-out-beyond-tolerance": func(d *director) {
 			d.leadAndStart()
 			d.tell(10*time.Second, ticked{})
-			d.tell(0, declined{checkpoint.Decline{Checkpoint: 1, Epoch: 1, Attempt: 1, Reason: errors.New("disk full")}})
+			d.tell(0, declineOf(1, checkpoint.DeclinePersist, "disk full"))
 			d.tell(10*time.Second, ticked{})
 			d.tell(time.Minute, ticked{})
 			d.tell(time.Minute, ticked{})
@@ -212,11 +216,11 @@ func TestGoldenTraces(t *testing.T) {
 			d.leadAndStart()
 			d.tell(10*time.Second, ticked{})
 			d.tell(0, finishing{}) // waits for what is pending
-			d.tell(0, declined{checkpoint.Decline{Checkpoint: 1, Epoch: 1, Attempt: 1, Reason: errors.New("busy")}})
-			d.tell(0, declined{checkpoint.Decline{Checkpoint: 2, Epoch: 1, Attempt: 1, Reason: errors.New("busy")}})
+			d.tell(0, declineOf(1, checkpoint.DeclinePersist, "busy"))
+			d.tell(0, declineOf(2, checkpoint.DeclinePersist, "busy"))
 			d.tell(time.Second, ticked{})
-			d.tell(0, ackOf(Ref{3, 1}))
-			d.tell(0, manifestWritten{ref: Ref{3, 1}})
+			d.tell(0, ackOf(Ref{ID: 3, Epoch: 1}))
+			d.tell(0, manifestWritten{ref: Ref{ID: 3, Epoch: 1}})
 			d.tell(0, swapped{outcome: won, etag: "e2"})
 			d.tell(time.Minute, ticked{})
 		},
@@ -225,8 +229,7 @@ func TestGoldenTraces(t *testing.T) {
 			d.leadAndStart()
 			d.tell(10*time.Second, ticked{})
 			d.tell(0, draining{})
-			late := fmt.Errorf("subtask op/0: %w", checkpoint.ErrDraining) // the trigger came behind the end
-			d.tell(0, declined{checkpoint.Decline{Checkpoint: 1, Epoch: 1, Attempt: 1, Reason: late}})
+			d.tell(0, declineOf(1, checkpoint.DeclineDraining, "the trigger came behind the end"))
 			d.tell(time.Minute, ticked{}) // nothing is due until all is processed
 			d.tell(0, finishing{})
 		},
@@ -243,7 +246,7 @@ func TestGoldenTraces(t *testing.T) {
 		"foreign-object": func(d *director) {
 			d.leadAndStart()
 			d.tell(10*time.Second, ticked{})
-			d.tell(0, ackOf(one, object(Ref{7, 1})))
+			d.tell(0, ackOf(one, object(Ref{ID: 7, Epoch: 1})))
 		},
 		"head-missing": func(d *director) {
 			d.tell(0, opened{})

@@ -38,10 +38,10 @@ func orphans(listing []string, kept func(object string) bool, dead func(Ref) boo
 // owner returns the checkpoint that an object was written for.
 func owner(name string) (Ref, bool) {
 	if id, e, ok := incremental.ParseManifestName(name); ok {
-		return Ref{id, e}, true
+		return Ref{ID: id, Epoch: e}, true
 	}
 	n, ok := incremental.ParseObjectName(name)
-	return Ref{n.Checkpoint, n.Epoch}, ok
+	return Ref{ID: n.Checkpoint, Epoch: n.Epoch}, ok
 }
 
 // deadBefore tells that no epoch before this one can commit anything: this one

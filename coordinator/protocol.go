@@ -47,8 +47,11 @@ type (
 		manifest *incremental.Manifest
 		err      error
 	}
-	// started: the subtasks run.
-	started struct{ subtasks []checkpoint.SubtaskID }
+	// started: the subtasks of the attempt run.
+	started struct {
+		execution checkpoint.Execution
+		subtasks  []checkpoint.SubtaskID
+	}
 	// acked and declined come from subtasks.
 	acked    struct{ checkpoint.Ack }
 	declined struct{ checkpoint.Decline }
@@ -121,9 +124,9 @@ type (
 	stop struct{ err error }
 	// trigger, committed, aborted and fail speak to the attempt's tasks.
 	trigger   struct{ checkpoint.Barrier }
-	committed struct{ id checkpoint.ID }
+	committed struct{ ref Ref }
 	aborted   struct {
-		id     checkpoint.ID
+		ref    Ref
 		reason error
 	}
 	fail struct{ err error }

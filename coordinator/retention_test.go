@@ -26,7 +26,7 @@ func TestRetain(t *testing.T) {
 			t.Errorf("checkpoint %d is kept by %v, want %v", r.ID, r.KeptBy, want[r.ID])
 		}
 	}
-	if gone := dropped(all, got); !slices.Equal(gone, []Ref{{3, 0}}) {
+	if gone := dropped(all, got); !slices.Equal(gone, []Ref{{ID: 3}}) {
 		t.Errorf("dropped %v", gone)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
+	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
@@ -51,7 +52,7 @@ func begin(t *testing.T, store upload.Store, c *coordinator.Coordinator, n check
 		t.Fatal(err)
 	}
 	w := newCrew(t, store, c, n, r)
-	c.Start(w)
+	c.Start(w.execution(), w)
 	return w, r
 }
 
@@ -64,6 +65,10 @@ func newCrew(t *testing.T, store upload.Store, c *coordinator.Coordinator, n che
 		}
 	}
 	return w
+}
+
+func (w *crew) execution() checkpoint.Execution {
+	return checkpoint.Execution{Epoch: w.c.Epoch(), Attempt: w.n}
 }
 
 func (w *crew) Subtasks() []checkpoint.SubtaskID {
@@ -84,11 +89,15 @@ func (w *crew) Trigger(b checkpoint.Barrier) {
 func (w *crew) snapshot(b checkpoint.Barrier, i int) {
 	h, err := w.upload(b, i)
 	if err != nil {
-		w.c.Decline(checkpoint.Decline{Checkpoint: b.ID, Epoch: b.Epoch, Subtask: w.Subtasks()[i], Attempt: w.n, Reason: err})
+		d := checkpoint.Decline{Checkpoint: b.ID, Execution: w.execution(), Subtask: w.Subtasks()[i], Code: checkpoint.DeclinePersist, Text: err.Error()}
+		if partial, ok := errors.AsType[*state.PersistError](err); ok {
+			d.Objects = partial.Objects
+		}
+		w.c.Decline(d)
 		return
 	}
 	a := checkpoint.Ack{
-		Checkpoint: b.ID, Epoch: b.Epoch, Subtask: w.Subtasks()[i], Attempt: w.n,
+		Checkpoint: b.ID, Execution: w.execution(), Subtask: w.Subtasks()[i],
 		Operators: []checkpoint.OperatorSnapshot{{Operator: operator, Index: i, Keyed: h}},
 		Timings:   checkpoint.Timings{Sync: time.Duration(i+1) * time.Millisecond, Async: time.Second},
 	}
@@ -106,7 +115,7 @@ func (w *crew) upload(b checkpoint.Barrier, i int) (*incremental.Handle, error) 
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if _, err := w.store.Put(ctx, name, upload.BodyFromBytes(content), upload.PutOptions{IfAbsent: true}); err != nil {
-		return nil, &incremental.PersistError{Checkpoint: b.ID, Operator: operator, Index: i, Objects: []string{name}, Err: err}
+		return nil, &state.PersistError{Checkpoint: b.ID, Operator: operator, Index: i, Objects: []string{name}, Err: err}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -137,16 +146,16 @@ func (w *crew) upload(b checkpoint.Barrier, i int) (*incremental.Handle, error) 
 	return h, nil
 }
 
-func (w *crew) Committed(id checkpoint.ID) {
+func (w *crew) Committed(r checkpoint.Ref) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.committed = append(w.committed, id)
+	w.committed = append(w.committed, r.ID)
 }
 
-func (w *crew) Aborted(id checkpoint.ID, reason error) {
+func (w *crew) Aborted(r checkpoint.Ref, reason error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.aborted[id] = reason
+	w.aborted[r.ID] = reason
 }
 
 func (w *crew) Fail(err error) {

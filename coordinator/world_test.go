@@ -34,9 +34,9 @@ func index(r Ref) int {
 
 func refAt(i int) Ref {
 	if i == 0 {
-		return Ref{1, 1}
+		return Ref{ID: 1, Epoch: 1}
 	}
-	return Ref{checkpoint.ID((i-1)%slots + 2), checkpoint.Epoch((i-1)/slots + 2)}
+	return Ref{ID: checkpoint.ID((i-1)%slots + 2), Epoch: checkpoint.Epoch((i-1)/slots + 2)}
 }
 
 func dataOf(r Ref) set     { return 1 << (2 * index(r)) }
@@ -54,7 +54,7 @@ func init() {
 		r := refAt(i)
 		n := incremental.ObjectName{Epoch: r.Epoch, Checkpoint: r.ID, Operator: "op", Attempt: 1, Random: "0123456789abcdef"}
 		objectNames[i] = n.String()
-		objectByID[n.String()], objectByID[r.Manifest()] = dataOf(r), manifestOf(r)
+		objectByID[n.String()], objectByID[manifestName(r)] = dataOf(r), manifestOf(r)
 	}
 }
 
@@ -193,18 +193,18 @@ func (w *world) tell(k int, e event, choose func(checkpoint.Barrier) set, unwrit
 		case restore:
 			w.tell(k, restored{ref: a.ref, manifest: w.manifest(a.ref)}, nil, false)
 		case attachDone:
-			w.tell(k, started{[]checkpoint.SubtaskID{{Vertex: "op"}}}, nil, false)
+			w.tell(k, started{checkpoint.Execution{Epoch: w.procs[k].m.head.Epoch, Attempt: 1}, []checkpoint.SubtaskID{{Vertex: "op"}}}, nil, false)
 			p.sweep = true
 			if w.sweepFirst {
 				p.sweep = false
 				w.sweepAll(w.reach(p.m.head.refs()), p.m.head.Epoch, rules{})
 			}
 		case trigger:
-			r := Ref{a.ID, a.Epoch}
+			r := Ref{ID: a.ID, Epoch: a.Epoch}
 			p.tasks = slices.DeleteFunc(p.tasks, func(t task) bool { return t.ref == r })
 			p.tasks = append(p.tasks, task{ref: r, names: choose(a.Barrier) | dataOf(r)})
 		case writeManifest:
-			r := Ref{a.manifest.Checkpoint, a.manifest.Epoch}
+			r := Ref{ID: a.manifest.Checkpoint, Epoch: a.manifest.Epoch}
 			var err error
 			w.exists |= manifestOf(r) // a write that failed may be applied all the same
 			if unwritable {

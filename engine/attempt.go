@@ -15,11 +15,11 @@ import (
 // attempt is one execution of a job, from a checkpoint or from nothing. It is
 // the checkpoint.Tasks of its coordinator.
 type attempt struct {
-	number checkpoint.Attempt
-	cfg    *Config
-	plan   *plan
-	groups int
-	log    *slog.Logger
+	execution checkpoint.Execution // epoch zero: no checkpoints are taken
+	cfg       *Config
+	plan      *plan
+	groups    int
+	log       *slog.Logger
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -73,17 +73,17 @@ func (a *attempt) Trigger(b checkpoint.Barrier) {
 }
 
 // Committed implements checkpoint.Tasks.
-func (a *attempt) Committed(id checkpoint.ID) {
-	a.post(a.subtasks, message{kind: messageCommitted, id: id})
+func (a *attempt) Committed(r checkpoint.Ref) {
+	a.post(a.subtasks, message{kind: messageCommitted, ref: r})
 }
 
 // Aborted implements checkpoint.Tasks.
-func (a *attempt) Aborted(id checkpoint.ID, reason error) {
-	a.log.Debug("checkpoint aborted", "checkpoint_id", uint64(id), "error", reason)
+func (a *attempt) Aborted(r checkpoint.Ref, reason error) {
+	a.log.Debug("checkpoint aborted", "checkpoint_id", uint64(r.ID), "error", reason)
 	for _, s := range a.subtasks {
-		s.persist.cancel(id)
+		s.persist.cancel(r)
 	}
-	a.post(a.subtasks, message{kind: messageAborted, id: id})
+	a.post(a.subtasks, message{kind: messageAborted, ref: r})
 }
 
 // Fail implements checkpoint.Tasks.
@@ -98,30 +98,20 @@ func (a *attempt) post(to []*subtask, m message) {
 }
 
 func (a *attempt) ack(k checkpoint.Ack) {
-	k.Attempt = a.number
+	k.Execution = a.execution
 	a.cfg.Coordinator.Ack(k)
 }
 
-func (a *attempt) decline(s checkpoint.SubtaskID, id checkpoint.ID, epoch checkpoint.Epoch, reason error) {
-	a.cfg.Coordinator.Decline(checkpoint.Decline{Checkpoint: id, Epoch: epoch, Subtask: s, Attempt: a.number, Reason: reason})
-}
-
-// epoched is a coordinator that knows its epoch.
-type epoched interface{ Epoch() checkpoint.Epoch }
-
-// epoch is the coordinator's, zero where it has none.
-func (a *attempt) epoch() checkpoint.Epoch {
-	if c, ok := a.cfg.Coordinator.(epoched); ok {
-		return c.Epoch()
-	}
-	return 0
+func (a *attempt) decline(d checkpoint.Decline) {
+	d.Execution = a.execution
+	a.cfg.Coordinator.Decline(d)
 }
 
 // openings returns what each operator's subtasks start from, and recovers the
 // sinks' targets. fresh are the splits of sources that start from nothing; it
 // is filled in as they are listed.
 func (a *attempt) openings(restored *checkpoint.Restored, fresh map[checkpoint.OperatorID][]Split) (map[*planned][]opening, error) {
-	base := opening{epoch: a.epoch(), attempt: a.number, backends: a.cfg.Backends, clock: a.cfg.Clock}
+	base := opening{execution: a.execution, backends: a.cfg.Backends, clock: a.cfg.Clock}
 	var snaps map[checkpoint.OperatorID][]checkpoint.OperatorSnapshot
 	if restored != nil {
 		base.restored, snaps = restored.Checkpoint, restored.Operators
@@ -205,26 +195,13 @@ func restoredCounts(snaps []checkpoint.OperatorSnapshot) (records, malformed int
 	return records, malformed, nil
 }
 
-// stateful lists the operators that have state in a checkpoint.
-func stateful(r *checkpoint.Restored) (ids []checkpoint.OperatorID) {
-	for _, o := range r.Graph.Operators {
-		for _, snap := range r.Operators[o.ID] {
-			if snap.Keyed != nil || len(snap.State) > 0 {
-				ids = append(ids, o.ID)
-				break
-			}
-		}
-	}
-	return ids
-}
-
 // recoverSinks brings every sink's target to the restored checkpoint.
 func (a *attempt) recoverSinks(restored *checkpoint.Restored) error {
 	for _, p := range a.plan.nodes {
 		if p.kind != kindSink {
 			continue
 		}
-		r := Recovery{Operator: p.id, Epoch: a.epoch()}
+		r := Recovery{Operator: p.id, Epoch: a.execution.Epoch}
 		if restored != nil {
 			r.Restored = restored.Checkpoint
 			var err error
@@ -265,7 +242,7 @@ func (a *attempt) execute(openings map[*planned][]opening) error {
 	opened.Wait()
 	if a.ctx.Err() == nil {
 		if a.cfg.Coordinator != nil {
-			a.cfg.Coordinator.Start(a)
+			a.cfg.Coordinator.Start(a.execution, a)
 		}
 		a.log.Info("all subtasks run", "subtasks", len(a.subtasks))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/deploy"
 	"github.com/tidemark/tidemark/engine/state"
 )
 
@@ -26,13 +27,29 @@ func Permanent(err error) error {
 	return permanentError{err}
 }
 
+// KindOf sorts an error by what it means for the job. Everything that has to
+// know whether a restart can help asks here.
+func KindOf(err error) deploy.FailureKind {
+	var permanent permanentError
+	var panicked *PanicError
+	switch {
+	case errors.Is(err, checkpoint.ErrFenced):
+		return deploy.FailureFenced
+	case errors.Is(err, checkpoint.ErrGraphMismatch):
+		return deploy.FailureGraph
+	case errors.Is(err, state.ErrIncompatible):
+		return deploy.FailureIncompatible
+	case errors.As(err, &permanent):
+		return deploy.FailurePermanent
+	case errors.As(err, &panicked):
+		return deploy.FailurePanic
+	}
+	return deploy.FailureOther
+}
+
 // IsPermanent reports whether no restart mends err: it was marked by
 // Permanent, or the job was fenced, or it does not fit its checkpoint.
-func IsPermanent(err error) bool {
-	var p permanentError
-	return errors.As(err, &p) || errors.Is(err, checkpoint.ErrFenced) ||
-		errors.Is(err, checkpoint.ErrGraphMismatch) || errors.Is(err, state.ErrIncompatible)
-}
+func IsPermanent(err error) bool { return KindOf(err).Permanent() }
 
 // PanicError is a panic in a user's code, as an error.
 type PanicError struct {

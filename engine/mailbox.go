@@ -22,7 +22,7 @@ const (
 type message struct {
 	kind    messageKind
 	barrier checkpoint.Barrier
-	id      checkpoint.ID
+	ref     checkpoint.Ref
 }
 
 // mailbox holds the messages to one subtask, in order.

@@ -30,7 +30,7 @@ func TestSinkPublishesWhatIsCommitted(t *testing.T) {
 	w := &logWriter{}
 	o := &sinkOp[int]{opInfo: &opInfo{id: "out"}, writer: w, registry: state.NewRegistry(nil, "", nil)}
 	for id := range checkpoint.ID(5) {
-		snap, err := o.snapshot(t.Context(), checkpoint.Barrier{ID: id + 1})
+		snap, err := o.snapshot(t.Context(), checkpoint.Barrier{ID: id + 1, Epoch: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,12 +39,30 @@ func TestSinkPublishesWhatIsCommitted(t *testing.T) {
 		}
 	}
 	for _, id := range []checkpoint.ID{1, 1, 4, 3, 4, 2} {
-		if err := o.committed(t.Context(), id); err != nil {
+		if err := o.committed(t.Context(), checkpoint.Ref{ID: id, Epoch: 2}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if want := []string{"[1]", "[2 3 4]"}; !reflect.DeepEqual(w.published, want) {
 		t.Fatalf("published %v, want %v", w.published, want)
+	}
+}
+
+// I13, I15: IDs recur over epochs, so a late notice of a dead epoch publishes
+// nothing of what is held for the same ID of this one.
+func TestNoticeOfADeadEpochPublishesNothing(t *testing.T) {
+	w := &logWriter{}
+	o := &sinkOp[int]{opInfo: &opInfo{id: "out"}, writer: w, registry: state.NewRegistry(nil, "", nil)}
+	if _, err := o.snapshot(t.Context(), checkpoint.Barrier{ID: 7, Epoch: 2}); err != nil {
+		t.Fatal(err)
+	}
+	for _, dead := range []checkpoint.Ref{{ID: 7, Epoch: 1}, {ID: 9, Epoch: 1}, {ID: 7, Epoch: 3}} {
+		if err := o.committed(t.Context(), dead); err != nil || len(w.published) > 0 {
+			t.Fatalf("the notice of checkpoint %v published %v; %v", dead, w.published, err)
+		}
+	}
+	if err := o.committed(t.Context(), checkpoint.Ref{ID: 7, Epoch: 2}); err != nil || len(w.published) != 1 {
+		t.Fatalf("published %v; %v", w.published, err)
 	}
 }
 
@@ -59,7 +77,7 @@ func TestTriggersAndDrainKeepOneOrder(t *testing.T) {
 		begin := make(chan struct{})
 		for id := range checkpoint.ID(4) {
 			posted.Go(func() { <-begin; a.Trigger(checkpoint.Barrier{ID: id}) })
-			posted.Go(func() { <-begin; a.post(a.sources, message{kind: messageDrain, id: id}) })
+			posted.Go(func() { <-begin; a.post(a.sources, message{kind: messageDrain, ref: checkpoint.Ref{ID: id}}) })
 		}
 		close(begin)
 		posted.Wait()

@@ -20,8 +20,8 @@ type operator interface {
 	finish(ctx context.Context) error
 	// snapshot fixes the operator's state as it is.
 	snapshot(ctx context.Context, b checkpoint.Barrier) (opSnapshot, error)
-	committed(ctx context.Context, id checkpoint.ID) error
-	aborted(id checkpoint.ID)
+	committed(ctx context.Context, r checkpoint.Ref) error
+	aborted(r checkpoint.Ref)
 	// publish makes all output visible, where no checkpoints are taken.
 	publish(ctx context.Context) error
 	// close frees everything; also after an open that failed or never was.
@@ -30,15 +30,14 @@ type operator interface {
 
 // opening is what an operator's subtask starts from.
 type opening struct {
-	attempt  checkpoint.Attempt
-	epoch    checkpoint.Epoch
-	restored checkpoint.ID
-	splits   []Split // of a source that starts from nothing
-	states   []checkpoint.OperatorState
-	handles  []checkpoint.StateHandle
-	groups   keygroup.Range
-	backends state.Factory
-	clock    func() time.Time // of values that expire
+	execution checkpoint.Execution
+	restored  checkpoint.ID
+	splits    []Split // of a source that starts from nothing
+	states    []checkpoint.OperatorState
+	handles   []checkpoint.StateHandle
+	groups    keygroup.Range
+	backends  state.Factory
+	clock     func() time.Time // of values that expire
 }
 
 // opSnapshot is an operator's part of a checkpoint; pending, if there is any,
@@ -91,12 +90,12 @@ func (o *opInfo) fail(op string, err error) error {
 // stateless is an operator with nothing to remember, finish or publish.
 type stateless struct{ *opInfo }
 
-func (stateless) open(context.Context, opening) error            { return nil }
-func (stateless) finish(context.Context) error                   { return nil }
-func (stateless) committed(context.Context, checkpoint.ID) error { return nil }
-func (stateless) aborted(checkpoint.ID)                          {}
-func (stateless) publish(context.Context) error                  { return nil }
-func (stateless) close() error                                   { return nil }
+func (stateless) open(context.Context, opening) error             { return nil }
+func (stateless) finish(context.Context) error                    { return nil }
+func (stateless) committed(context.Context, checkpoint.Ref) error { return nil }
+func (stateless) aborted(checkpoint.Ref)                          {}
+func (stateless) publish(context.Context) error                   { return nil }
+func (stateless) close() error                                    { return nil }
 func (stateless) snapshot(context.Context, checkpoint.Barrier) (opSnapshot, error) {
 	return opSnapshot{}, nil
 }

@@ -40,7 +40,7 @@ func (o *processOp[K, T, U]) open(ctx context.Context, op opening) error {
 		return Permanent(o.fail("open", fmt.Errorf("the function given to Process returned no processor")))
 	}
 	backend, err := op.backends.Open(ctx, state.OpenRequest{
-		Operator: o.id, Index: o.index, Attempt: op.attempt, KeyGroups: op.groups, Restored: op.restored, Handles: op.handles,
+		Operator: o.id, Index: o.index, Attempt: op.execution.Attempt, KeyGroups: op.groups, Restored: op.restored, Handles: op.handles,
 	})
 	if err != nil {
 		return o.fail("open state", err)
@@ -120,12 +120,12 @@ func (o *processOp[K, T, U]) snapshot(ctx context.Context, b checkpoint.Barrier)
 	return opSnapshot{o.registry.OperatorStates(), pending}, nil
 }
 
-func (o *processOp[K, T, U]) committed(_ context.Context, id checkpoint.ID) error {
-	o.registry.Committed(id)
+func (o *processOp[K, T, U]) committed(_ context.Context, r checkpoint.Ref) error {
+	o.registry.Committed(r.ID)
 	return nil
 }
 
-func (o *processOp[K, T, U]) aborted(id checkpoint.ID) { o.registry.Aborted(id) }
+func (o *processOp[K, T, U]) aborted(r checkpoint.Ref) { o.registry.Aborted(r.ID) }
 
 func (o *processOp[K, T, U]) publish(context.Context) error { return nil }
 

@@ -108,15 +108,17 @@ func (r *runner) attempt(ctx context.Context, n checkpoint.Attempt) (err error) 
 	r.cfg.Metrics.begin(int(n))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	x := checkpoint.Execution{Attempt: n}
 	var restored *checkpoint.Restored
 	if c := r.cfg.Coordinator; c != nil {
 		if restored, err = c.Attach(ctx, r.graph, n); err != nil {
 			return fmt.Errorf("attach to the coordinator: %w", err)
 		}
 		defer c.Detach()
+		x.Epoch = c.Epoch()
 	}
 	a := &attempt{
-		number: n, cfg: r.cfg, plan: newPlan(r.job, r.cfg.Parallelism), groups: r.job.groups(),
+		execution: x, cfg: r.cfg, plan: newPlan(r.job, r.cfg.Parallelism), groups: r.job.groups(),
 		log: r.cfg.Logger.With("job", r.job.name, "attempt", uint64(n)),
 		ctx: ctx, cancel: cancel,
 		listSplits:   map[checkpoint.OperatorID]func(context.Context, int) ([]Split, error){},
@@ -127,7 +129,7 @@ func (r *runner) attempt(ctx context.Context, n checkpoint.Attempt) (err error) 
 		if n == 1 {
 			r.restored = restored.Checkpoint
 		}
-		if err := r.graph.Fit(restored.Graph, stateful(restored)); err != nil {
+		if err := r.graph.Fit(restored.Graph, restored.Stateful()); err != nil {
 			return fmt.Errorf("restore checkpoint %v: %w", restored.Checkpoint, err)
 		}
 		a.log.Info("starting from a checkpoint", "checkpoint_id", uint64(restored.Checkpoint), "final", restored.Final)

@@ -19,13 +19,13 @@ type sinkOp[T any] struct {
 	sink     Sink[T]
 	writer   Writer[T]
 	registry *state.Registry
-	held     []prepared // by checkpoint id
+	held     []prepared // by checkpoint; all of the attempt's epoch
 	records  int64      // written, since the job's first start
 }
 
 // prepared is output that is durable and not yet visible.
 type prepared struct {
-	id      checkpoint.ID
+	ref     checkpoint.Ref
 	pending []byte
 }
 
@@ -57,7 +57,7 @@ func (o *sinkOp[T]) open(ctx context.Context, op opening) (err error) {
 	o.registry = state.NewRegistry(nil, "", states)
 	o.writer, err = o.sink.Open(SinkContext{
 		Context: ctx, Operator: o.id, Index: o.index, Parallelism: o.parallelism,
-		Epoch: op.epoch, Attempt: op.attempt, States: o.registry,
+		Epoch: op.execution.Epoch, Attempt: op.execution.Attempt, States: o.registry,
 	})
 	if err == nil {
 		err = o.registry.Err()
@@ -87,16 +87,19 @@ func (o *sinkOp[T]) snapshot(ctx context.Context, b checkpoint.Barrier) (opSnaps
 		return opSnapshot{}, o.fail("prepare", err)
 	}
 	if pending != nil {
-		o.held = append(o.held, prepared{b.ID, pending})
+		o.held = append(o.held, prepared{b.Ref(), pending})
 	}
 	all := append(o.registry.OperatorStates(), countState(stateRecords, o.records), heldState(o.held))
 	return opSnapshot{state: all}, nil
 }
 
-func (o *sinkOp[T]) committed(ctx context.Context, id checkpoint.ID) error {
+// committed publishes what is held for r and for the checkpoints before it. An
+// epoch that is over may have committed an ID that this one uses again: its
+// notice says nothing of what is held here (I15).
+func (o *sinkOp[T]) committed(ctx context.Context, r checkpoint.Ref) error {
 	n := 0
 	var pending [][]byte
-	for n < len(o.held) && o.held[n].id <= id {
+	for n < len(o.held) && o.held[n].ref.Epoch == r.Epoch && o.held[n].ref.ID <= r.ID {
 		pending = append(pending, o.held[n].pending)
 		n++
 	}
@@ -137,7 +140,7 @@ func (o *sinkOp[T]) publishAll(ctx context.Context, pending [][]byte) error {
 	}
 }
 
-func (o *sinkOp[T]) aborted(checkpoint.ID) {}
+func (o *sinkOp[T]) aborted(checkpoint.Ref) {}
 
 func (o *sinkOp[T]) publish(ctx context.Context) error {
 	pending, err := o.writer.Prepare(ctx, 0)
@@ -160,7 +163,7 @@ func (o *sinkOp[T]) close() error {
 func heldState(held []prepared) checkpoint.OperatorState {
 	s := checkpoint.OperatorState{Name: statePending, Redistribution: checkpoint.Split, Codec: "uvarint id, opaque"}
 	for _, h := range held {
-		s.Items = append(s.Items, append(binary.AppendUvarint(nil, uint64(h.id)), h.pending...))
+		s.Items = append(s.Items, append(binary.AppendUvarint(nil, uint64(h.ref.ID)), h.pending...))
 	}
 	return s
 }
@@ -179,11 +182,11 @@ func restoredPending(snaps []checkpoint.OperatorSnapshot) ([][]byte, error) {
 				if n <= 0 {
 					return nil, fmt.Errorf("operator %q subtask %d: state %q: item without a checkpoint id: the checkpoint is damaged", snap.Operator, snap.Index, statePending)
 				}
-				held = append(held, prepared{checkpoint.ID(id), item[n:]})
+				held = append(held, prepared{checkpoint.Ref{ID: checkpoint.ID(id)}, item[n:]})
 			}
 		}
 	}
-	slices.SortStableFunc(held, func(a, b prepared) int { return cmp.Compare(a.id, b.id) })
+	slices.SortStableFunc(held, func(a, b prepared) int { return cmp.Compare(a.ref.ID, b.ref.ID) })
 	var pending [][]byte
 	for _, h := range held {
 		pending = append(pending, h.pending)

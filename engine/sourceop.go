@@ -134,9 +134,9 @@ func (o *sourceOp[T]) snapshot(context.Context, checkpoint.Barrier) (opSnapshot,
 	}}, nil
 }
 
-func (o *sourceOp[T]) committed(context.Context, checkpoint.ID) error { return nil }
-func (o *sourceOp[T]) aborted(checkpoint.ID)                          {}
-func (o *sourceOp[T]) publish(context.Context) error                  { return nil }
+func (o *sourceOp[T]) committed(context.Context, checkpoint.Ref) error { return nil }
+func (o *sourceOp[T]) aborted(checkpoint.Ref)                          {}
+func (o *sourceOp[T]) publish(context.Context) error                   { return nil }
 
 func (o *sourceOp[T]) close() error {
 	if o.reader == nil {

@@ -3,14 +3,11 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime/debug"
 	"runtime/pprof"
-	"sync"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
-	"github.com/tidemark/tidemark/engine/state"
 )
 
 // eventKind is what a subtask's head has to say.
@@ -84,7 +81,7 @@ type subtask struct {
 func newSubtask(ctx context.Context, id checkpoint.SubtaskID, a *attempt) *subtask {
 	s := &subtask{id: id, ctx: ctx, attempt: a, wake: make(chan struct{}, 1)}
 	s.mailbox.wake, s.mailbox.parent = s.wake, ctx
-	s.persist.running = map[checkpoint.ID]context.CancelFunc{}
+	s.persist.running = map[checkpoint.Ref]context.CancelFunc{}
 	return s
 }
 
@@ -181,7 +178,7 @@ func (s *subtask) run() error {
 		case eventBarrier:
 			err = s.checkpoint(ev.aligned)
 		case eventSkipped:
-			s.decline(ev.skipped.ID, ev.skipped.Epoch, fmt.Errorf("an input skipped the barrier of checkpoint %v and delivered a newer one", ev.skipped.ID))
+			s.decline(ev.skipped, checkpoint.DeclineSkipped, errors.New("an input skipped the barrier and delivered a newer one"))
 		case eventEnd:
 			err = s.end()
 		}
@@ -262,14 +259,14 @@ func (s *subtask) handle(m message) error {
 	case messageCommitted:
 		for _, op := range s.ops {
 			s.at = op.info()
-			if err := op.committed(s.ctx, m.id); err != nil {
+			if err := op.committed(s.ctx, m.ref); err != nil {
 				return err
 			}
 		}
 	case messageAborted:
-		s.head.abort(m.id)
+		s.head.abort(m.ref.ID)
 		for _, op := range s.ops {
-			op.aborted(m.id)
+			op.aborted(m.ref)
 		}
 	case messagePublish:
 		for _, op := range s.ops {
@@ -287,9 +284,9 @@ func (s *subtask) handle(m message) error {
 func (s *subtask) trigger(b checkpoint.Barrier) error {
 	switch {
 	case b.Kind == checkpoint.Final && !s.ended:
-		s.decline(b.ID, b.Epoch, errors.New("final checkpoint before the input has ended"))
+		s.decline(b, checkpoint.DeclineSnapshot, errors.New("final checkpoint before the input has ended"))
 	case b.Kind != checkpoint.Final && s.ended:
-		s.decline(b.ID, b.Epoch, checkpoint.ErrDraining)
+		s.decline(b, checkpoint.DeclineDraining, errors.New("all input has ended: the final checkpoint takes its place"))
 	default:
 		return s.checkpoint(aligned{barrier: b, start: max(0, time.Since(b.Triggered))})
 	}
@@ -321,8 +318,11 @@ func (s *subtask) checkpoint(al aligned) error {
 	case err == nil:
 	case errors.Is(err, ErrBroken) || IsPermanent(err) || s.ctx.Err() != nil:
 		return err
+	case errors.Is(err, errBusy):
+		s.decline(b, checkpoint.DeclineBusy, err)
+		return nil
 	default:
-		s.decline(b.ID, b.Epoch, err)
+		s.decline(b, checkpoint.DeclineSnapshot, err)
 		return nil
 	}
 	c.snapshots.Add(1)
@@ -359,96 +359,9 @@ func release(snaps []opSnapshot) {
 	}
 }
 
-func (s *subtask) decline(id checkpoint.ID, epoch checkpoint.Epoch, reason error) {
+// decline says that the subtask's part of a checkpoint will not come; objects
+// are what it may have left in the store.
+func (s *subtask) decline(b checkpoint.Barrier, code checkpoint.DeclineCode, why error, objects ...string) {
 	s.ops[0].info().counters.declined.Add(1)
-	s.attempt.decline(s.id, id, epoch, reason)
-}
-
-// maxPersisting is how many snapshots of a subtask may be on their way to the
-// store at once.
-const maxPersisting = 4
-
-// persisting are the snapshots of a subtask on their way to the store. Any
-// goroutine may cancel one.
-type persisting struct {
-	mu      sync.Mutex
-	running map[checkpoint.ID]context.CancelFunc
-	wait    sync.WaitGroup
-}
-
-func (p *persisting) room() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.running) >= maxPersisting {
-		return fmt.Errorf("%d earlier snapshots are still on their way to the store", len(p.running))
-	}
-	return nil
-}
-
-func (p *persisting) cancel(id checkpoint.ID) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if cancel := p.running[id]; cancel != nil {
-		cancel()
-	}
-}
-
-func (p *persisting) cancelAll() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, cancel := range p.running {
-		cancel()
-	}
-}
-
-// persistAsync makes snapshots durable, then acknowledges the checkpoint.
-func (s *subtask) persistAsync(b checkpoint.Barrier, snaps []opSnapshot, t checkpoint.Timings) {
-	ctx, cancel := context.WithCancel(s.ctx)
-	s.persist.mu.Lock()
-	s.persist.running[b.ID] = cancel
-	s.persist.mu.Unlock()
-	s.persist.wait.Go(func() {
-		start := time.Now()
-		operators, err := s.persistAll(ctx, snaps)
-		t.Async = time.Since(start)
-		cancelled := ctx.Err() != nil
-		cancel()
-		s.persist.mu.Lock()
-		delete(s.persist.running, b.ID)
-		s.persist.mu.Unlock()
-		switch {
-		case err == nil:
-			s.attempt.ack(checkpoint.Ack{Checkpoint: b.ID, Epoch: b.Epoch, Subtask: s.id, Operators: operators, Timings: t})
-		case !cancelled:
-			s.decline(b.ID, b.Epoch, err)
-		}
-	})
-}
-
-func (s *subtask) persistAll(ctx context.Context, snaps []opSnapshot) (operators []checkpoint.OperatorSnapshot, err error) {
-	for i, snap := range snaps {
-		o := s.ops[i].info()
-		if o.labels[phasePersist] != nil {
-			pprof.SetGoroutineLabels(o.labels[phasePersist])
-		}
-		done := checkpoint.OperatorSnapshot{Operator: o.id, Index: o.index, State: snap.state}
-		if snap.pending != nil {
-			if done.Keyed, err = persistOne(ctx, snap.pending); err != nil {
-				release(snaps[i+1:])
-				return nil, o.fail("persist", err)
-			}
-		}
-		operators = append(operators, done)
-	}
-	return operators, nil
-}
-
-// persistOne persists a snapshot; a panic in the backend is an error like any.
-func persistOne(ctx context.Context, p state.Pending) (h checkpoint.StateHandle, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
-		}
-	}()
-	return p.Persist(ctx)
+	s.attempt.decline(checkpoint.Decline{Checkpoint: b.ID, Subtask: s.id, Code: code, Text: why.Error(), Objects: objects})
 }

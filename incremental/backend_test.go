@@ -360,7 +360,7 @@ func TestPersistUnderFaults(t *testing.T) {
 			injected := s.Injected() > 0
 			s.Set(nil)
 			if err != nil {
-				pe, ok := errors.AsType[*incremental.PersistError](err)
+				pe, ok := errors.AsType[*state.PersistError](err)
 				if !ok || !errors.Is(err, boom) && !errors.Is(err, fault.Before) {
 					t.Errorf("%s at %d: %v", name, k, err)
 				}
@@ -410,7 +410,7 @@ func TestPersistEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-began; cancel() }()
 	_, err = p.Persist(ctx)
-	if pe, ok := errors.AsType[*incremental.PersistError](err); !ok || !errors.Is(err, context.Canceled) || len(pe.Objects) == 0 {
+	if pe, ok := errors.AsType[*state.PersistError](err); !ok || !errors.Is(err, context.Canceled) || len(pe.Objects) == 0 {
 		t.Errorf("persist: %v", err)
 	}
 	if _, err := p.Persist(t.Context()); err == nil {

@@ -102,7 +102,7 @@ type (
 
 var (
 	kindNames = map[checkpoint.Kind]string{
-		checkpoint.Periodic: "periodic", checkpoint.Manual: "manual", checkpoint.Final: "final",
+		checkpoint.Periodic: "periodic", checkpoint.Manual: "manual", checkpoint.Savepoint: "savepoint", checkpoint.Final: "final",
 	}
 	stateKindNames = map[state.Kind]string{
 		state.KindValue: "value", state.KindList: "list", state.KindMap: "map",

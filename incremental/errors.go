@@ -3,8 +3,6 @@ package incremental
 import (
 	"errors"
 	"fmt"
-
-	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
 // Errors of this package, wrapped by what is returned.
@@ -66,21 +64,3 @@ func (e *CorruptStateError) Error() string {
 
 // Unwrap returns ErrCorruptState and the cause.
 func (e *CorruptStateError) Unwrap() []error { return []error{ErrCorruptState, e.Err} }
-
-// PersistError says why a snapshot did not become durable, and which objects
-// may exist in the store on its account, now or later. No manifest names them.
-type PersistError struct {
-	Checkpoint checkpoint.ID
-	Operator   checkpoint.OperatorID
-	Index      int
-	Objects    []string
-	Err        error
-}
-
-// Error says what failed.
-func (e *PersistError) Error() string {
-	return fmt.Sprintf("persist state of %s/%d for checkpoint %d: %v", e.Operator, e.Index, e.Checkpoint, e.Err)
-}
-
-// Unwrap returns the cause.
-func (e *PersistError) Unwrap() error { return e.Err }

@@ -65,3 +65,13 @@ func (h *Handle) FullBytes() int64 {
 
 // NewBytes implements checkpoint.StateHandle.
 func (h *Handle) NewBytes() int64 { return h.Uploaded }
+
+// NewObjects implements checkpoint.StateHandle.
+func (h *Handle) NewObjects() (names []string) {
+	for _, o := range h.Objects {
+		if n, ok := ParseObjectName(o.Name); ok && n.Checkpoint == h.Checkpoint {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}

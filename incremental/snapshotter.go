@@ -49,7 +49,7 @@ func (p *pending) remove() {
 	}
 }
 
-// Persist implements state.Pending. Its error is a *PersistError.
+// Persist implements state.Pending. Its error is a *state.PersistError.
 func (p *pending) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
 	if !p.taken.CompareAndSwap(false, true) {
 		return nil, p.failed(errTaken, nil)
@@ -124,7 +124,7 @@ func (p *pending) list() ([]LocalFile, error) {
 }
 
 func (p *pending) failed(err error, objects []string) error {
-	return &PersistError{
+	return &state.PersistError{
 		Checkpoint: p.barrier.ID, Operator: p.backend.operator, Index: p.backend.index,
 		Objects: slices.Sorted(slices.Values(objects)), Err: err,
 	}

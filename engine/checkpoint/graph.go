@@ -13,9 +13,6 @@ import (
 var (
 	// ErrFenced: another leader took over; this one must stop and not restart.
 	ErrFenced = errors.New("fenced by a newer leader")
-	// ErrDraining: a checkpoint was triggered when all input had ended; the
-	// Final one takes its place. It is no failure.
-	ErrDraining = errors.New("all input has ended: the final checkpoint takes its place")
 	// ErrGraphMismatch: a checkpoint does not fit the job that is to start
 	// from it.
 	ErrGraphMismatch = errors.New("job graph does not fit the checkpoint")

@@ -29,7 +29,7 @@ type Coordinator struct {
 	nextID   checkpoint.ID
 	pending  *pendingCheckpoint
 	last     *checkpoint.Restored
-	declined []error
+	declined []checkpoint.Decline
 	stop     context.CancelFunc
 	loop     sync.WaitGroup
 }
@@ -55,14 +55,18 @@ func (c *Coordinator) Attach(_ context.Context, g checkpoint.Graph, a checkpoint
 	return c.last, nil
 }
 
-// Epoch is always 1.
+// Epoch implements checkpoint.Coordinator: it is always 1.
 func (c *Coordinator) Epoch() checkpoint.Epoch { return 1 }
 
 // Start implements checkpoint.Coordinator.
-func (c *Coordinator) Start(t checkpoint.Tasks) {
+func (c *Coordinator) Start(x checkpoint.Execution, t checkpoint.Tasks) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if x != (checkpoint.Execution{Epoch: 1, Attempt: c.attempt}) {
+		cancel()
+		return
+	}
 	c.tasks, c.stop = t, cancel
 	if c.Every > 0 {
 		c.loop.Go(func() {
@@ -104,8 +108,9 @@ func (c *Coordinator) Last() *checkpoint.Restored {
 	return c.last
 }
 
-// Declined returns the reasons for which checkpoints were declined.
-func (c *Coordinator) Declined() []error {
+// Declined returns the declines that aborted a checkpoint or named objects
+// that one left behind.
+func (c *Coordinator) Declined() []checkpoint.Decline {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.declined
@@ -182,7 +187,7 @@ func (c *Coordinator) Ack(a checkpoint.Ack) {
 	c.last = &checkpoint.Restored{
 		Checkpoint: p.barrier.ID, Epoch: 1, Final: p.barrier.Kind == checkpoint.Final, Graph: c.graph, Operators: p.operators,
 	}
-	c.tasks.Committed(p.barrier.ID)
+	c.tasks.Committed(p.barrier.Ref())
 	c.pending = nil
 	p.done <- nil
 }
@@ -192,10 +197,13 @@ func (c *Coordinator) Decline(d checkpoint.Decline) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pending == nil || c.pending.barrier.ID != d.Checkpoint || d.Attempt != c.attempt {
+		if len(d.Objects) > 0 {
+			c.declined = append(c.declined, d)
+		}
 		return
 	}
-	err := fmt.Errorf("checkpoint %v declined by %v: %w", d.Checkpoint, d.Subtask, d.Reason)
-	c.declined = append(c.declined, err)
+	err := fmt.Errorf("checkpoint %v declined by %v (%v): %s", d.Checkpoint, d.Subtask, d.Code, d.Text)
+	c.declined = append(c.declined, d)
 	c.abort(err)
 }
 
@@ -213,7 +221,7 @@ func (c *Coordinator) abort(err error) {
 	}
 	c.pending = nil
 	if c.tasks != nil {
-		c.tasks.Aborted(p.barrier.ID, err)
+		c.tasks.Aborted(p.barrier.Ref(), err)
 	}
 	p.done <- err
 }

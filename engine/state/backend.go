@@ -75,7 +75,8 @@ type Backend interface {
 // Pending is a snapshot on its way to the store.
 type Pending interface {
 	// Persist makes the snapshot durable. Any goroutine, once. When it fails,
-	// or its context ends, the snapshot is released all the same.
+	// or its context ends, the snapshot is released all the same. The error is
+	// a PersistError where something may be left in the store.
 	Persist(ctx context.Context) (checkpoint.StateHandle, error)
 	// Release drops a snapshot that will not be persisted.
 	Release()

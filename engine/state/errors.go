@@ -1,6 +1,11 @@
 package state
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
 
 // Errors of states and codecs.
 var (
@@ -12,3 +17,21 @@ var (
 	// ErrUnsupported: no codec can be derived for a type.
 	ErrUnsupported = errors.New("unsupported type")
 )
+
+// PersistError says why a snapshot did not become durable, and which objects
+// may exist in the store on its account, now or later. No handle names them.
+type PersistError struct {
+	Checkpoint checkpoint.ID
+	Operator   checkpoint.OperatorID
+	Index      int
+	Objects    []string
+	Err        error
+}
+
+// Error says what failed.
+func (e *PersistError) Error() string {
+	return fmt.Sprintf("persist state of %s/%d for checkpoint %d: %v", e.Operator, e.Index, e.Checkpoint, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *PersistError) Unwrap() error { return e.Err }

@@ -71,6 +71,9 @@ func (h *Handle) FullBytes() int64 {
 // NewBytes implements checkpoint.StateHandle: zero, since nothing is uploaded.
 func (h *Handle) NewBytes() int64 { return 0 }
 
+// NewObjects implements checkpoint.StateHandle: none, since nothing is uploaded.
+func (h *Handle) NewObjects() []string { return nil }
+
 // backend is a state.Backend.
 type backend struct {
 	groups  keygroup.Range
