@@ -24,7 +24,7 @@ func read(t *testing.T, name string) string {
 }
 
 // The walls: the imports between our packages are those that ARCHITECTURE.md
-// lists. Packages of tests and of the harness may import anything below them.
+// lists.
 func TestImportsAreThoseOfTheArchitecture(t *testing.T) {
 	want := map[string]string{}
 	_, list, ok := strings.Cut(read(t, "ARCHITECTURE.md"), "<!-- imports -->\n```\n")
@@ -55,16 +55,35 @@ func TestImportsAreThoseOfTheArchitecture(t *testing.T) {
 		got[pkg] = strings.Join(ours, " ")
 	}
 	for pkg, imports := range got {
-		w, listed := want[pkg]
-		switch {
-		case pkg == "cmd" || strings.HasPrefix(pkg, "bench") && !listed: // what wires and measures may import all
-		case imports != "" && imports != w:
-			t.Errorf("%s imports %q; ARCHITECTURE.md says %q", pkg, imports, w)
+		if imports != want[pkg] {
+			t.Errorf("%s imports %q; ARCHITECTURE.md says %q", pkg, imports, want[pkg])
 		}
 	}
 	for pkg := range want {
 		if got[pkg] == "" {
 			t.Errorf("ARCHITECTURE.md lists the imports of %s, which has none", pkg)
+		}
+	}
+}
+
+// barred is what no user's program links: benchmarks, what draws their charts,
+// and what serves tests.
+var barred = regexp.MustCompile(`^(` + module + `(bench|upload/storetest)|gonum\.org|codeberg\.org/go-latex|git\.sr\.ht/~sbinet|testing)(/|$)`)
+
+// A program that imports cmd links the engine and its wiring, and nothing that
+// measures or tests them.
+func TestUsersLinkNoBenchmarks(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-tags", "grocksdb_clean_link", "-deps", "./cmd").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	if !slices.Contains(deps, module+"engine") {
+		t.Fatalf("cmd depends on %q: the engine is missing", deps)
+	}
+	for _, dep := range deps {
+		if barred.MatchString(dep) {
+			t.Errorf("cmd depends on %s", dep)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package tidemarkcmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
@@ -22,15 +22,15 @@ import (
 
 // checkpointFlags are the flags that all verbs of checkpoints share.
 type checkpointFlags struct {
-	store storeFlags
+	store cli.StoreFlags
 	json  bool
 }
 
 // open opens the store of a URL for reading.
 func (f *checkpointFlags) open(ctx context.Context, url string) (upload.Reader, error) {
-	s, err := storeurl.Open(ctx, url, storeurl.Options{S3: f.store.options()})
+	s, err := storeurl.Open(ctx, url, storeurl.Options{S3: f.store.Options()})
 	if err != nil {
-		return nil, explain(fmt.Errorf("checkpoint store %s: %w", url, err))
+		return nil, cli.Explain(fmt.Errorf("checkpoint store %s: %w", url, err))
 	}
 	return s, nil
 }
@@ -38,7 +38,7 @@ func (f *checkpointFlags) open(ctx context.Context, url string) (upload.Reader, 
 func checkpointsCommand() *cobra.Command {
 	var f checkpointFlags
 	c := &cobra.Command{Use: "checkpoints", Short: "List, explain and verify a job's checkpoints"}
-	f.store.bind(c.PersistentFlags())
+	f.store.Bind(c.PersistentFlags())
 	c.PersistentFlags().BoolVar(&f.json, "json", false, "print JSON")
 	c.AddCommand(lsCommand(&f), showCommand(&f), verifyCommand(&f))
 	return c
@@ -60,7 +60,7 @@ type listed struct {
 
 func lsCommand(f *checkpointFlags) *cobra.Command {
 	return &cobra.Command{
-		Use: "ls <store>/<job-id>", Short: "List the retained checkpoints, oldest first", Args: usageArgs(cobra.ExactArgs(1)),
+		Use: "ls <store>/<job-id>", Short: "List the retained checkpoints, oldest first", Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
 			store, err := f.open(c.Context(), args[0])
 			if err != nil {
@@ -78,13 +78,13 @@ func lsCommand(f *checkpointFlags) *cobra.Command {
 				})
 			}
 			if f.json {
-				return printJSON(c.OutOrStdout(), list)
+				return cli.PrintJSON(c.OutOrStdout(), list)
 			}
 			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 0, 2, ' ', 0)
 			_, _ = fmt.Fprintln(t, "ID\tKIND\tCREATED\tFULL\tNEW\tREUSED\tDURATION\tKEPT BY")
 			for _, l := range list {
 				_, _ = fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%.0f ms\t%s\n", l.ID, l.Kind, l.Created.Local().Format(time.DateTime),
-					bytesText(l.FullBytes), bytesText(l.NewBytes), bytesText(max(0, l.FullBytes-l.NewBytes)), l.DurationMS, strings.Join(l.KeptBy, ", "))
+					cli.BytesText(l.FullBytes), cli.BytesText(l.NewBytes), cli.BytesText(max(0, l.FullBytes-l.NewBytes)), l.DurationMS, strings.Join(l.KeptBy, ", "))
 			}
 			return t.Flush()
 		},
@@ -102,7 +102,7 @@ type shown struct {
 func showCommand(f *checkpointFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "show <store>/<job-id> [<checkpoint>]", Short: "Explain one checkpoint, the newest if none is named",
-		Args: usageArgs(cobra.RangeArgs(1, 2)),
+		Args: cli.Args(cobra.RangeArgs(1, 2)),
 		RunE: func(c *cobra.Command, args []string) error {
 			store, err := f.open(c.Context(), args[0])
 			if err != nil {
@@ -118,7 +118,7 @@ func showCommand(f *checkpointFlags) *cobra.Command {
 			}
 			m, err := incremental.ReadManifest(c.Context(), store, info.ID, info.Epoch)
 			if err != nil {
-				return explain(err)
+				return cli.Explain(err)
 			}
 			s := shown{Manifest: m, KeptBy: info.KeptBy, Shared: map[string][]uint64{}}
 			for _, other := range infos {
@@ -127,7 +127,7 @@ func showCommand(f *checkpointFlags) *cobra.Command {
 				}
 				om, err := incremental.ReadManifest(c.Context(), store, other.ID, other.Epoch)
 				if err != nil {
-					return explain(err)
+					return cli.Explain(err)
 				}
 				theirs := om.Objects()
 				for name := range m.Objects() {
@@ -137,7 +137,7 @@ func showCommand(f *checkpointFlags) *cobra.Command {
 				}
 			}
 			if f.json {
-				return printJSON(c.OutOrStdout(), s)
+				return cli.PrintJSON(c.OutOrStdout(), s)
 			}
 			return explainManifest(c.OutOrStdout(), s)
 		},
@@ -154,7 +154,7 @@ func chosen(infos []coordinator.CheckpointInfo, args []string) (coordinator.Chec
 	}
 	id, err := strconv.ParseUint(args[1], 10, 64)
 	if err != nil {
-		return coordinator.CheckpointInfo{}, usageError{fmt.Errorf("checkpoint %q: it is named by a number", args[1])}
+		return coordinator.CheckpointInfo{}, cli.Usage(fmt.Errorf("checkpoint %q: it is named by a number", args[1]))
 	}
 	var have []string
 	for _, i := range infos {
@@ -173,8 +173,8 @@ func explainManifest(w io.Writer, s shown) error {
 	p("triggered %s, complete %s after %d ms, by %s\n", m.Triggered.Local().Format(time.DateTime), m.Created.Local().Format(time.DateTime),
 		m.Created.Sub(m.Triggered).Milliseconds(), m.Writer)
 	p("kept by %s\n", strings.Join(s.KeptBy, ", "))
-	p("state %s in %d files, %d of them shared with earlier checkpoints; new %s in %d objects\n", bytesText(m.Stats.FullBytes), m.Stats.Files,
-		m.Stats.SharedFiles, bytesText(m.Stats.NewBytes), m.Stats.NewObjects)
+	p("state %s in %d files, %d of them shared with earlier checkpoints; new %s in %d objects\n", cli.BytesText(m.Stats.FullBytes), m.Stats.Files,
+		m.Stats.SharedFiles, cli.BytesText(m.Stats.NewBytes), m.Stats.NewObjects)
 	p("job graph %s, max parallelism %d\n", m.Graph.Fingerprint(), m.Graph.MaxParallelism)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, sub := range m.Subtasks {
@@ -185,12 +185,12 @@ func explainManifest(w io.Writer, s shown) error {
 			for _, item := range o.Items {
 				n += len(item)
 			}
-			_, _ = fmt.Fprintf(t, "  operator state %s\t%d items\t%s\n", o.Name, len(o.Items), bytesText(int64(n)))
+			_, _ = fmt.Fprintf(t, "  operator state %s\t%d items\t%s\n", o.Name, len(o.Items), cli.BytesText(int64(n)))
 		}
 		if sub.Keyed == nil {
 			continue
 		}
-		_, _ = fmt.Fprintf(t, "  key groups %v\t%s\n", sub.Keyed.Range, bytesText(sub.Keyed.FullBytes()))
+		_, _ = fmt.Fprintf(t, "  key groups %v\t%s\n", sub.Keyed.Range, cli.BytesText(sub.Keyed.FullBytes()))
 		for _, d := range sub.Keyed.States {
 			_, _ = fmt.Fprintf(t, "  state %s\tkey %s\tvalue %s\n", d.Name, d.Key, d.Value)
 		}
@@ -199,7 +199,7 @@ func explainManifest(w io.Writer, s shown) error {
 			if ids := s.Shared[file.Ref.Object]; len(ids) > 0 {
 				with = "shared with " + strings.Trim(strings.ReplaceAll(fmt.Sprint(ids), " ", ", "), "[]")
 			}
-			_, _ = fmt.Fprintf(t, "  file %s\t%s\t%s at %d\t%s\n", file.Name, bytesText(file.Ref.Length), file.Ref.Object, file.Ref.Offset, with)
+			_, _ = fmt.Fprintf(t, "  file %s\t%s\t%s at %d\t%s\n", file.Name, cli.BytesText(file.Ref.Length), file.Ref.Object, file.Ref.Offset, with)
 		}
 	}
 	return t.Flush()
@@ -210,11 +210,5 @@ func noJob(url string, err error) error {
 	if errors.Is(err, upload.ErrNotExist) {
 		return fmt.Errorf("%s is no job's directory: it has no head. Name it as <store>/<job-id>: %w", url, err)
 	}
-	return explain(err)
-}
-
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
+	return cli.Explain(err)
 }

@@ -1,8 +1,7 @@
 // Package tidemarkcmd answers: what does a person type?
 //
-// Main gives a program every verb and flag of tidemark: run, checkpoints,
-// bench and version. With a job of its own the program runs that; without one
-// it runs the built-in jobs by name.
+// Main gives a program the verbs run, checkpoints and version. With a job of its
+// own the program runs that; without one it runs the built-in jobs by name.
 //
 //	func main() { tidemarkcmd.Main(job) }
 //

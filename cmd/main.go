@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/engine"
 )
 
@@ -24,15 +25,10 @@ const (
 // errInterrupted is the cause of a run's end by SIGINT or SIGTERM.
 var errInterrupted = errors.New("interrupted")
 
-// usageError marks an error of the command line.
-type usageError struct{ err error }
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
 // Main runs the command line of the process and exits. job is what "run"
-// runs; nil: the built-in jobs, by name.
-func Main(job *engine.Job) {
+// runs; nil: the built-in jobs, by name. verbs are added to those that every
+// program has.
+func Main(job *engine.Job, verbs ...*cobra.Command) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -42,11 +38,11 @@ func Main(job *engine.Job) {
 		<-signals // a second one: now
 		os.Exit(exitInterrupted)
 	}()
-	os.Exit(Run(ctx, job, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(Run(ctx, job, os.Args[1:], os.Stdout, os.Stderr, verbs...))
 }
 
-// Run runs a command line and returns its exit code.
-func Run(ctx context.Context, job *engine.Job, args []string, stdout, stderr io.Writer) int {
+// Run runs a command line as Main does, and returns its exit code.
+func Run(ctx context.Context, job *engine.Job, args []string, stdout, stderr io.Writer, verbs ...*cobra.Command) int {
 	root := &cobra.Command{
 		Use:           "tidemark",
 		Short:         "A stream engine with incremental RocksDB checkpoints",
@@ -56,11 +52,12 @@ func Run(ctx context.Context, job *engine.Job, args []string, stdout, stderr io.
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usage(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(job), checkpointsCommand(), benchCommand(job), versionCommand())
+	root.AddCommand(runCommand(job), checkpointsCommand(), versionCommand())
+	root.AddCommand(verbs...)
 	err := root.ExecuteContext(ctx)
-	var usage usageError
+	var usage cli.UsageError
 	switch {
 	case err == nil:
 		return 0
@@ -73,14 +70,4 @@ func Run(ctx context.Context, job *engine.Job, args []string, stdout, stderr io.
 	}
 	_, _ = fmt.Fprintf(stderr, "tidemark: %v\n", err)
 	return exitFailed
-}
-
-// usageArgs turns a complaint about arguments into a usage error.
-func usageArgs(f cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if err := f(c, args); err != nil {
-			return usageError{fmt.Errorf("%w (see %s --help)", err, c.CommandPath())}
-		}
-		return nil
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/cmd/launch"
 )
 
@@ -60,7 +61,7 @@ func (l *progressLine) text(p launch.Progress) string {
 	}
 	fmt.Fprintf(&b, "  %.0f/s", p.EventsPerS)
 	if c := p.Last; c != nil {
-		fmt.Fprintf(&b, "  state %s  checkpoint %v: %d ms, %s new, %s reused", bytesText(c.FullBytes), c.ID, c.Duration.Milliseconds(), bytesText(c.NewBytes), bytesText(c.ReusedBytes))
+		fmt.Fprintf(&b, "  state %s  checkpoint %v: %d ms, %s new, %s reused", cli.BytesText(c.FullBytes), c.ID, c.Duration.Milliseconds(), cli.BytesText(c.NewBytes), cli.BytesText(c.ReusedBytes))
 	}
 	if p.Failed > 0 {
 		fmt.Fprintf(&b, "  %d failed", p.Failed)

@@ -11,24 +11,25 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/cmd/jobs"
 	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/engine"
 )
 
 func runCommand(job *engine.Job) *cobra.Command {
-	var f runFlags
+	var f cli.RunFlags
 	c := &cobra.Command{
 		Use:   "run <job>",
 		Short: "Run a job, with incremental checkpoints",
 		Long:  "Run a built-in job:\n\n" + jobList() + "\nA job that was stopped or killed goes on from its newest checkpoint when the same command is run again.",
-		Args:  usageArgs(cobra.ExactArgs(1)),
+		Args:  cli.Args(cobra.ExactArgs(1)),
 	}
 	if job != nil {
-		c.Use, c.Args = "run", usageArgs(cobra.NoArgs)
+		c.Use, c.Args = "run", cli.Args(cobra.NoArgs)
 		c.Long = fmt.Sprintf("Run the job %s. If it was stopped or killed it goes on from its newest checkpoint.", job.Name())
 	}
-	f.bind(c.Flags(), job == nil)
+	f.Bind(c.Flags(), job == nil)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return runJob(c, job, args, &f)
 	}
@@ -43,35 +44,18 @@ func jobList() string {
 	return b.String()
 }
 
-func runJob(c *cobra.Command, job *engine.Job, args []string, f *runFlags) error {
-	config, err := f.config()
+func runJob(c *cobra.Command, job *engine.Job, args []string, f *cli.RunFlags) error {
+	config, results, err := f.Build(job, args)
 	if err != nil {
-		return usageError{err}
-	}
-	var results *jobs.Results
-	if job == nil {
-		o, err := f.workload()
-		if err != nil {
-			return usageError{err}
-		}
-		if job, results, err = jobs.Build(args[0], o); err != nil {
-			if errors.Is(err, jobs.ErrOptions) {
-				return usageError{err}
-			}
-			return err
-		}
-	}
-	config.Job = job
-	if err := config.Validate(); err != nil {
-		return usageError{err}
+		return err
 	}
 	stdout, stderr := c.OutOrStdout(), c.ErrOrStderr()
 	out := stdout
-	if f.json || f.output == jobs.OutputStdout {
+	if f.JSON || f.Job.Output == jobs.OutputStdout {
 		out = stderr // rows, or JSON, have standard output to themselves
 	}
 	line := newProgressLine(out)
-	config.Logger = slog.New(slog.NewTextHandler(line.above(stderr), &slog.HandlerOptions{Level: f.logLevel}))
+	config.Logger = slog.New(slog.NewTextHandler(line.above(stderr), &slog.HandlerOptions{Level: f.LogLevel}))
 	config.Progress = line.show
 	config.Starting = func(s launch.Start) { printStart(line.above(out), config, s) }
 	if results != nil {
@@ -83,14 +67,14 @@ func runJob(c *cobra.Command, job *engine.Job, args []string, f *runFlags) error
 		digest, rows := results.Digest.Sum()
 		report.Digest, report.Rows = fmt.Sprintf("%016x", digest), rows
 	}
-	if f.json {
+	if f.JSON {
 		if encodeErr := json.NewEncoder(stdout).Encode(report); encodeErr != nil {
 			err = errors.Join(err, encodeErr)
 		}
 	} else if err == nil {
 		printReport(out, report, f, config)
 	}
-	return explain(err)
+	return cli.Explain(err)
 }
 
 // printStart says what an attempt goes on from.
@@ -109,10 +93,10 @@ func printStart(w io.Writer, c launch.Config, s launch.Start) {
 	}
 }
 
-func printReport(w io.Writer, r launch.Report, f *runFlags, config launch.Config) {
+func printReport(w io.Writer, r launch.Report, f *cli.RunFlags, config launch.Config) {
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 	p("%s: %d events, %d rows in %.1f s (%.1f CPU s)\n", r.Job, r.Events, r.Rows, r.WallS, r.CPUS)
-	p("memory      %s, of at most %s for the budgets given\n", bytesText(r.MaxRSSBytes), bytesText(r.Memory.Total))
+	p("memory      %s, of at most %s for the budgets given\n", cli.BytesText(r.MaxRSSBytes), cli.BytesText(r.Memory.Total))
 	if r.ResumedFrom != nil {
 		p("resumed from checkpoint %d\n", *r.ResumedFrom)
 	}
@@ -122,13 +106,13 @@ func printReport(w io.Writer, r launch.Report, f *runFlags, config launch.Config
 	if r.Digest != "" {
 		p("digest %s\n", r.Digest)
 	}
-	if f.output != "" && f.output != jobs.OutputNone && f.output != jobs.OutputStdout {
-		p("output      %s\n", absolute(f.output))
+	if f.Job.Output != "" && f.Job.Output != jobs.OutputNone && f.Job.Output != jobs.OutputStdout {
+		p("output      %s\n", absolute(f.Job.Output))
 	}
 	if config.Interval > 0 {
 		k := r.Checkpoints
 		p("checkpoints %s/%s: %d completed, %d failed, %s new, %s reused, sync pause p99 %.1f ms\n",
-			config.Store, r.Job, k.Completed, k.Failed, bytesText(k.NewBytes), bytesText(k.ReusedBytes), k.SyncMS.P99)
+			config.Store, r.Job, k.Completed, k.Failed, cli.BytesText(k.NewBytes), cli.BytesText(k.ReusedBytes), k.SyncMS.P99)
 	}
 }
 

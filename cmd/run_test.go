@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/pprof/profile"
 	"go.uber.org/goleak"
 
 	tidemarkcmd "github.com/tidemark/tidemark/cmd"
@@ -370,4 +371,32 @@ func TestTwoCommandsForOneJob(t *testing.T) {
 		t.Errorf("%d rows that are not the %d of an unbroken run", len(got), len(want))
 	}
 	ok(t, "checkpoints", "verify", p.url()+"/count")
+}
+
+// run --pprof writes profiles that can be read, and refuses a directory that
+// cannot be used before anything else happens.
+func TestProfiles(t *testing.T) {
+	p := place{t.TempDir()}
+	dir := filepath.Join(p.dir, "made", "profiles")
+	ok(t, p.run("--pprof", dir)...)
+	for _, name := range []string{"cpu", "heap", "mutex", "block"} {
+		f, err := os.Open(filepath.Join(dir, name+".pprof"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = profile.Parse(f)
+		_ = f.Close()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	refused := place{t.TempDir()}
+	file := filepath.Join(refused.dir, "file")
+	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	says(t, tidemark(t, refused.run("--pprof", filepath.Join(file, "dir"))...), 1, "directory for profiles", file, "not a directory", "--pprof")
+	if d := differences(nil, tree(t, refused.root(), refused.output())); len(d) > 0 {
+		t.Errorf("something was written: %q", d)
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
@@ -41,7 +42,7 @@ func verifyCommand(f *checkpointFlags) *cobra.Command {
 		Short: "Read every object of the retained checkpoints and compare its checksum",
 		Long: "Read every object that the job's retained checkpoints reach, or one of them, and compare sizes and checksums.\n" +
 			"With --all: of every job below <store>. Nothing is changed. The exit code is 0 only if all is as the manifests say.",
-		Args: usageArgs(cobra.RangeArgs(1, 2)),
+		Args: cli.Args(cobra.RangeArgs(1, 2)),
 	}
 	c.Flags().BoolVar(&all, "all", false, "verify every job below the store")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -52,10 +53,10 @@ func verifyCommand(f *checkpointFlags) *cobra.Command {
 		jobs := []string{""}
 		if all {
 			if len(args) == 2 {
-				return usageError{errors.New("--all verifies every checkpoint: name none")}
+				return cli.Usage(errors.New("--all verifies every checkpoint: name none"))
 			}
 			if jobs, err = jobsBelow(c.Context(), store); err != nil {
-				return explain(err)
+				return cli.Explain(err)
 			}
 			if len(jobs) == 0 {
 				return fmt.Errorf("no job below %s: none has a head", args[0])
@@ -74,7 +75,7 @@ func verifyCommand(f *checkpointFlags) *cobra.Command {
 			}
 		}
 		if f.json {
-			if err := printJSON(c.OutOrStdout(), results); err != nil {
+			if err := cli.PrintJSON(c.OutOrStdout(), results); err != nil {
 				return err
 			}
 		}
@@ -160,7 +161,7 @@ func verifyCheckpoint(ctx context.Context, r upload.Reader, info coordinator.Che
 
 func printVerified(w io.Writer, v verified) {
 	if v.OK {
-		_, _ = fmt.Fprintf(w, "%s %d: ok, %d objects, %s\n", v.Job, v.Checkpoint, v.Objects, bytesText(v.Bytes))
+		_, _ = fmt.Fprintf(w, "%s %d: ok, %d objects, %s\n", v.Job, v.Checkpoint, v.Objects, cli.BytesText(v.Bytes))
 		return
 	}
 	for _, d := range v.Damaged {

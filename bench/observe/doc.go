@@ -1,7 +1,8 @@
 // Package observe answers: what did one run of a job do and cost?
 //
 // It runs the job in this process through cmd/launch, counts the requests to
-// the store, keeps what each checkpoint was, and profiles if asked to.
+// the store, keeps what each checkpoint was, and reads the profile if one was
+// taken.
 //
 // # Invariants
 //

@@ -19,11 +19,8 @@ import (
 // topCosts is how many functions of each kind a report lists.
 const topCosts = 25
 
-// Options of Run. The zero value profiles nothing.
+// Options of Run.
 type Options struct {
-	// Profiles is the directory for the profiles. Empty: none are taken, and
-	// goroutines have no labels.
-	Profiles string
 	// Version is what the report calls this program.
 	Version string
 	// Title of the report. Empty: "Benchmark of <job>".
@@ -42,25 +39,12 @@ func Run(ctx context.Context, c launch.Config, o Options) (report.Run, error) {
 	}
 	w := NewWatch(&c)
 	subtasks := c.KeyedSubtasks()
-	var recording *profile.Recording
-	if o.Profiles != "" {
-		c.Engine.ProfileLabels = true
-		var err error
-		if recording, err = profile.Start(o.Profiles); err != nil {
-			return r, err
-		}
-		r.Profiles = o.Profiles
-	}
 	var err error
 	r.Result, err = launch.Run(ctx, c)
-	if recording != nil {
-		stopped := recording.Stop()
-		if stopped == nil {
-			var costs profile.Costs
-			costs, stopped = profile.Read(filepath.Join(o.Profiles, profile.CPU), topCosts)
-			r.Costs = &costs
-		}
-		err = errors.Join(err, stopped)
+	if c.Profiles != "" && !errors.Is(err, launch.ErrProfiles) {
+		r.Profiles = c.Profiles
+		costs, costsErr := profile.Read(filepath.Join(c.Profiles, launch.CPUProfile), topCosts)
+		r.Costs, err = &costs, errors.Join(err, costsErr)
 	}
 	if err != nil {
 		r.Error = err.Error()

@@ -12,7 +12,6 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/tidemark/tidemark/bench/observe"
-	benchprofile "github.com/tidemark/tidemark/bench/profile"
 	"github.com/tidemark/tidemark/cmd/jobs"
 	"github.com/tidemark/tidemark/cmd/launch"
 )
@@ -36,11 +35,12 @@ func TestProfiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "profiles")
 	// As much work as gives every operator samples, 100 a second, without fail.
 	c := config(t, "q18", jobs.Options{Events: 500_000})
-	r, err := observe.Run(context.Background(), c, observe.Options{Profiles: dir})
+	c.Profiles = dir
+	r, err := observe.Run(context.Background(), c, observe.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{benchprofile.CPU, benchprofile.Heap, benchprofile.Mutex, benchprofile.Block} {
+	for _, name := range []string{launch.CPUProfile, "heap.pprof", "mutex.pprof", "block.pprof"} {
 		f, err := os.Open(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -53,7 +53,7 @@ func TestProfiles(t *testing.T) {
 		if err := p.CheckValid(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if name != benchprofile.CPU {
+		if name != launch.CPUProfile {
 			continue
 		}
 		operators, phases := labels(p, "operator"), labels(p, "phase")

@@ -1,13 +1,11 @@
-// Package profile answers: where does a run spend its time, its memory and its
-// waiting?
+// Package profile answers: where did a run spend its time?
 //
-// Start begins to record, Stop writes cpu.pprof, heap.pprof, mutex.pprof and
-// block.pprof, which `go tool pprof` reads. Samples carry the labels "operator"
-// and "phase" of the goroutines that have them. Read and Costs reduce a CPU
-// profile to what a report can hold.
+// Read reduces the CPU profile that a run wrote (launch.Config.Profiles) to
+// what a report can hold: the costliest functions, and the operators and phases
+// that the labels of its samples name.
 //
 // # Invariants
 //
-//   - Rates of sampling are those of before once Stop returned.
-//   - A profile is written whole or Stop returns an error.
+//   - Shares are parts of all CPU time in the profile; no list holds more
+//     entries than asked for.
 package profile

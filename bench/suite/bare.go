@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/source/nexmark"
 )
@@ -48,23 +50,20 @@ func Bare(ctx context.Context, events int64) (BareResult, error) {
 }
 
 // bare is the arm that runs the loop as a child.
-func (c Child) bare(events int64) Arm {
-	return Arm{Name: bareLoop, Command: fmt.Sprintf("tidemark bench bare --events=%d", events), Run: func(ctx context.Context) (Sample, error) {
-		line, err := c.program("bench", "bare", fmt.Sprintf("--events=%d", events))
+func bare(c experiment.Child, events int64) experiment.Arm {
+	args := []string{"bench", "bare", fmt.Sprintf("--events=%d", events)}
+	return experiment.Arm{Name: bareLoop, Command: "tidemark " + strings.Join(args, " "), Run: func(ctx context.Context) (experiment.Sample, error) {
+		out, cpuS, err := c.Execute(ctx, args...)
 		if err != nil {
-			return Sample{}, err
-		}
-		out, cpuS, err := execute(ctx, nil, line)
-		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		var r BareResult
 		if err := json.Unmarshal(out, &r); err != nil {
-			return Sample{}, fmt.Errorf("bare loop: its result: %w", err)
+			return experiment.Sample{}, fmt.Errorf("bare loop: its result: %w", err)
 		}
 		if r.Events == 0 || cpuS == 0 {
-			return Sample{}, errNothing
+			return experiment.Sample{}, experiment.ErrNothing
 		}
-		return Sample{Values: map[string]float64{EventsPerCPUS: float64(r.Events) / cpuS, CPUMicros: cpuS * 1e6 / float64(r.Events)}}, nil
+		return experiment.Sample{Values: map[string]float64{experiment.EventsPerCPUS: float64(r.Events) / cpuS, experiment.CPUMicros: cpuS * 1e6 / float64(r.Events)}}, nil
 	}}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/plot"
 	"github.com/tidemark/tidemark/bench/report"
@@ -75,7 +76,7 @@ func flinkChart(title string, experiments []report.Experiment) ([]byte, error) {
 		for _, a := range e.Arms {
 			for i, arm := range arms {
 				if a.Name == arm {
-					g.Values[i] = median(a, CPUMicros)
+					g.Values[i] = median(a, experiment.CPUMicros)
 				}
 			}
 		}
@@ -88,7 +89,7 @@ func pauseChart(title string, experiments []report.Experiment) ([]byte, error) {
 	e, _ := named(experiments, pausesName)
 	series := []plot.Series{{Name: "p50"}, {Name: "p99"}, {Name: "max"}}
 	for _, a := range e.Arms {
-		for i, value := range []string{SyncP50, SyncP99, SyncMax} {
+		for i, value := range []string{experiment.SyncP50, experiment.SyncP99, experiment.SyncMax} {
 			series[i].Points = append(series[i].Points, plot.XY{X: median(a, stateBytes) / 1e6, Y: median(a, value)})
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/tidemark/tidemark/bench/experiment"
 )
 
 // The arms of db_bench.
@@ -24,13 +26,13 @@ func findDBBench() error {
 	return err
 }
 
-func updateRandom(r keyedRow) Arm {
+func updateRandom(r keyedRow) experiment.Arm {
 	return dbBench(r, updateRandomArm, 1, "--benchmarks=updaterandom", fmt.Sprintf("--writes=%d", r.updates))
 }
 
 // mixGraph reads and writes in turn, at random, with skewed keys. Of its law
 // a*rank^b is the share of the first ranks.
-func mixGraph(r keyedRow) Arm {
+func mixGraph(r keyedRow) experiment.Arm {
 	b := math.Log(hottest(r.keys, r.zipf)) / math.Log(0.01)
 	a := math.Pow(float64(r.keys), -b)
 	return dbBench(r, mixGraphArm, 2, "--benchmarks=mixgraph", fmt.Sprintf("--reads=%d", 2*r.updates), "--mix_get_ratio=0.5", "--mix_put_ratio=0.5",
@@ -40,26 +42,26 @@ func mixGraph(r keyedRow) Arm {
 
 // dbBench is an arm that runs a benchmark of db_bench over a database which a
 // process before it filled. So many of its operations are one update.
-func dbBench(r keyedRow, name string, operations int64, benchmark ...string) Arm {
+func dbBench(r keyedRow, name string, operations int64, benchmark ...string) experiment.Arm {
 	shared := []string{
 		fmt.Sprintf("--num=%d", r.keys), "--key_size=8", fmt.Sprintf("--value_size=%d", keyedValueBytes), "--threads=1", "--disable_wal=1", "--compression_type=none", "--bloom_bits=10",
 		fmt.Sprintf("--cache_size=%d", r.memory/2), fmt.Sprintf("--write_buffer_size=%d", r.memory/4),
 	}
 	run := append(append([]string{"db_bench"}, benchmark...), "--use_existing_db=1")
 	run = append(run, shared...)
-	return Arm{Name: name, Command: strings.Join(run, " "), Run: func(ctx context.Context) (Sample, error) {
+	return experiment.Arm{Name: name, Command: strings.Join(run, " "), Run: func(ctx context.Context) (experiment.Sample, error) {
 		dir, err := os.MkdirTemp("", "tidemark-bench-")
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		fill := append([]string{"db_bench", "--benchmarks=fillseq", "--db=" + dir}, shared...)
-		if _, _, err := execute(ctx, nil, fill); err != nil {
-			return Sample{}, err
+		if _, _, err := experiment.Execute(ctx, fill); err != nil {
+			return experiment.Sample{}, err
 		}
-		out, cpuS, err := execute(ctx, nil, append(run[:len(run):len(run)], "--db="+dir))
+		out, cpuS, err := experiment.Execute(ctx, append(run[:len(run):len(run)], "--db="+dir))
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		return parseDBBench(out, r.updates, operations, cpuS)
 	}}
@@ -67,18 +69,18 @@ func dbBench(r keyedRow, name string, operations int64, benchmark ...string) Arm
 
 var dbBenchMicros = regexp.MustCompile(`(?:updaterandom|mixgraph)\s*:\s*([0-9.]+) micros/op`)
 
-func parseDBBench(out []byte, updates, operations int64, cpuS float64) (Sample, error) {
+func parseDBBench(out []byte, updates, operations int64, cpuS float64) (experiment.Sample, error) {
 	m := dbBenchMicros.FindSubmatch(out)
 	if m == nil {
-		return Sample{}, fmt.Errorf("db_bench printed no figure: %s", lastLines(out))
+		return experiment.Sample{}, fmt.Errorf("db_bench printed no figure: %s", experiment.LastLines(out))
 	}
 	micros, err := strconv.ParseFloat(string(m[1]), 64)
 	if err != nil || micros == 0 || cpuS == 0 {
-		return Sample{}, fmt.Errorf("db_bench: figure %q", m[1])
+		return experiment.Sample{}, fmt.Errorf("db_bench: figure %q", m[1])
 	}
 	n := float64(updates)
-	s := Sample{Values: map[string]float64{
-		EventsPerS: 1e6 / (micros * float64(operations)), EventsPerCPUS: n / cpuS, CPUMicros: cpuS * 1e6 / n,
+	s := experiment.Sample{Values: map[string]float64{
+		experiment.EventsPerS: 1e6 / (micros * float64(operations)), experiment.EventsPerCPUS: n / cpuS, experiment.CPUMicros: cpuS * 1e6 / n,
 	}}
 	if bytes.Contains(out, []byte("Assertions are enabled")) {
 		s.Note = "this db_bench has assertions compiled in"

@@ -1,14 +1,9 @@
-// Package suite answers: how does the system stand beside its comparators?
+// Package suite answers: how does the system compare with others?
 //
-// It holds the experiments, and runs them. An experiment has arms that run
-// interleaved, round by round, and says which figures of which arms are put
-// beside each other, and what bar a ratio has to reach. Arms whose processor
-// time counts are processes of their own.
+// It holds the experiments, and runs them one after another into one report.
 //
 // # Invariants
 //
 //   - An experiment that cannot run is listed as left out, with why.
-//   - An arm that fails ends its experiment, and the report says so; others go
-//     on.
-//   - Arms that compute the same result are compared by its digest.
+//   - An experiment that fails ends alone: the others run.
 package suite

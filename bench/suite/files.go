@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/rocks"
@@ -41,8 +42,8 @@ func (w filesWorkload) name() string {
 
 // files runs a database alone over many checkpoints, so that its files come to
 // the state in which they stay; share is by how much less there is to do.
-func files(share int64) Experiment {
-	e := Experiment{
+func files(share int64) experiment.Experiment {
+	e := experiment.Experiment{
 		Name: "files", Rounds: 1,
 		About: "A database alone, without engine and store, over hundreds of checkpoints: what the plan of each would upload by what changed, once the files are as they stay. " +
 			"Compaction is at rest before each checkpoint. Values do not compress. All is counted.",
@@ -57,9 +58,9 @@ func files(share int64) Experiment {
 		{keys: 20_000, valueBytes: 1000, checkpoints: 400, changed: 0.01, grow: true},
 	} {
 		w.keys, w.checkpoints = w.keys/int(share), max(5, w.checkpoints/int(share))
-		e.Arms = append(e.Arms, Arm{Name: w.name(), Run: w.run})
+		e.Arms = append(e.Arms, experiment.Arm{Name: w.name(), Run: w.run})
 		for _, v := range []string{uploadedByte, createdShare, compactedShare, passingShare, putsPer, runsMean, runsMax, spaceMax} {
-			e.Compare = append(e.Compare, Comparison{Value: v, Arm: w.name()})
+			e.Compare = append(e.Compare, experiment.Comparison{Value: v, Arm: w.name()})
 		}
 	}
 	return e
@@ -78,39 +79,39 @@ type filesRun struct {
 	objects int
 }
 
-func (w filesWorkload) run(ctx context.Context) (s Sample, err error) {
+func (w filesWorkload) run(ctx context.Context) (s experiment.Sample, err error) {
 	dir, err := os.MkdirTemp("", "tidemark-bench-")
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	resources, err := rocks.NewResources(rocks.Options{TableBytes: 64 << 20})
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	defer func() { err = errors.Join(err, resources.Close()) }()
 	values := state.Descriptor{Name: "value", Kind: state.KindValue}
 	r := filesRun{w: w, dir: dir, random: rand.New(rand.NewPCG(1, 2))}
 	if r.db, err = rocks.Open(filepath.Join(dir, "db"), resources, []state.Descriptor{values}); err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	defer func() { err = errors.Join(err, r.db.Close()) }()
 	if r.column, err = r.db.Column(values); err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	return r.measure(ctx)
 }
 
-func (r *filesRun) measure(ctx context.Context) (Sample, error) {
+func (r *filesRun) measure(ctx context.Context) (experiment.Sample, error) {
 	if !r.w.grow {
 		for range r.w.keys {
 			if err := r.put(r.next); err != nil {
-				return Sample{}, err
+				return experiment.Sample{}, err
 			}
 			r.next++
 		}
 		if _, err := r.checkpoint(); err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 	}
 	var total filesUpload
@@ -119,12 +120,12 @@ func (r *filesRun) measure(ctx context.Context) (Sample, error) {
 	for range r.w.checkpoints {
 		n, err := r.change()
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		changed += float64(n) * entry
 		u, err := r.checkpoint()
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		total.add(u)
 		m := r.db.Metrics()
@@ -132,11 +133,11 @@ func (r *filesRun) measure(ctx context.Context) (Sample, error) {
 		most = max(most, float64(m.Files))
 		space = max(space, float64(m.LiveBytes)/(float64(r.next)*entry))
 		if err := r.rest(ctx); err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 	}
 	n := float64(r.w.checkpoints)
-	return Sample{Values: map[string]float64{
+	return experiment.Sample{Values: map[string]float64{
 		uploadedByte: float64(total.spilled+total.compacted+total.passing) / changed,
 		createdShare: float64(total.spilled) / changed, compactedShare: float64(total.compacted) / changed, passingShare: float64(total.passing) / changed,
 		putsPer: float64(total.puts) / n, runsMean: fileCount / n, runsMax: most, spaceMax: space,

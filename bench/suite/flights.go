@@ -13,20 +13,21 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/cmd/jobs"
 )
 
 // flights runs the job over a file, and compares what it wrote with the results
 // in a directory, if there is one: <file>.routes.csv and <file>.airports.csv.
-func flights(c Child, input, expected string) Experiment {
-	arm := func(name, interval string) Arm {
+func flights(c experiment.Child, input, expected string) experiment.Experiment {
+	arm := func(name, interval string) experiment.Arm {
 		a := c.Arm(name, "flights", "--input="+input, "--interval="+interval)
 		a.Command += " --output=…"
-		a.Run = func(ctx context.Context) (Sample, error) {
+		a.Run = func(ctx context.Context) (experiment.Sample, error) {
 			dir, err := os.MkdirTemp(c.Dir, "tidemark-bench-")
 			if err != nil {
-				return Sample{}, err
+				return experiment.Sample{}, err
 			}
 			defer func() { _ = os.RemoveAll(dir) }()
 			s, err := c.Run(ctx, "flights", "--input="+input, "--interval="+interval, "--output="+dir)
@@ -44,12 +45,12 @@ func flights(c Child, input, expected string) Experiment {
 	if expected == "" {
 		about += " Its result was compared with nothing: no directory with the expected one was given."
 	}
-	return Experiment{
-		Name: "flights", About: about, Arms: []Arm{arm("off", "0"), arm("1 s", "1s")},
-		Compare: []Comparison{
-			{Value: EventsPerCPUS, Arm: "off"}, {Value: EventsPerS, Arm: "off"},
-			{Value: EventsPerCPUS, Arm: "1 s", Against: "off"}, {Value: EventsPerS, Arm: "1 s", Against: "off"},
-			{Value: SyncMax, Arm: "1 s", Bar: measure.Bar{AtMost: 1}},
+	return experiment.Experiment{
+		Name: "flights", About: about, Arms: []experiment.Arm{arm("off", "0"), arm("1 s", "1s")},
+		Compare: []experiment.Comparison{
+			{Value: experiment.EventsPerCPUS, Arm: "off"}, {Value: experiment.EventsPerS, Arm: "off"},
+			{Value: experiment.EventsPerCPUS, Arm: "1 s", Against: "off"}, {Value: experiment.EventsPerS, Arm: "1 s", Against: "off"},
+			{Value: experiment.SyncMax, Arm: "1 s", Bar: measure.Bar{AtMost: 1}},
 		},
 	}
 }

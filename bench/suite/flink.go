@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/measure"
 )
 
@@ -56,7 +57,7 @@ var flinkRows = []flinkRow{
 
 // flink makes the experiment of a row. Both have two subtasks and 512 MB for
 // state; ours gives three quarters of it to the table.
-func flink(c Child, program string, r flinkRow) Experiment {
+func flink(c experiment.Child, program string, r flinkRow) experiment.Experiment {
 	name, interval := flinkPrefix+r.job, "0"
 	if r.interval != "" {
 		name, interval = name+"-"+r.interval, r.interval
@@ -70,44 +71,44 @@ func flink(c Child, program string, r flinkRow) Experiment {
 		name += r.suffix
 		ours, theirs = append(ours, fmt.Sprintf("--keys=%d", r.keys)), append(theirs, fmt.Sprintf("keys=%d", r.keys))
 	}
-	e := Experiment{
+	e := experiment.Experiment{
 		Name: name,
 		About: "Tidemark beside Flink, both from 30 % of the events on, when most of the JIT's work is done, until the last was read: records per CPU second, generator included, 512 MB for state in both, two subtasks. " +
 			"Bars are on that ratio; that of whole processes, start and final rows included, stands beside it.",
 		Digest: known(r.job, r.events, r.keys),
-		Arms:   []Arm{c.Arm(tidemarkArm, ours...), flinkRun(program, flinkArm, append([]string{"workload=" + r.job}, theirs...))},
-		Compare: []Comparison{
-			{Value: EventsPerCPUS, Arm: tidemarkArm, Against: flinkArm, Bar: measure.Bar{AtLeast: r.bar}},
+		Arms:   []experiment.Arm{c.Arm(tidemarkArm, ours...), flinkRun(program, flinkArm, append([]string{"workload=" + r.job}, theirs...))},
+		Compare: []experiment.Comparison{
+			{Value: experiment.EventsPerCPUS, Arm: tidemarkArm, Against: flinkArm, Bar: measure.Bar{AtLeast: r.bar}},
 			{Value: flinkWhole, Arm: tidemarkArm, Against: flinkArm},
-			{Value: EventsPerS, Arm: tidemarkArm, Against: flinkArm},
-			{Value: CPUMicros, Arm: tidemarkArm}, {Value: CPUMicros, Arm: flinkArm},
+			{Value: experiment.EventsPerS, Arm: tidemarkArm, Against: flinkArm},
+			{Value: experiment.CPUMicros, Arm: tidemarkArm}, {Value: experiment.CPUMicros, Arm: flinkArm},
 		},
 	}
 	if r.sqlBar != 0 {
 		e.Arms = append(e.Arms, flinkRun(program, flinkSQL, append([]string{"workload=sql-" + r.job}, theirs...)))
-		e.Compare = append(e.Compare, Comparison{Value: EventsPerCPUS, Arm: tidemarkArm, Against: flinkSQL, Bar: measure.Bar{AtLeast: r.sqlBar}})
+		e.Compare = append(e.Compare, experiment.Comparison{Value: experiment.EventsPerCPUS, Arm: tidemarkArm, Against: flinkSQL, Bar: measure.Bar{AtLeast: r.sqlBar}})
 	}
 	if r.interval != "" {
-		e.Compare = append(e.Compare, Comparison{Value: SyncMax, Arm: tidemarkArm}, Comparison{Value: SyncMax, Arm: flinkArm})
+		e.Compare = append(e.Compare, experiment.Comparison{Value: experiment.SyncMax, Arm: tidemarkArm}, experiment.Comparison{Value: experiment.SyncMax, Arm: flinkArm})
 	}
 	if r.after == 0 {
-		e.Arms[0].Run = c.steady(ours)
+		e.Arms[0].Run = steady(c, ours)
 		return e
 	}
 	e.Rounds = 1
 	e.About = fmt.Sprintf("Tidemark beside Flink, both from event %d on, when there have been as many as keys, until the last was read: records per CPU second, generator included, 512 MB for state in both, two subtasks. "+
 		"Flink has %v: what it had done by then counts.", r.after, r.time)
-	e.Arms[0].Run = func(ctx context.Context) (Sample, error) {
-		run, cpuS, err := c.run(ctx, 0, ours)
+	e.Arms[0].Run = func(ctx context.Context) (experiment.Sample, error) {
+		run, cpuS, err := c.Report(ctx, 0, ours)
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
-		s := sampleOf(run, cpuS)
+		s := experiment.SampleOf(run, cpuS)
 		s.Series = run.Series
-		return afterIfLong(s, run.Series, r.after), nil
+		return experiment.AfterIfLong(s, run.Series, r.after), nil
 	}
 	e.Arms[1] = flinkCapped(program, append([]string{"workload=" + r.job}, theirs...), r.time, r.after)
-	e.Compare = slices.DeleteFunc(e.Compare, func(c Comparison) bool { return c.Value == flinkWhole })
+	e.Compare = slices.DeleteFunc(e.Compare, func(c experiment.Comparison) bool { return c.Value == flinkWhole })
 	return e
 }
 
@@ -116,29 +117,29 @@ const steadyPercent = 30
 
 // steady runs ours, and tells of the part of it that is told of Flink, and of
 // the whole.
-func (c Child) steady(args []string) func(context.Context) (Sample, error) {
-	return func(ctx context.Context) (Sample, error) {
-		run, cpuS, err := c.run(ctx, 0, args)
+func steady(c experiment.Child, args []string) func(context.Context) (experiment.Sample, error) {
+	return func(ctx context.Context) (experiment.Sample, error) {
+		run, cpuS, err := c.Report(ctx, 0, args)
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
-		s := sampleOf(run, cpuS)
-		s.Values[flinkWhole] = s.Values[EventsPerCPUS]
-		return afterIfLong(s, run.Series, run.Events*steadyPercent/100), nil
+		s := experiment.SampleOf(run, cpuS)
+		s.Values[flinkWhole] = s.Values[experiment.EventsPerCPUS]
+		return experiment.AfterIfLong(s, run.Series, run.Events*steadyPercent/100), nil
 	}
 }
 
-func flinkRun(program, name string, args []string) Arm {
+func flinkRun(program, name string, args []string) experiment.Arm {
 	line := append([]string{program}, args...)
-	return Arm{Name: name, Command: "peer-flink " + strings.Join(args, " "), Run: func(ctx context.Context) (Sample, error) {
+	return experiment.Arm{Name: name, Command: "peer-flink " + strings.Join(args, " "), Run: func(ctx context.Context) (experiment.Sample, error) {
 		scratch, clean, err := flinkScratch()
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		defer clean()
-		out, _, err := execute(ctx, nil, append(line[:len(line):len(line)], scratch...))
+		out, _, err := experiment.Execute(ctx, append(line[:len(line):len(line)], scratch...))
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		return parseFlink(out, !strings.HasPrefix(args[0], "workload=sql-"))
 	}}
@@ -156,7 +157,7 @@ func flinkScratch() (args []string, clean func(), err error) {
 
 // parseFlink reads what peer-flink printed: one line of JSON, after what its
 // build may have said. SQL rows have digests of another kind.
-func parseFlink(out []byte, digest bool) (Sample, error) {
+func parseFlink(out []byte, digest bool) (experiment.Sample, error) {
 	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
 	var r struct {
 		State   string
@@ -169,16 +170,16 @@ func parseFlink(out []byte, digest bool) (Sample, error) {
 		SyncMS  []float64 `json:"sync_ms"`
 	}
 	if err := json.Unmarshal(lines[len(lines)-1], &r); err != nil {
-		return Sample{}, fmt.Errorf("peer-flink's result: %w", err)
+		return experiment.Sample{}, fmt.Errorf("peer-flink's result: %w", err)
 	}
 	if r.State != "FINISHED" || r.Seen == 0 || r.CPUS == 0 || r.Steady == 0 {
-		return Sample{}, fmt.Errorf("peer-flink ended as %s after %.0f records: give it more events", r.State, r.Seen)
+		return experiment.Sample{}, fmt.Errorf("peer-flink ended as %s after %.0f records: give it more events", r.State, r.Seen)
 	}
-	s := Sample{Values: map[string]float64{
-		EventsPerCPUS: 1e6 / r.Steady, EventsPerS: r.SteadyS, CPUMicros: r.Steady, flinkWhole: r.Seen / r.CPUS, Completed: float64(len(r.SyncMS)),
+	s := experiment.Sample{Values: map[string]float64{
+		experiment.EventsPerCPUS: 1e6 / r.Steady, experiment.EventsPerS: r.SteadyS, experiment.CPUMicros: r.Steady, flinkWhole: r.Seen / r.CPUS, experiment.Completed: float64(len(r.SyncMS)),
 	}}
 	if len(r.SyncMS) > 0 {
-		s.Values[SyncMax] = slices.Max(r.SyncMS)
+		s.Values[experiment.SyncMax] = slices.Max(r.SyncMS)
 	}
 	if digest {
 		s.Digest = r.Digest

@@ -13,23 +13,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/cmd/launch"
 )
 
 // flinkCapped is an arm that gives Flink only so much time, and tells how fast
 // it was from the first events on until it ended, or had to. How far it has
 // come is asked of its REST interface, which its program opens when told a port.
-func flinkCapped(program string, args []string, most time.Duration, first int64) Arm {
+func flinkCapped(program string, args []string, most time.Duration, first int64) experiment.Arm {
 	arm := flinkRun(program, flinkArm, args)
 	arm.Command += fmt.Sprintf(" (interrupted after %v)", most)
-	arm.Run = func(ctx context.Context) (Sample, error) {
+	arm.Run = func(ctx context.Context) (experiment.Sample, error) {
 		port, err := freePort(ctx)
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		scratch, clean, err := flinkScratch()
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		defer clean()
 		limited, cancel := context.WithTimeout(ctx, most)
@@ -37,11 +38,11 @@ func flinkCapped(program string, args []string, most time.Duration, first int64)
 		line := append([]string{program}, args...)
 		line = append(line, scratch...)
 		line = append(line, fmt.Sprintf("flink.rest.port=%d", port), fmt.Sprintf("flink.rest.bind-port=%d", port), "flink.metrics.fetcher.update-interval=1000")
-		cmd := command(limited, line)
+		cmd := experiment.Command(limited, line)
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs
 		if err := cmd.Start(); err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		asked, stop := context.WithCancel(limited)
 		points := make(chan []launch.Point, 1)
@@ -50,18 +51,18 @@ func flinkCapped(program string, args []string, most time.Duration, first int64)
 		stop()
 		course := <-points
 		if err != nil && (limited.Err() == nil || ctx.Err() != nil) {
-			return Sample{}, fmt.Errorf("%s: %w: %s", arm.Command, err, lastLines(errs.Bytes()))
+			return experiment.Sample{}, fmt.Errorf("%s: %w: %s", arm.Command, err, experiment.LastLines(errs.Bytes()))
 		}
-		s := Sample{Values: map[string]float64{}, Series: course}
+		s := experiment.Sample{Values: map[string]float64{}, Series: course}
 		if err == nil {
 			if s, err = parseFlink(out.Bytes(), true); err != nil {
 				return s, err
 			}
 			s.Series = course
-			return afterIfLong(s, course, first), nil
+			return experiment.AfterIfLong(s, course, first), nil
 		}
 		if len(course) == 0 {
-			return s, fmt.Errorf("%s: it told nothing of how far it came: %s", arm.Command, lastLines(errs.Bytes()))
+			return s, fmt.Errorf("%s: it told nothing of how far it came: %s", arm.Command, experiment.LastLines(errs.Bytes()))
 		}
 		came := course[len(course)-1].Events
 		s.Note = fmt.Sprintf("it had done %d events when its %v were over", came, most)
@@ -69,7 +70,7 @@ func flinkCapped(program string, args []string, most time.Duration, first int64)
 			first = came / 2
 			s.Note += fmt.Sprintf(", too few: its figures are from the %d. on", first)
 		}
-		return after(s, course, first)
+		return experiment.After(s, course, first)
 	}
 	return arm
 }
@@ -114,7 +115,7 @@ func followFlink(ctx context.Context, port, pid int) (points []launch.Point) {
 func flinkRecords(ctx context.Context, base string) (n int64, err error) {
 	var jobs struct{ Jobs []struct{ ID string } }
 	if err := getJSON(ctx, base, &jobs); err != nil || len(jobs.Jobs) == 0 {
-		return 0, errors.Join(errNothing, err)
+		return 0, errors.Join(experiment.ErrNothing, err)
 	}
 	var job struct {
 		Vertices []struct {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/observe"
 	"github.com/tidemark/tidemark/cmd/jobs"
@@ -43,32 +44,32 @@ const incrementRounds = 2
 
 // increments runs update over states of two sizes, with one key in a hundred
 // changing between two checkpoints, and over one that only grows.
-func increments(bytes int64, checkpoints int, interval time.Duration) Experiment {
+func increments(bytes int64, checkpoints int, interval time.Duration) experiment.Experiment {
 	small := max(bytes/100, 1<<20)
 	name := func(n int64) string { return fmt.Sprintf("%d MB, 1 %%", n/1e6) }
-	compare := []Comparison{}
+	compare := []experiment.Comparison{}
 	for _, arm := range []string{name(small), name(bytes)} {
-		compare = append(compare, Comparison{Value: uploadedByte, Arm: arm, Bar: measure.Bar{AtMost: 3}})
+		compare = append(compare, experiment.Comparison{Value: uploadedByte, Arm: arm, Bar: measure.Bar{AtMost: 3}})
 	}
-	compare = append(compare, Comparison{Value: uploadedByte, Arm: appendOnly, Bar: measure.Bar{AtMost: 1.2}})
+	compare = append(compare, experiment.Comparison{Value: uploadedByte, Arm: appendOnly, Bar: measure.Bar{AtMost: 1.2}})
 	for _, arm := range []string{name(small), name(bytes), appendOnly} {
-		compare = append(compare, Comparison{Value: putsPer, Arm: arm, Bar: measure.Bar{AtMost: 2}})
+		compare = append(compare, experiment.Comparison{Value: putsPer, Arm: arm, Bar: measure.Bar{AtMost: 2}})
 	}
-	for _, v := range []string{uploadedMiddle, stateBytes, changedPer, newPer, newPerMax, reusedPer, liveFiles, checkpointsIn, SyncP50} {
-		compare = append(compare, Comparison{Value: v, Arm: name(bytes)})
+	for _, v := range []string{uploadedMiddle, stateBytes, changedPer, newPer, newPerMax, reusedPer, liveFiles, checkpointsIn, experiment.SyncP50} {
+		compare = append(compare, experiment.Comparison{Value: v, Arm: name(bytes)})
 	}
-	for _, v := range []string{SyncP99, SyncMax} {
+	for _, v := range []string{experiment.SyncP99, experiment.SyncMax} {
 		for _, arm := range []string{name(small), name(bytes)} {
-			compare = append(compare, Comparison{Value: v, Arm: arm, Bar: measure.Bar{AtMost: 1}})
+			compare = append(compare, experiment.Comparison{Value: v, Arm: arm, Bar: measure.Bar{AtMost: 1}})
 		}
 	}
-	return Experiment{
+	return experiment.Experiment{
 		Name: "increments", Rounds: incrementRounds,
 		About: fmt.Sprintf("Job update with values of 1000 bytes that do not compress, to a file store, a checkpoint every %v. ", interval) +
 			"\"1 %\": every key is written once, then keys drawn at random, one in a hundred between two checkpoints; " +
 			"\"append\": new keys only. Bytes changed are those of the distinct keys written between two checkpoints (8 bytes and the value), known exactly from the sources' positions in their manifests; " +
 			"checkpoints that hold part of the first writing are left out of \"1 %\".",
-		Arms: []Arm{
+		Arms: []experiment.Arm{
 			incrementArm(name(small), small, checkpoints, interval, false), incrementArm(name(bytes), bytes, checkpoints, interval, false),
 			incrementArm(appendOnly, bytes/4, checkpoints, interval, true),
 		},
@@ -78,7 +79,7 @@ func increments(bytes int64, checkpoints int, interval time.Duration) Experiment
 
 const appendOnly = "append"
 
-func incrementArm(name string, bytes int64, checkpoints int, interval time.Duration, grow bool) Arm {
+func incrementArm(name string, bytes int64, checkpoints int, interval time.Duration, grow bool) experiment.Arm {
 	keys := max(100, bytes/checkpointSize)
 	o := jobs.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}
 	perSecond := 0.0 // of the engine
@@ -89,17 +90,17 @@ func incrementArm(name string, bytes int64, checkpoints int, interval time.Durat
 		o.Events += int64(o.UpdatesPerSecond * interval.Seconds() * float64(checkpoints))
 	}
 	command := fmt.Sprintf("tidemark run update --keys=%d --events=%d --value-size=%d --updates-per-second=%g --rate-limit=%g --interval=%v --retain=1000", o.Keys, o.Events, o.ValueBytes, o.UpdatesPerSecond, perSecond, interval)
-	return Arm{Name: name, Command: command, Run: func(ctx context.Context) (Sample, error) {
+	return experiment.Arm{Name: name, Command: command, Run: func(ctx context.Context) (experiment.Sample, error) {
 		dir, err := os.MkdirTemp("", "tidemark-bench-")
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		r, err := runUpdate(ctx, dir, "file://"+filepath.Join(dir, "checkpoints"), o, interval, func(c *launch.Config) {
 			c.Engine.RateLimit, c.Checkpoints.Retain = perSecond, 1000
 		})
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		return incrementSample(ctx, r, o, grow)
 	}}
@@ -120,7 +121,7 @@ func runUpdate(ctx context.Context, dir, store string, o jobs.Options, interval 
 		return updateRun{}, err
 	}
 	c := launch.Config{
-		Job: job, Store: store, StateDir: filepath.Join(dir, "state"), Interval: interval, Writer: "tidemark bench suite",
+		Job: job, Store: store, StateDir: filepath.Join(dir, "state"), Interval: interval,
 		Logger: slog.New(slog.DiscardHandler), Engine: engine.Config{},
 	}
 	if set != nil {
@@ -144,9 +145,9 @@ func runUpdate(ctx context.Context, dir, store string, o jobs.Options, interval 
 
 // sample returns the figures of a run that shared this process with the suite:
 // its memory is not told.
-func (r updateRun) sample() Sample {
-	s := sampleOf(r.report, r.report.CPUS)
-	delete(s.Values, RSSBytes)
+func (r updateRun) sample() experiment.Sample {
+	s := experiment.SampleOf(r.report, r.report.CPUS)
+	delete(s.Values, experiment.RSSBytes)
 	return s
 }
 
@@ -221,10 +222,10 @@ func loaded(u jobs.UpdateKeys, splits []jobs.UpdateSplit) bool {
 	return true
 }
 
-func incrementSample(ctx context.Context, r updateRun, o jobs.Options, grow bool) (Sample, error) {
+func incrementSample(ctx context.Context, r updateRun, o jobs.Options, grow bool) (experiment.Sample, error) {
 	all, err := history(ctx, r.store)
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	u := jobs.UpdateKeysOf(o)
 	entry := float64(keyBytes + o.ValueBytes)
@@ -248,7 +249,7 @@ func incrementSample(ctx context.Context, r updateRun, o jobs.Options, grow bool
 		subtasks = float64(k.subtasks)
 	}
 	if n == 0 || changed == 0 || subtasks == 0 {
-		return Sample{}, fmt.Errorf("of %d checkpoints none lies between two others of the part to measure: the machine is too slow, or the run too short", len(all))
+		return experiment.Sample{}, fmt.Errorf("of %d checkpoints none lies between two others of the part to measure: the machine is too slow, or the run too short", len(all))
 	}
 	last := all[len(all)-1]
 	s := r.sample()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/measure"
 )
 
@@ -49,7 +50,7 @@ const (
 
 // keyed compares the job update with db_bench's read-modify-writes of the same
 // number of keys, sizes and memory, in one thread each.
-func keyed(c Child, r keyedRow) Experiment {
+func keyed(c experiment.Child, r keyedRow) experiment.Experiment {
 	args := []string{
 		"update", fmt.Sprintf("--keys=%d", r.keys), fmt.Sprintf("--events=%d", r.keys+r.updates), fmt.Sprintf("--value-size=%d", keyedValueBytes), "--interval=0",
 		"--parallelism=1", fmt.Sprintf("--table-memory=%d", r.memory/2), fmt.Sprintf("--native-memory=%d", r.memory/2),
@@ -60,29 +61,29 @@ func keyed(c Child, r keyedRow) Experiment {
 		drawn = fmt.Sprintf("drawn by Zipf's law with exponent %g", r.zipf)
 	}
 	ours := c.Arm(tidemarkArm, args...)
-	ours.Run = func(ctx context.Context) (Sample, error) {
-		run, cpuS, err := c.run(ctx, 0, args)
+	ours.Run = func(ctx context.Context) (experiment.Sample, error) {
+		run, cpuS, err := c.Report(ctx, 0, args)
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
-		return afterIfLong(sampleOf(run, cpuS), run.Series, r.keys), nil
+		return experiment.AfterIfLong(experiment.SampleOf(run, cpuS), run.Series, r.keys), nil
 	}
-	e := Experiment{
+	e := experiment.Experiment{
 		Name: r.name,
 		About: fmt.Sprintf("%d updates (read, change, write) of %d keys of 8 bytes with values of %d, %s, %d MiB for state in both, no checkpoints, no log. "+
 			"The first write of each key is not counted. Files stay in the page cache, for both. ", r.updates, r.keys, keyedValueBytes, drawn, r.memory>>20),
-		Arms: []Arm{ours, updateRandom(r)},
-		Compare: []Comparison{
-			{Value: EventsPerCPUS, Arm: tidemarkArm, Against: updateRandomArm, Bar: measure.Bar{AtLeast: r.bar}},
-			{Value: EventsPerS, Arm: tidemarkArm, Against: updateRandomArm},
-			{Value: CPUMicros, Arm: tidemarkArm}, {Value: CPUMicros, Arm: updateRandomArm},
+		Arms: []experiment.Arm{ours, updateRandom(r)},
+		Compare: []experiment.Comparison{
+			{Value: experiment.EventsPerCPUS, Arm: tidemarkArm, Against: updateRandomArm, Bar: measure.Bar{AtLeast: r.bar}},
+			{Value: experiment.EventsPerS, Arm: tidemarkArm, Against: updateRandomArm},
+			{Value: experiment.CPUMicros, Arm: tidemarkArm}, {Value: experiment.CPUMicros, Arm: updateRandomArm},
 		},
 	}
 	if r.zipf != 0 {
 		e.About += "db_bench's updaterandom draws evenly only. Its mixgraph draws skewed keys, and has reads and writes that know nothing of one another: two of its operations stand for one update. " +
 			"Its law, a power of the rank, is fitted so that the hottest hundredth of the keys gets the same share; within that it is more skewed, which favours it."
 		e.Arms = append(e.Arms, mixGraph(r))
-		e.Compare = append(e.Compare, Comparison{Value: EventsPerCPUS, Arm: tidemarkArm, Against: mixGraphArm, Bar: measure.Bar{AtLeast: r.bar}}, Comparison{Value: CPUMicros, Arm: mixGraphArm})
+		e.Compare = append(e.Compare, experiment.Comparison{Value: experiment.EventsPerCPUS, Arm: tidemarkArm, Against: mixGraphArm, Bar: measure.Bar{AtLeast: r.bar}}, experiment.Comparison{Value: experiment.CPUMicros, Arm: mixGraphArm})
 	}
 	return e
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/measure"
 )
 
@@ -12,9 +13,9 @@ const pausesName = "sync-pause"
 
 // pauses runs update over states of several sizes, and looks at how long a
 // checkpoint holds up the records.
-func pauses(c Child, sizes []int64, seconds int64) Experiment {
+func pauses(c experiment.Child, sizes []int64, seconds int64) experiment.Experiment {
 	const perSecond = 5000
-	e := Experiment{
+	e := experiment.Experiment{
 		Name: pausesName, Rounds: 2,
 		About: fmt.Sprintf("Job update with values of %d bytes, a checkpoint every second to a file store: every key is written once, as fast as it goes, and then %d a second are updated for %d s. "+
 			"Pauses are those of all checkpoints of a run, of its slowest subtask.", checkpointSize, perSecond, seconds),
@@ -28,7 +29,7 @@ func pauses(c Child, sizes []int64, seconds int64) Experiment {
 		}
 		arm := c.Arm(name, args...)
 		run := arm.Run
-		arm.Run = func(ctx context.Context) (Sample, error) {
+		arm.Run = func(ctx context.Context) (experiment.Sample, error) {
 			s, err := run(ctx)
 			if err == nil {
 				s.Values[stateBytes] = float64(size)
@@ -37,11 +38,11 @@ func pauses(c Child, sizes []int64, seconds int64) Experiment {
 		}
 		e.Arms = append(e.Arms, arm)
 		e.Compare = append(e.Compare,
-			Comparison{Value: SyncP50, Arm: name}, Comparison{Value: SyncP99, Arm: name, Bar: measure.Bar{AtMost: 1}},
-			Comparison{Value: SyncMax, Arm: name, Bar: measure.Bar{AtMost: 1}}, Comparison{Value: Completed, Arm: name})
+			experiment.Comparison{Value: experiment.SyncP50, Arm: name}, experiment.Comparison{Value: experiment.SyncP99, Arm: name, Bar: measure.Bar{AtMost: 1}},
+			experiment.Comparison{Value: experiment.SyncMax, Arm: name, Bar: measure.Bar{AtMost: 1}}, experiment.Comparison{Value: experiment.Completed, Arm: name})
 	}
 	if n := len(e.Arms); n > 1 {
-		e.Compare = append(e.Compare, Comparison{Value: SyncP99, Label: "flat: " + SyncP99, Arm: e.Arms[n-1].Name, Against: e.Arms[0].Name})
+		e.Compare = append(e.Compare, experiment.Comparison{Value: experiment.SyncP99, Label: "flat: " + experiment.SyncP99, Arm: e.Arms[n-1].Name, Against: e.Arms[0].Name})
 	}
 	return e
 }

@@ -3,6 +3,7 @@ package suite
 import (
 	"time"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/report"
 	"github.com/tidemark/tidemark/upload/storetest/s3server"
@@ -40,7 +41,7 @@ const (
 // planned gathers experiments.
 type planned struct {
 	options Options
-	run     []Experiment
+	run     []experiment.Experiment
 	out     []report.LeftOut
 }
 
@@ -49,7 +50,7 @@ func (p *planned) wants(name string) bool {
 }
 
 // add adds an experiment, unless there is a reason not to.
-func (p *planned) add(e Experiment, unless string) {
+func (p *planned) add(e experiment.Experiment, unless string) {
 	switch {
 	case !p.wants(e.Name):
 	case unless != "":
@@ -74,7 +75,7 @@ func missing(what string, err error) string {
 }
 
 // Plan returns the experiments that the options ask for, and those left out.
-func Plan(o Options) (run []Experiment, out []report.LeftOut) {
+func Plan(o Options) (run []experiment.Experiment, out []report.LeftOut) {
 	o = o.withDefaults()
 	p, s, rounds := &planned{options: o}, fullScale, driftRounds
 	if o.Quick {

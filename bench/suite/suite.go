@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/report"
 	"github.com/tidemark/tidemark/rocks"
 )
@@ -44,7 +45,7 @@ type Options struct {
 	Flights, FlightsExpected string
 	// Child runs the arms that are processes. Its zero value is right for a
 	// program that has the verb run.
-	Child Child
+	Child experiment.Child
 	// Version is what the report calls this program.
 	Version string
 	// Log gets a line for each run. Nil: none.

@@ -2,21 +2,17 @@ package suite_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/tidemark/tidemark/bench/measure"
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/suite"
 	tidemarkcmd "github.com/tidemark/tidemark/cmd"
 )
@@ -35,74 +31,6 @@ func TestMain(m *testing.M) {
 	}
 	_ = os.Setenv(programEnv, "1") // for children
 	os.Exit(m.Run())
-}
-
-// constant is an arm whose value is what its rounds say.
-func constant(name, digest string, ran *[]string, values ...float64) suite.Arm {
-	round := 0
-	return suite.Arm{Name: name, Run: func(context.Context) (suite.Sample, error) {
-		*ran = append(*ran, name)
-		round++
-		return suite.Sample{Digest: digest, Values: map[string]float64{"v": values[round-1]}}, nil
-	}}
-}
-
-func TestExperiment(t *testing.T) {
-	var ran []string
-	e := suite.Experiment{
-		Name: "e", Arms: []suite.Arm{constant("a", "d", &ran, 2, 4, 3), constant("b", "d", &ran, 1, 1, 1)},
-		Compare: []suite.Comparison{
-			{Value: "v", Arm: "a", Against: "b", Bar: measure.Bar{AtLeast: 2}}, {Value: "v", Label: "own", Arm: "a"}, {Value: "none", Arm: "a"},
-		},
-	}
-	r, err := e.Run(context.Background(), 3, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(ran, ""); got != "abbaab" {
-		t.Errorf("arms ran as %s, want abbaab: interleaved", got)
-	}
-	if len(r.Rows) != 2 || r.Rows[0].Ratio.Median != 3 || r.Rows[0].Verdict != measure.Reached || r.Rows[1].Figure != "own" || r.Rows[1].Ratio.Max != 4 {
-		t.Errorf("rows %+v", r.Rows)
-	}
-	if !slices.ContainsFunc(r.Notes, func(n string) bool { return strings.HasPrefix(n, "no figure: none") }) {
-		t.Errorf("notes %q do not tell of the figure without a value", r.Notes)
-	}
-}
-
-// Arms that disagree on the result end an experiment, and so does one that
-// fails; the rounds until then are told.
-func TestExperimentErrors(t *testing.T) {
-	var ran []string
-	for name, e := range map[string]suite.Experiment{
-		"arms":  {Arms: []suite.Arm{constant("a", "1", &ran, 1), constant("b", "2", &ran, 1)}},
-		"known": {Digest: "3", Arms: []suite.Arm{constant("a", "1", &ran, 1)}},
-		"fails": {Arms: []suite.Arm{constant("a", "", &ran, 1), {Name: "b", Run: func(context.Context) (suite.Sample, error) { return suite.Sample{}, io.ErrUnexpectedEOF }}}},
-		"begin": {Begin: func(context.Context) (func() error, error) { return nil, io.ErrUnexpectedEOF }},
-		"end":   {Begin: func(context.Context) (func() error, error) { return func() error { return io.ErrUnexpectedEOF }, nil }},
-	} {
-		r, err := e.Run(context.Background(), 1, io.Discard)
-		if err == nil || r.Error != err.Error() {
-			t.Errorf("%s: error %v, reported as %q", name, err, r.Error)
-		}
-	}
-}
-
-// The memory of a run is its own, however much who starts it has.
-func TestMemoryIsOfTheProgramAlone(t *testing.T) {
-	const ours = 256 << 20
-	ballast := make([]byte, ours)
-	for i := 0; i < len(ballast); i += os.Getpagesize() {
-		ballast[i] = 1
-	}
-	s, err := suite.Child{Dir: t.TempDir()}.Run(t.Context(), "q0", "--events=10000", "--interval=0", "--table-memory=16MiB", "--native-memory=16MiB")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if rss := s.Values[suite.RSSBytes]; rss < 1<<20 || rss >= ours {
-		t.Errorf("a small run takes %.0f bytes, started by a process of %d", rss, ours)
-	}
-	runtime.KeepAlive(ballast)
 }
 
 func TestPlan(t *testing.T) {
@@ -131,7 +59,7 @@ func TestPlan(t *testing.T) {
 	for _, e := range experiments {
 		for _, c := range e.Compare {
 			for _, arm := range []string{c.Arm, c.Against} {
-				if arm != "" && !slices.ContainsFunc(e.Arms, func(a suite.Arm) bool { return a.Name == arm }) {
+				if arm != "" && !slices.ContainsFunc(e.Arms, func(a experiment.Arm) bool { return a.Name == arm }) {
 					t.Errorf("experiment %s compares %q, which is none of its arms", e.Name, arm)
 				}
 			}
@@ -150,13 +78,13 @@ func TestOptions(t *testing.T) {
 // The experiments that need nothing from elsewhere run, with tiny inputs, and
 // every figure of theirs has a value.
 func TestRun(t *testing.T) {
-	o := suite.Options{Quick: true, Pairs: 1, StateBytes: 2_000_000, Only: regexp.MustCompile("^(noise|pass-through|increments)$")}
+	o := suite.Options{Quick: true, Pairs: 1, StateBytes: 2_000_000, Only: regexp.MustCompile("^(noise|increments)$")}
 	r, err := suite.Run(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Experiments) != 3 {
-		t.Fatalf("%d experiments ran, want 3", len(r.Experiments))
+	if len(r.Experiments) != 2 {
+		t.Fatalf("%d experiments ran, want 2", len(r.Experiments))
 	}
 	for _, e := range r.Experiments {
 		if want := compared(t, o, e.Name); len(e.Rows) != want || e.Error != "" {
@@ -175,15 +103,6 @@ func compared(t *testing.T, o suite.Options, name string) int {
 	}
 	t.Fatalf("no experiment %s", name)
 	return 0
-}
-
-// A run that fails says what it was and what it printed.
-func TestChildError(t *testing.T) {
-	_, err := suite.Child{}.Run(context.Background(), "nojob")
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || !strings.Contains(fmt.Sprint(err), "nojob") {
-		t.Errorf("error %v", err)
-	}
 }
 
 // flink stands in for the program that runs Flink: it prints what that does.
@@ -253,7 +172,7 @@ func TestFlinkThatDoesNotEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	flinks := r.Experiments[0].Arms[1]
-	if rate := flinks.Values[suite.EventsPerS]; len(rate) != 1 || rate[0] < 270_000 || rate[0] > 330_000 {
+	if rate := flinks.Values[experiment.EventsPerS]; len(rate) != 1 || rate[0] < 270_000 || rate[0] > 330_000 {
 		t.Errorf("Flink's rate %v, want about 300,000 a second", rate)
 	}
 	if !slices.ContainsFunc(r.Experiments[0].Notes, func(n string) bool { return strings.Contains(n, "when its 10s were over") }) {

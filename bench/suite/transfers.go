@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/measure"
 	"github.com/tidemark/tidemark/bench/rawstore"
 	"github.com/tidemark/tidemark/cmd/jobs"
@@ -77,10 +78,10 @@ func (b *s3Bench) begin(ctx context.Context) (func() error, error) {
 
 // upload makes a state and uploads it as one checkpoint, the last of a job,
 // when nothing else runs.
-func (b *s3Bench) upload(ctx context.Context) (Sample, error) {
+func (b *s3Bench) upload(ctx context.Context) (experiment.Sample, error) {
 	dir, err := os.MkdirTemp("", "tidemark-bench-")
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	b.runs++
@@ -89,23 +90,23 @@ func (b *s3Bench) upload(ctx context.Context) (Sample, error) {
 	keys := max(100, b.bytes/checkpointSize)
 	r, err := runUpdate(ctx, dir, b.url(), jobs.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}, time.Hour, func(c *launch.Config) { c.S3 = b.options() })
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	b.sizes, b.names = nil, nil
 	for info, err := range r.store.List(ctx, "data/") {
 		if err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 		b.sizes, b.names = append(b.sizes, info.Size), append(b.names, b.prefix+"/update/"+info.Name)
 	}
 	if old != "" {
 		if err := os.RemoveAll(filepath.Join(b.server.BucketDir(bucket), old)); err != nil {
-			return Sample{}, err
+			return experiment.Sample{}, err
 		}
 	}
 	moved, seconds := r.watch.Data.Put.Bytes.Load(), r.watch.PutSeconds()
 	if moved == 0 || seconds == 0 || len(b.sizes) == 0 {
-		return Sample{}, fmt.Errorf("the checkpoint uploaded nothing: %+v", r.report.Checkpoints)
+		return experiment.Sample{}, fmt.Errorf("the checkpoint uploaded nothing: %+v", r.report.Checkpoints)
 	}
 	s := r.sample()
 	s.Values[bandwidth], s.Values[objectsMade], s.Values[bytesMoved] = float64(moved)/1e6/seconds, float64(len(b.sizes)), float64(moved)
@@ -118,65 +119,65 @@ func (b *s3Bench) options() s3store.Options {
 	return s3store.Options{Endpoint: b.server.Endpoint(), Region: s3server.Region, AccessKeyID: s3server.AccessKey, SecretAccessKey: s3server.SecretKey}
 }
 
-func (b *s3Bench) put(ctx context.Context) (Sample, error) {
+func (b *s3Bench) put(ctx context.Context) (experiment.Sample, error) {
 	b.raw.Prepare(slices.Max(b.sizes))
 	begin := time.Now()
 	if err := b.raw.Put(ctx, "raw", b.sizes, transferParallel); err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	seconds := time.Since(begin).Seconds()
 	if err := os.RemoveAll(filepath.Join(b.server.BucketDir(bucket), "raw")); err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	return b.sample(seconds), nil
 }
 
-func (b *s3Bench) get(ctx context.Context) (Sample, error) {
+func (b *s3Bench) get(ctx context.Context) (experiment.Sample, error) {
 	dir, err := os.MkdirTemp("", "tidemark-bench-")
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	begin := time.Now()
 	n, err := b.raw.Get(ctx, b.names, dir, transferParallel)
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	s := b.sample(time.Since(begin).Seconds())
 	if n != int64(s.Values[bytesMoved]) {
-		return Sample{}, fmt.Errorf("%d bytes came, want %.0f", n, s.Values[bytesMoved])
+		return experiment.Sample{}, fmt.Errorf("%d bytes came, want %.0f", n, s.Values[bytesMoved])
 	}
 	return s, nil
 }
 
-func (b *s3Bench) sample(seconds float64) Sample {
+func (b *s3Bench) sample(seconds float64) experiment.Sample {
 	var total int64
 	for _, n := range b.sizes {
 		total += n
 	}
-	return Sample{Values: map[string]float64{bandwidth: float64(total) / 1e6 / seconds, objectsMade: float64(len(b.sizes)), bytesMoved: float64(total)}}
+	return experiment.Sample{Values: map[string]float64{bandwidth: float64(total) / 1e6 / seconds, objectsMade: float64(len(b.sizes)), bytesMoved: float64(total)}}
 }
 
 // restore opens the backends of all keyed subtasks from the checkpoint, as a
 // job that starts does.
-func (b *s3Bench) restore(ctx context.Context) (s Sample, err error) {
+func (b *s3Bench) restore(ctx context.Context) (s experiment.Sample, err error) {
 	dir, err := os.MkdirTemp("", "tidemark-bench-")
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	store, err := launch.OpenStore(ctx, launch.Config{Store: b.url(), JobID: "update", S3: b.options()})
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	infos, err := coordinator.List(ctx, store)
 	if err != nil || len(infos) == 0 {
-		return Sample{}, errors.Join(err, fmt.Errorf("%d checkpoints in %s", len(infos), b.url()))
+		return experiment.Sample{}, errors.Join(err, fmt.Errorf("%d checkpoints in %s", len(infos), b.url()))
 	}
 	newest := infos[len(infos)-1]
 	resources, err := rocks.NewResources(rocks.Options{TableBytes: launch.DefaultTableBytes / 2, MemoryBytes: launch.DefaultMemoryBytes})
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	defer func() { err = errors.Join(err, resources.Close()) }()
 	factory, err := incremental.NewFactory(incremental.Options{
@@ -186,14 +187,14 @@ func (b *s3Bench) restore(ctx context.Context) (s Sample, err error) {
 		},
 	})
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	defer func() { err = errors.Join(err, factory.Close()) }()
 
 	begin := time.Now()
 	m, err := incremental.ReadManifest(ctx, store, newest.ID, newest.Epoch)
 	if err != nil {
-		return Sample{}, err
+		return experiment.Sample{}, err
 	}
 	backends := make([]state.Backend, len(m.Subtasks))
 	g, gctx := errgroup.WithContext(ctx)
@@ -221,15 +222,15 @@ func (b *s3Bench) restore(ctx context.Context) (s Sample, err error) {
 
 // transfers makes the two experiments with an S3 server. They share nothing but
 // the code.
-func transfers(bytes int64) []Experiment {
+func transfers(bytes int64) []experiment.Experiment {
 	about := fmt.Sprintf("A state of about %d MB, on an S3 server (versitygw) on loopback, which shares this machine's processors and disk. ", bytes/1e6)
 	up, down := &s3Bench{bytes: bytes}, &s3Bench{bytes: bytes}
-	return []Experiment{
+	return []experiment.Experiment{
 		{
 			Name: "upload", About: about + "The upload of a checkpoint, from the first PUT of state to the last, beside PutObject of objects of the same sizes from memory with the SDK alone, as many at once.",
 			Begin: up.begin,
-			Arms:  []Arm{{Name: "checkpoint", Run: up.upload}, {Name: rawPut, Run: up.put}},
-			Compare: []Comparison{
+			Arms:  []experiment.Arm{{Name: "checkpoint", Run: up.upload}, {Name: rawPut, Run: up.put}},
+			Compare: []experiment.Comparison{
 				{Value: bandwidth, Arm: "checkpoint", Against: rawPut, Bar: measure.Bar{AtLeast: 0.9}},
 				{Value: objectsMade, Arm: "checkpoint"}, {Value: bytesMoved, Arm: "checkpoint"},
 			},
@@ -237,8 +238,8 @@ func transfers(bytes int64) []Experiment {
 		{
 			Name: "restore", About: about + "Restore, from reading the manifest until every backend is open with all bytes verified, beside GetObject of the same objects into files with the SDK alone, as many at once.",
 			Begin: down.begin,
-			Arms:  []Arm{{Name: "restore", Run: down.restore}, {Name: rawGet, Run: down.get}},
-			Compare: []Comparison{
+			Arms:  []experiment.Arm{{Name: "restore", Run: down.restore}, {Name: rawGet, Run: down.get}},
+			Compare: []experiment.Comparison{
 				{Value: bandwidth, Arm: "restore", Against: rawGet, Bar: measure.Bar{AtLeast: 0.9}},
 				{Value: objectsMade, Arm: "restore"}, {Value: bytesMoved, Arm: "restore"},
 			},

@@ -70,8 +70,10 @@ type Config struct {
 	// Progress, if set, is called about every ProgressEvery from one goroutine.
 	Progress      func(Progress)
 	ProgressEvery time.Duration // default 200 ms
-	// Writer names the program in the manifests.
-	Writer string
+	// Profiles is a directory for profiles of the run, which is made if need be.
+	// Goroutines then have the labels of engine.Config.ProfileLabels. Empty: no
+	// profiles are taken.
+	Profiles string
 }
 
 var jobID = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,127}$`)

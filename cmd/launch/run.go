@@ -25,6 +25,7 @@ const closeTimeout = time.Minute
 var (
 	ErrStore    = errors.New("checkpoint store")          // it cannot be opened
 	ErrStateDir = errors.New("directory for local state") // it cannot be used
+	ErrProfiles = errors.New("directory for profiles")    // they cannot be written
 )
 
 // Run runs the job until its bounded input is processed and published, until
@@ -35,6 +36,14 @@ func Run(ctx context.Context, c Config) (report Report, err error) {
 		return Report{}, err
 	}
 	c = c.withDefaults()
+	if c.Profiles != "" {
+		c.Engine.ProfileLabels = true
+		stop, recordErr := record(c.Profiles)
+		if recordErr != nil {
+			return Report{}, recordErr
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
 	meter := startMeter()
 	history := &history{}
 	defer func() {
@@ -108,9 +117,6 @@ func OpenStore(ctx context.Context, c Config) (upload.Store, error) {
 func lead(ctx context.Context, c Config, store upload.Store, h *history) (*coordinator.Coordinator, error) {
 	o := c.Checkpoints
 	o.Store, o.Job, o.Interval, o.Logger = store, c.JobID, c.Interval, c.Logger
-	if o.Writer == "" {
-		o.Writer = c.Writer
-	}
 	ended := o.Listener.Ended
 	o.Listener.Ended = func(r coordinator.Report) {
 		h.add(r)

@@ -1,6 +1,6 @@
-// Command tidemark runs the built-in jobs and inspects checkpoints.
+// Command tidemark runs the built-in jobs, inspects checkpoints, and measures.
 package main
 
 import tidemarkcmd "github.com/tidemark/tidemark/cmd"
 
-func main() { tidemarkcmd.Main(nil) }
+func main() { tidemarkcmd.Main(nil, benchCommand()) }

@@ -1,4 +1,4 @@
-package tidemarkcmd
+package main
 
 import (
 	"fmt"
@@ -7,9 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidemark/tidemark/bench/crash"
+	"github.com/tidemark/tidemark/cmd/internal/cli"
 )
 
-func benchCrashCommand() *cobra.Command {
+func crashCommand() *cobra.Command {
 	o := crash.Options{}
 	var json bool
 	c := &cobra.Command{
@@ -18,7 +19,7 @@ func benchCrashCommand() *cobra.Command {
 		Long: "Run each job undisturbed, and again in processes that are killed with SIGKILL at random moments and started anew until it completes.\n" +
 			"The committed output must be the same, the store must hold exactly what is reachable, and every retained checkpoint must be whole.\n" +
 			"The same seed aims at the same moments; where a process is when the signal reaches it is up to the machine.",
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 	}
 	fs := c.Flags()
 	fs.IntVar(&o.Kills, "n", 50, "processes to kill, in all")
@@ -31,7 +32,7 @@ func benchCrashCommand() *cobra.Command {
 	fs.IntVar(&o.Parallelism, "parallelism", 4, "subtasks of an operator")
 	fs.BoolVar(&o.Rescale, "rescale", false, "start each process after a kill with another parallelism, up to twice as high")
 	fs.BoolVar(&o.Pause, "pause", false, "stop every other process where it would be killed, and let it go on beside its successor")
-	fs.Var((*byteSize)(&o.TableBytes), "table-memory", "memory for recent state entries of each process; little has all state spill (default: that of run)")
+	fs.Var((*cli.Bytes)(&o.TableBytes), "table-memory", "memory for recent state entries of each process; little has all state spill (default: that of run)")
 	fs.DurationVar(&o.Interval, "interval", 0, "time between checkpoints (default 200ms)")
 	fs.StringVar(&o.Dir, "dir", "", "directory to work in, which must not exist (default: a temporary one)")
 	fs.BoolVar(&json, "json", false, "end with JSON on standard output")
@@ -42,11 +43,11 @@ func benchCrashCommand() *cobra.Command {
 		}
 		o.Program, o.Log = []string{program}, c.ErrOrStderr()
 		if err := o.Validate(); err != nil {
-			return usageError{err}
+			return cli.Usage(err)
 		}
 		report, err := crash.Run(c.Context(), o)
 		if json {
-			if jsonErr := printJSON(c.OutOrStdout(), report); jsonErr != nil {
+			if jsonErr := cli.PrintJSON(c.OutOrStdout(), report); jsonErr != nil {
 				return jsonErr
 			}
 		} else {

@@ -1,4 +1,4 @@
-package tidemarkcmd
+package cli
 
 import (
 	"errors"
@@ -35,10 +35,11 @@ var advice = []struct {
 	{incremental.ErrInUse, "a process on this machine runs this job; it was not disturbed. Wait for its end, or stop it first"},
 	{incremental.ErrForeignDir, "nothing was changed or deleted. Choose a new or empty directory with --state-dir"},
 	{launch.ErrStateDir, "choose with --state-dir a directory that can be written to and that no other process uses"},
+	{launch.ErrProfiles, "choose with --pprof a directory that can be written to"},
 }
 
-// explain adds to an error what to do about it.
-func explain(err error) error {
+// Explain adds to an error what to do about it.
+func Explain(err error) error {
 	for _, a := range advice {
 		if errors.Is(err, a.is) {
 			return fmt.Errorf("%w\n  what to do: %s", err, a.what)

@@ -1,4 +1,4 @@
-package tidemarkcmd
+package main
 
 import (
 	"encoding/json"
@@ -10,19 +10,20 @@ import (
 
 	"github.com/tidemark/tidemark/bench/report"
 	"github.com/tidemark/tidemark/bench/suite"
+	"github.com/tidemark/tidemark/cmd/internal/cli"
 )
 
-func benchSuiteCommand() *cobra.Command {
+func suiteCommand() *cobra.Command {
 	var o suite.Options
 	var file, only string
-	var state byteSize
+	var state cli.Bytes
 	c := &cobra.Command{
 		Use:   "suite",
 		Short: "Run every experiment beside its comparator, interleaved, and write one report",
 		Long: "Run every experiment: arms that run interleaved, round by round, in processes of their own where processor time counts.\n" +
 			"The report has the median of the ratios within the rounds, with their spread, and says which bars were reached.\n" +
 			"Nothing else should run on the machine meanwhile; the load is in the report.",
-		Args: usageArgs(cobra.NoArgs),
+		Args: cli.Args(cobra.NoArgs),
 	}
 	fs := c.Flags()
 	fs.StringVar(&file, "report", "", "write the report to this file, as Markdown (.md) and as JSON (.json) beside it (default: Markdown to standard output)")
@@ -39,16 +40,16 @@ func benchSuiteCommand() *cobra.Command {
 		if only != "" {
 			expression, err := regexp.Compile(only)
 			if err != nil {
-				return usageError{fmt.Errorf("--only: %w", err)}
+				return cli.Usage(fmt.Errorf("--only: %w", err))
 			}
 			o.Only = expression
 		}
-		o.StateBytes, o.Version, o.Log = int64(state), versionText(), c.ErrOrStderr()
+		o.StateBytes, o.Version, o.Log = int64(state), cli.Version(), c.ErrOrStderr()
 		if err := o.Validate(); err != nil {
-			return usageError{err}
+			return cli.Usage(err)
 		}
 		r, err := suite.Run(c.Context(), o)
-		r.Command = strings.Join(append([]string{"tidemark bench suite"}, givenFlags(fs)...), " ")
+		r.Command = strings.Join(append([]string{"tidemark bench suite"}, given(fs)...), " ")
 		if file == "" {
 			_, _ = fmt.Fprint(c.OutOrStdout(), r.Markdown())
 			return err
@@ -63,11 +64,11 @@ func benchSuiteCommand() *cobra.Command {
 	return c
 }
 
-// benchBareCommand is what the suite runs beside q0.
-func benchBareCommand() *cobra.Command {
+// bareCommand is what the suite runs beside q0.
+func bareCommand() *cobra.Command {
 	var events int64
 	c := &cobra.Command{
-		Use: "bare", Short: "Read the seeded bids in a plain loop, without an engine (the comparator of q0)", Args: usageArgs(cobra.NoArgs),
+		Use: "bare", Short: "Read the seeded bids in a plain loop, without an engine (the comparator of q0)", Args: cli.Args(cobra.NoArgs),
 	}
 	c.Flags().Int64Var(&events, "events", 1_000_000, "seeded events")
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -1,4 +1,4 @@
-package suite
+package experiment
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,90 +42,82 @@ type Child struct {
 	// Dir holds what a run writes, removed after it. Empty: the system's
 	// temporary directory.
 	Dir string
-	// Log gets what runs print to standard error. Nil: it is dropped, but told
-	// in errors.
-	Log io.Writer
 }
 
 // stopGrace is how long a run has to end by itself once its context ended.
 const stopGrace = 10 * time.Second
 
-// command returns a command whose end by ctx is an interrupt.
-func command(ctx context.Context, args []string) *exec.Cmd {
+// Command returns a command that is interrupted when ctx ends.
+func Command(ctx context.Context, args []string) *exec.Cmd {
 	c := exec.CommandContext(ctx, args[0], args[1:]...)
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = stopGrace
 	return c
 }
 
-// execute runs a command to its end, and returns what it printed and its
+// Execute runs a command to its end, and returns what it printed and its
 // processor seconds.
-func execute(ctx context.Context, log io.Writer, args []string, env ...string) (stdout []byte, cpuS float64, err error) {
-	c := command(ctx, args)
+func Execute(ctx context.Context, args []string) (stdout []byte, cpuS float64, err error) {
+	c := Command(ctx, args)
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
-	if log != nil {
-		c.Stderr = io.MultiWriter(&errs, log)
-	}
-	c.Env = append(os.Environ(), env...)
 	err = c.Run()
 	if c.ProcessState != nil {
 		cpuS = (c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds()
 	}
 	if err != nil {
-		return out.Bytes(), cpuS, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, lastLines(errs.Bytes()))
+		return out.Bytes(), cpuS, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, LastLines(errs.Bytes()))
 	}
 	return out.Bytes(), cpuS, nil
 }
 
-func lastLines(b []byte) string {
+// LastLines returns the end of what a program printed, for an error.
+func LastLines(b []byte) string {
 	const most = 600
 	b = bytes.TrimSpace(b)
 	return string(b[max(0, len(b)-most):])
 }
 
-// program returns the beginning of a command line of the program.
-func (c Child) program(verb ...string) ([]string, error) {
-	if len(c.Program) > 0 {
-		return append(append([]string(nil), c.Program...), verb...), nil
+// Execute runs the program with arguments to its end, as the function Execute
+// does.
+func (c Child) Execute(ctx context.Context, args ...string) (stdout []byte, cpuS float64, err error) {
+	program := c.Program
+	if len(program) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, 0, err
+		}
+		program = []string{self}
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return append([]string{self}, verb...), nil
+	return Execute(ctx, slices.Concat(program, args))
 }
 
 // Run runs a job with state and checkpoints in a directory of its own, and
 // returns what it measured. Processor time is that of the whole process.
 func (c Child) Run(ctx context.Context, args ...string) (Sample, error) {
-	r, cpuS, err := c.run(ctx, 0, args)
+	r, cpuS, err := c.Report(ctx, 0, args)
 	if err != nil {
 		return Sample{}, err
 	}
-	return sampleOf(r, cpuS), nil
+	return SampleOf(r, cpuS), nil
 }
 
-// run runs a job, and interrupts it after some time if that is not zero.
-func (c Child) run(ctx context.Context, most time.Duration, args []string) (r launch.Report, cpuS float64, err error) {
-	line, err := c.program("run")
-	if err != nil {
-		return r, 0, err
-	}
+// Report runs a job and returns its report and the processor seconds of its
+// process. If most is not zero the job is interrupted after that time.
+func (c Child) Report(ctx context.Context, most time.Duration, args []string) (r launch.Report, cpuS float64, err error) {
 	dir, err := os.MkdirTemp(c.Dir, "tidemark-bench-")
 	if err != nil {
 		return r, 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	line = append(line, args...)
-	line = append(line, "--json", "--log-level=error", "--state-dir="+filepath.Join(dir, "state"), "--checkpoint-store=file://"+filepath.Join(dir, "checkpoints"))
+	line := slices.Concat([]string{"run"}, args, []string{"--json", "--log-level=error", "--state-dir=" + filepath.Join(dir, "state"), "--checkpoint-store=file://" + filepath.Join(dir, "checkpoints")})
 	limited := ctx
 	if most > 0 {
 		var cancel context.CancelFunc
 		limited, cancel = context.WithTimeout(ctx, most)
 		defer cancel()
 	}
-	out, cpuS, err := execute(limited, nil, line)
+	out, cpuS, err := c.Execute(limited, line...)
 	if err != nil && (limited.Err() == nil || ctx.Err() != nil) {
 		return r, cpuS, err
 	}
@@ -135,13 +128,13 @@ func (c Child) run(ctx context.Context, most time.Duration, args []string) (r la
 		r.Events = r.Series[n-1].Events // it was interrupted
 	}
 	if r.Events == 0 || r.WallS == 0 || cpuS == 0 {
-		return r, cpuS, errors.Join(errNothing, fmt.Errorf("%s", strings.Join(line, " ")))
+		return r, cpuS, errors.Join(ErrNothing, fmt.Errorf("%s", strings.Join(line, " ")))
 	}
 	return r, cpuS, nil
 }
 
-// sampleOf returns the figures of a run whose process took cpuS.
-func sampleOf(r launch.Report, cpuS float64) Sample {
+// SampleOf returns the figures of a run whose process took cpuS.
+func SampleOf(r launch.Report, cpuS float64) Sample {
 	k, events := r.Checkpoints, float64(r.Events)
 	s := Sample{Digest: r.Digest, Values: map[string]float64{
 		EventsPerCPUS: events / cpuS, EventsPerS: events / r.WallS, CPUMicros: cpuS * 1e6 / events, RSSBytes: float64(r.MaxRSSBytes),
@@ -157,10 +150,24 @@ func sampleOf(r launch.Report, cpuS float64) Sample {
 	return s
 }
 
-// errNothing: a run that processed nothing measures nothing.
-var errNothing = errors.New("it processed nothing")
+// ErrNothing: a run that processed nothing measures nothing.
+var ErrNothing = errors.New("it processed nothing")
 
 // Arm returns an arm that runs a job as a child.
 func (c Child) Arm(name string, args ...string) Arm {
 	return Arm{Name: name, Command: "tidemark run " + strings.Join(args, " "), Run: func(ctx context.Context) (Sample, error) { return c.Run(ctx, args...) }}
+}
+
+// BesideOff runs a job with the given arguments of run, and the same with
+// checkpoints off, in interleaved pairs of processes. log gets a line for each.
+func BesideOff(ctx context.Context, job, args []string, pairs int, log io.Writer) ([]report.Row, error) {
+	on := slices.Concat(job, args)
+	off := slices.Concat(on, []string{"--interval=0"})
+	var c Child
+	e := Experiment{
+		Name: "pairs", Arms: []Arm{c.Arm("this", on...), c.Arm("off", off...)},
+		Compare: []Comparison{{Value: EventsPerCPUS, Arm: "this", Against: "off"}, {Value: EventsPerS, Arm: "this", Against: "off"}},
+	}
+	r, err := e.Run(ctx, pairs, log)
+	return r.Rows, err
 }

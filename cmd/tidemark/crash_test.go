@@ -1,4 +1,4 @@
-package tidemarkcmd_test
+package main
 
 import (
 	"strings"
@@ -16,7 +16,7 @@ func TestBenchCrashUsage(t *testing.T) {
 		{"q18", "unknown command"},
 	} {
 		var out, err strings.Builder
-		code := tidemarkcmd.Run(t.Context(), nil, append([]string{"bench", "crash"}, strings.Fields(c.args)...), &out, &err)
+		code := tidemarkcmd.Run(t.Context(), nil, append([]string{"bench", "crash"}, strings.Fields(c.args)...), &out, &err, benchCommand())
 		if code != 2 || !strings.Contains(err.String(), c.want) || out.Len() > 0 {
 			t.Errorf("bench crash %s: exit code %d, %q and %q, want 2 and %q", c.args, code, out.String(), err.String(), c.want)
 		}

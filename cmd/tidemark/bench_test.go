@@ -1,4 +1,4 @@
-package tidemarkcmd_test
+package main
 
 import (
 	"bytes"
@@ -13,13 +13,24 @@ import (
 	tidemarkcmd "github.com/tidemark/tidemark/cmd"
 )
 
+// asCommand makes the test's binary the program tidemark.
+const asCommand = "TIDEMARK_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		main()
+	}
+	_ = os.Setenv(asCommand, "1") // for children
+	os.Exit(m.Run())
+}
+
 // bench runs a job, profiles it, and knows its digest (I3).
 func TestBench(t *testing.T) {
 	dir := t.TempDir()
 	file, profiles := filepath.Join(dir, "report.md"), filepath.Join(dir, "profiles")
 	var stdout, stderr bytes.Buffer
 	args := []string{"bench", "q17", "--events=100000", "--digest", "--interval=100ms", "--pprof=" + profiles, "--report=" + file}
-	if code := tidemarkcmd.Run(context.Background(), nil, args, &stdout, &stderr); code != 0 {
+	if code := tidemarkcmd.Run(context.Background(), nil, args, &stdout, &stderr, benchCommand()); code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	b, err := os.ReadFile(strings.TrimSuffix(file, ".md") + ".json")
@@ -46,7 +57,7 @@ func TestBench(t *testing.T) {
 func TestBenchToStdout(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	args := []string{"bench", "count", "--events=1000", "--keys=10", "--interval=0"}
-	if code := tidemarkcmd.Run(context.Background(), nil, args, &stdout, &stderr); code != 0 {
+	if code := tidemarkcmd.Run(context.Background(), nil, args, &stdout, &stderr, benchCommand()); code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr.String())
 	}
 	if text := stdout.String(); !strings.HasPrefix(text, "# Benchmark of count\n") || !strings.Contains(text, "| events | 1000 |") {
@@ -60,8 +71,20 @@ func TestBenchMistakes(t *testing.T) {
 		{"bench", "suite", "--only=("}, {"bench", "suite", "--pairs=-1"}, {"bench", "suite", "--flights-expected=x"},
 	} {
 		var stdout, stderr bytes.Buffer
-		if code := tidemarkcmd.Run(context.Background(), nil, args, &stdout, &stderr); code != 2 {
+		if code := tidemarkcmd.Run(context.Background(), nil, args, &stdout, &stderr, benchCommand()); code != 2 {
 			t.Errorf("%v: exit code %d, want 2: %s", args, code, stderr.String())
 		}
+	}
+}
+
+// The suite runs arms as processes of this program, the bare loop among them.
+func TestSuite(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	args := []string{"bench", "suite", "--quick", "--pairs=1", "--only=^pass-through$"}
+	if code := tidemarkcmd.Run(t.Context(), nil, args, &stdout, &stderr, benchCommand()); code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	if text := stdout.String(); !strings.Contains(text, "| bare loop |") {
+		t.Errorf("no figure of the bare loop: %s", text)
 	}
 }

@@ -1,4 +1,4 @@
-package suite
+package experiment
 
 import (
 	"errors"
@@ -25,7 +25,7 @@ func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Abs(b) }
 // What comes before the first events, and after the last was read, is left out.
 func TestAfter(t *testing.T) {
 	points := course(10, 90, 100, 100, 100, 100, 0, 0)
-	s, err := after(Sample{Values: map[string]float64{}}, points, 150)
+	s, err := After(Sample{Values: map[string]float64{}}, points, 150)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestAfter(t *testing.T) {
 		first  int64
 	}{"empty": {nil, 0}, "short": {course(1, 1, 1), 0}, "never reached": {points, 501}, "at the end": {points, 500}} {
 		s := Sample{Values: map[string]float64{EventsPerS: 7}}
-		if s, err := after(s, c.points, c.first); !errors.Is(err, errTooShort) || s.Values[EventsPerS] != 7 {
+		if s, err := After(s, c.points, c.first); !errors.Is(err, errTooShort) || s.Values[EventsPerS] != 7 {
 			t.Errorf("%s: %v, %v", name, s.Values, err)
 		}
 	}
@@ -51,24 +51,11 @@ func TestQuarters(t *testing.T) {
 			perSecond = append(perSecond, rate)
 		}
 	}
-	q, err := quarters(course(append(perSecond, 0, 0, 0)...))
+	q, err := Quarters(course(append(perSecond, 0, 0, 0)...))
 	if err != nil || q != [4]float64{10, 40, 20, 30} {
 		t.Errorf("quarters %v, %v", q, err)
 	}
-	if _, err := quarters(course(1, 2, 3)); !errors.Is(err, errTooShort) {
+	if _, err := Quarters(course(1, 2, 3)); !errors.Is(err, errTooShort) {
 		t.Errorf("of three points: %v", err)
-	}
-}
-
-// The hottest hundredth of the keys gets as much as Zipf's law says, and the
-// power law that stands for it in db_bench as much.
-func TestHottest(t *testing.T) {
-	// By hand: keys 1 to 3 of 300, exponent 1.
-	var all float64
-	for r := 1; r <= 300; r++ {
-		all += 1 / float64(r)
-	}
-	if got, want := hottest(300, 1), (1+1.0/2+1.0/3)/all; !near(got, want) {
-		t.Errorf("hottest(300, 1) = %v, want %v", got, want)
 	}
 }

@@ -1,4 +1,4 @@
-package suite
+package experiment
 
 import (
 	"errors"
@@ -35,18 +35,24 @@ func at(points []launch.Point, x float64, v func(launch.Point) float64) (p launc
 func events(p launch.Point) float64 { return float64(p.Events) }
 func wallS(p launch.Point) float64  { return p.WallS }
 
+// AtEvent returns the point at which a run had read n events, on the line
+// between the two points about it; ok is false if it never had.
+func AtEvent(points []launch.Point, n int64) (p launch.Point, ok bool) {
+	return at(points, float64(n), events)
+}
+
 // leastPoints is of how many points what is told must be at least.
 const leastPoints = 4
 
-// after sets the figures of a run to those from the first events on, until the
+// After sets the figures of a run to those from the first events on, until the
 // last was read. It leaves them where the run was too short for that.
-func after(s Sample, points []launch.Point, first int64) (Sample, error) {
+func After(s Sample, points []launch.Point, first int64) (Sample, error) {
 	if len(points) == 0 {
 		return s, errTooShort
 	}
 	last := points[len(points)-1].Events
-	from, ok := at(points, float64(first), events)
-	to, _ := at(points, float64(last), events)
+	from, ok := AtEvent(points, first)
+	to, _ := AtEvent(points, last)
 	n := 0
 	for _, p := range points {
 		if p.WallS > from.WallS && p.WallS <= to.WallS {
@@ -63,23 +69,23 @@ func after(s Sample, points []launch.Point, first int64) (Sample, error) {
 	return s, nil
 }
 
-// afterIfLong is after where the run was long enough, else the whole run, and
+// AfterIfLong is After where the run was long enough, else the whole run, and
 // says so.
-func afterIfLong(s Sample, points []launch.Point, first int64) Sample {
-	s, err := after(s, points, first)
+func AfterIfLong(s Sample, points []launch.Point, first int64) Sample {
+	s, err := After(s, points, first)
 	if err != nil {
 		s.Note = fmt.Sprintf("its figures are of the whole run, the first %d events too: %v", first, err)
 	}
 	return s
 }
 
-// quarters returns the throughput in each quarter of the time until the last
+// Quarters returns the throughput in each quarter of the time until the last
 // event was read, in events a second.
-func quarters(points []launch.Point) (q [4]float64, err error) {
+func Quarters(points []launch.Point) (q [4]float64, err error) {
 	if len(points) < 4*leastPoints {
 		return q, errTooShort
 	}
-	end, _ := at(points, float64(points[len(points)-1].Events), events)
+	end, _ := AtEvent(points, points[len(points)-1].Events)
 	for i := range q {
 		from, _ := at(points, end.WallS*float64(i)/4, wallS)
 		to, _ := at(points, end.WallS*float64(i+1)/4, wallS)

@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/tidemark/tidemark/cmd/jobs"
+	"github.com/tidemark/tidemark/cmd/launch"
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/rocks"
+)
+
+// RunFlags are the flags of a run.
+type RunFlags struct {
+	// Config and Job are what the flags set. Config returns them completed.
+	Config launch.Config
+	Job    jobs.Options
+	// JSON asks for the report as JSON.
+	JSON     bool
+	LogLevel slog.Level
+
+	store StoreFlags
+}
+
+// Bind adds the flags to fs; builtIn: those of the built-in jobs too.
+func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
+	if builtIn {
+		bindJob(fs, &f.Job)
+	}
+	c := &f.Config
+	fs.StringVar(&c.Store, "checkpoint-store", launch.DefaultStore, "file:///path or s3://bucket/prefix")
+	f.store.Bind(fs)
+	fs.DurationVar(&c.Interval, "interval", time.Second, "time between checkpoints; 0 turns them off")
+	fs.DurationVar(&c.Checkpoints.MinPause, "min-pause", 0, "least time between two checkpoints")
+	fs.DurationVar(&c.Checkpoints.Timeout, "checkpoint-timeout", coordinator.DefaultTimeout, "a checkpoint that takes longer is aborted")
+	fs.IntVar(&c.Checkpoints.MaxConcurrent, "max-concurrent", 1, "checkpoints under way at once")
+	fs.IntVar(&c.Checkpoints.TolerableFailures, "tolerable-failures", coordinator.DefaultTolerableFailures, "checkpoints that may fail in a row before the job restarts; -1: any number")
+	fs.IntVar(&c.Checkpoints.Retain, "retain", coordinator.DefaultRetain, "checkpoints to keep")
+	fs.Var(Parsed(&c.Checkpoints.Restore, c.Checkpoints.Restore.String(), coordinator.ParseRestore), "restore", "checkpoint to start from: latest, none or an id")
+	fs.StringVar(&c.JobID, "job-id", "", "name of the job in the store (default: the job's name)")
+	fs.Var(Parsed(&c.Engine.Mode, c.Engine.Mode.String(), parseMode), "mode", "exactly-once or at-least-once")
+	fs.IntVar(&c.Engine.Parallelism, "parallelism", 0, "subtasks of an operator (default: one a processor)")
+	fs.Float64Var(&c.Engine.RateLimit, "rate-limit", 0, "events a second of wall time (default: no limit)")
+	c.Engine.Restart = engine.Exponential{}
+	fs.Var(Parsed(&c.Engine.Restart, "exponential", parseRestart), "restart", "after a failure: exponential, none, or <attempts>x<delay>, such as 3x5s")
+	fs.StringVar(&c.StateDir, "state-dir", launch.DefaultStateDir, "directory for local state; holds nothing that the store does not")
+	c.TableBytes, c.Rocks.MemoryBytes = launch.DefaultTableBytes, launch.DefaultMemoryBytes
+	fs.Var((*Bytes)(&c.TableBytes), "table-memory", "memory for recent state entries, all subtasks together")
+	fs.Var((*Bytes)(&c.Rocks.MemoryBytes), "native-memory", "memory for RocksDB's blocks and write buffers, all subtasks together")
+	fs.Var(Parsed(&c.Rocks.Disk, string(rocks.SSD), rocks.ParseDisk), "disk", "kind of the disk that holds local state: ssd, hdd or network (a volume behind a network)")
+	fs.Var(Parsed(&c.Rocks.Override, "", parseOverride), "rocksdb-options", "RocksDB's own options, such as \"max_subcompactions=2;bytes_per_sync=1048576\"; they have the last word")
+	fs.StringVar(&c.Profiles, "pprof", "", "directory for profiles of the run: cpu.pprof, heap.pprof, mutex.pprof and block.pprof (default: none are taken)")
+	fs.BoolVar(&f.JSON, "json", false, "end with one line of JSON on standard output")
+	fs.TextVar(&f.LogLevel, "log-level", slog.LevelWarn, "debug, info, warn or error")
+}
+
+// Build returns how to run job or, where that is nil, the built-in job that
+// args names. Mistakes in flags and arguments are usage errors.
+func (f *RunFlags) Build(job *engine.Job, args []string) (launch.Config, *jobs.Results, error) {
+	c, results := f.Config, (*jobs.Results)(nil)
+	if c.Checkpoints.Retain < 1 {
+		return c, nil, Usage(fmt.Errorf("--retain %d: at least one checkpoint is kept", c.Checkpoints.Retain))
+	}
+	if c.Checkpoints.TolerableFailures == 0 {
+		return c, nil, Usage(errors.New("--tolerable-failures 0: use 1 or more, or -1 for any number"))
+	}
+	if job == nil {
+		var err error
+		if job, results, err = jobs.Build(args[0], f.Job); errors.Is(err, jobs.ErrOptions) {
+			return c, nil, Usage(err)
+		} else if err != nil {
+			return c, nil, err
+		}
+	}
+	c.Job, c.S3, c.Checkpoints.Writer = job, f.store.Options(), Version()
+	if err := c.Validate(); err != nil {
+		return c, nil, Usage(err)
+	}
+	return c, results, nil
+}
+
+func parseMode(s string) (engine.Mode, error) {
+	for _, m := range []engine.Mode{engine.ExactlyOnce, engine.AtLeastOnce} {
+		if s == m.String() {
+			return m, nil
+		}
+	}
+	return 0, fmt.Errorf("%q: use %v or %v", s, engine.ExactlyOnce, engine.AtLeastOnce)
+}
+
+func parseRestart(s string) (engine.RestartStrategy, error) {
+	switch s {
+	case "exponential":
+		return engine.Exponential{}, nil
+	case "none":
+		return engine.NoRestart{}, nil
+	}
+	if n, d, ok := strings.Cut(s, "x"); ok {
+		attempts, err := strconv.Atoi(n)
+		delay, err2 := time.ParseDuration(d)
+		if err == nil && err2 == nil {
+			return engine.FixedDelay{Attempts: attempts, Delay: delay}, nil
+		}
+	}
+	return nil, fmt.Errorf("%q: use exponential, none, or <attempts>x<delay>, such as 3x5s", s)
+}
+
+func parseOverride(s string) (string, error) {
+	return s, rocks.Options{Override: s}.Validate()
+}
