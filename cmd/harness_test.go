@@ -240,7 +240,7 @@ func ledOnly(t *testing.T, before, after string) bool {
 	if err != nil {
 		return false
 	}
-	a.Epoch, a.Version, a.Writer = b.Epoch, b.Version, b.Writer
+	a.Epoch, a.Version, a.Edit, a.Writer = b.Epoch, b.Version, b.Edit, b.Writer
 	x, errX := coordinator.EncodeHead(a)
 	y, errY := coordinator.EncodeHead(b)
 	if errX != nil || errY != nil {

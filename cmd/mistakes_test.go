@@ -248,11 +248,11 @@ var mistakes = []mistake{
 		name: "head of a later version",
 		with: func(t *testing.T, p place) []string {
 			replace(t, p, "head", func(b []byte) []byte {
-				return []byte(strings.Replace(string(b), "tidemark-head 1 ", "tidemark-head 9 ", 1))
+				return []byte(strings.Replace(string(b), "tidemark-head 2 ", "tidemark-head 9 ", 1))
 			})
 			return p.run()
 		},
-		code: 1, says: []string{"format is 9", "reads up to 1", "use the newer program"},
+		code: 1, says: []string{"format is 9", "reads 2 only", "use the newer program"},
 	},
 	{
 		name: "corrupt manifest",

@@ -88,9 +88,9 @@ func (m *machine) onManifest(now time.Time, e manifestWritten) {
 
 // including returns the head that commits p, retention applied.
 func (m *machine) including(now time.Time, p *pending) Head {
-	h := m.head
-	h.Version, h.NextID = m.version(m.head), m.next
-	hold := holds{pins: h.Pins, claims: h.Claims}
+	h := m.edited(m.head)
+	h.NextID, h.Graph = m.next, m.commit.manifest.Graph.Fingerprint()
+	hold := holds{tags: h.Tags, pins: h.Pins, claims: h.Claims}
 	for _, q := range m.pending {
 		// What is older than p will be overtaken by it, and needs no base.
 		if q.ID > p.ID && q.base.ID != 0 && m.rules.on(baseKept) {
@@ -143,8 +143,7 @@ func (m *machine) resolve(now time.Time, e headRead) {
 	case e.head.Version > m.head.Version, !m.rules.on(fenceUnknown):
 		m.lost(now, e.head, e.etag)
 	default:
-		c.stage, c.fence = fencing, e.head
-		c.fence.Version = m.version(e.head)
+		c.stage, c.fence = fencing, m.edited(e.head)
 		m.do(swapHead{c.fence, e.etag})
 	}
 }

@@ -1,14 +1,8 @@
 package coordinator
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,50 +10,65 @@ import (
 	"github.com/tidemark/tidemark/incremental"
 )
 
-// HeadFormat is the version of head's format that this package writes, and
-// the newest that it reads.
-const HeadFormat = 1
-
-// maxHeadBytes bounds what is read of a head.
-const maxHeadBytes = 16 << 20
-
-// Errors of the head register.
-var (
-	// ErrHeadFormat: head cannot be understood. Nothing is written or deleted.
-	ErrHeadFormat = errors.New("head is not readable")
-	// ErrHeadMissing: there is no head although there are objects that only a
-	// head could account for.
-	ErrHeadMissing = errors.New("head is missing")
-)
-
 // Head is the register of a job: what exists, and who leads. It is the only
-// object of a job that ever changes, and does so by compare-and-swap only.
+// object of a job that ever changes, and changes by compare-and-swap only.
+// incremental/FORMAT.md describes its bytes.
 type Head struct {
 	// Version rises by one with every write, so that no two heads are equal.
-	Version uint64           `json:"version"`
-	Epoch   checkpoint.Epoch `json:"epoch"`
-	NextID  checkpoint.ID    `json:"next_id"`
-	// Writer is the nonce of the leader that took Epoch.
+	Version uint64 `json:"version"`
+	// Edit is new with every write. A writer that does not know the outcome of
+	// its write recognizes it by the edit.
+	Edit string `json:"edit"`
+	Job  string `json:"job"`
+	// Graph is the fingerprint of the job graph that the newest checkpoint was
+	// taken of (checkpoint.Graph.Fingerprint). Empty: there was none yet.
+	Graph  string           `json:"graph"`
+	Epoch  checkpoint.Epoch `json:"epoch"`
+	NextID checkpoint.ID    `json:"next_id"`
+	// Writer is the nonce of the leader that took Epoch, Leader the address of
+	// its API, "host:port". Empty: it serves none.
 	Writer string `json:"writer"`
-	// Retained are the committed checkpoints, in the order of their ids.
-	Retained []Retained `json:"retained"`
-	Pins     []Pin      `json:"pins"`
-	Claims   []Claim    `json:"claims"`
+	Leader string `json:"leader"`
+	// Parallelism is what the last rescale asked for. Zero: as the job says.
+	Parallelism int `json:"parallelism"`
+	// Stopped: nobody starts the job until somebody takes this away. Nil: it may
+	// run.
+	Stopped *Stopped `json:"stopped"`
+	// Restore is the last restore that was asked for and applied. Nil: none.
+	Restore *AppliedRestore `json:"restore"`
+	// Policy is the retention that the job was given. Nil: the leader's options
+	// decide.
+	Policy *RetentionPolicy `json:"policy"`
+	// History is the object that lists ended checkpoints. Nil: there is none.
+	History *ObjectRef `json:"history"`
+	// Retained are the committed checkpoints, by rising id.
+	Retained   []Retained  `json:"retained"`
+	Savepoints []Savepoint `json:"savepoints"` // by name
+	Tags       []Tag       `json:"tags"`       // by name
+	Pins       []Pin       `json:"pins"`       // by name
+	// Claims are other jobs' on checkpoints of this job, Borrows this job's on
+	// those of others. Both by store, job and checkpoint.
+	Claims  []Claim  `json:"claims"`
+	Borrows []Borrow `json:"borrows"`
 }
 
 // Retained is a checkpoint that exists.
 type Retained struct {
 	ID        checkpoint.ID    `json:"id"`
 	Epoch     checkpoint.Epoch `json:"epoch"`
-	Base      checkpoint.ID    `json:"base"`
+	Base      checkpoint.ID    `json:"base"` // zero: none
 	Kind      Kind             `json:"kind"`
 	Triggered time.Time        `json:"triggered"`
 	Created   time.Time        `json:"created"`
 	// KeptBy says why retention kept it when head was last written: "newest",
 	// "count", "base:43", "pin:release-3", …
 	KeptBy    []string `json:"kept_by"`
-	FullBytes int64    `json:"full_bytes"`
-	NewBytes  int64    `json:"new_bytes"`
+	FullBytes int64    `json:"full_bytes"` // of all keyed state
+	NewBytes  int64    `json:"new_bytes"`  // uploaded by this checkpoint
+	// ManifestBytes and ManifestCRC32C are of the manifest's object, so that it
+	// can be checked without being decoded.
+	ManifestBytes  int64  `json:"manifest_bytes"`
+	ManifestCRC32C uint32 `json:"manifest_crc32c"`
 }
 
 // Ref names a checkpoint.
@@ -71,33 +80,145 @@ func manifestName(r Ref) string { return incremental.ManifestName(r.ID, r.Epoch)
 // Ref returns the name of the checkpoint.
 func (r Retained) Ref() Ref { return Ref{ID: r.ID, Epoch: r.Epoch} }
 
-// Pin keeps a checkpoint for a reason of its own until it is taken away.
+// Pin keeps a checkpoint until somebody takes the pin away, or until it ends.
 type Pin struct {
 	Name       string        `json:"name"`
 	Checkpoint checkpoint.ID `json:"checkpoint"`
+	Reason     string        `json:"reason"`
+	Made       time.Time     `json:"made"`
+	Until      time.Time     `json:"until,omitzero"` // zero: no end
 }
 
-// Claim keeps a checkpoint for another job that shares its objects.
+// Tag names a checkpoint, and keeps it as a pin does.
+type Tag Pin
+
+// Stopped says that a job was stopped on purpose, and what it goes on from.
+type Stopped struct {
+	Checkpoint checkpoint.ID `json:"checkpoint"`         // retained; zero: none
+	Savepoint  string        `json:"savepoint,omitzero"` // its name; empty: none
+	// Drained: the input ended for the operators (windows fired, timers ran)
+	// before the checkpoint was taken.
+	Drained bool      `json:"drained"`
+	Reason  string    `json:"reason"`
+	Made    time.Time `json:"made"`
+}
+
+// AppliedRestore says that a start was told what to restore, and did so. A
+// supervisor that repeats the same start then restores the newest checkpoint,
+// not the same one again.
+type AppliedRestore struct {
+	// Request is what was asked for: "none", an id, or the URL of a checkpoint
+	// or savepoint.
+	Request string           `json:"request"`
+	Epoch   checkpoint.Epoch `json:"epoch"` // of the leader that applied it
+	Made    time.Time        `json:"made"`
+}
+
+// RetentionPolicy says which checkpoints are kept beside the newest, and those
+// that are held by name. A checkpoint that any of the rules keeps is kept.
+type RetentionPolicy struct {
+	Newest        int   `json:"newest"`         // this many of the newest
+	WithinSeconds int64 `json:"within_seconds"` // those younger than this; zero: none for their age
+	// Of each of this many hours, days, weeks and months (UTC) that have a
+	// checkpoint, the newest one.
+	Hourly  int `json:"hourly"`
+	Daily   int `json:"daily"`
+	Weekly  int `json:"weekly"`
+	Monthly int `json:"monthly"`
+	// What is kept once the job was cancelled, and once it finished.
+	OnCancel Survivors `json:"on_cancel"`
+	OnFinish Survivors `json:"on_finish"`
+}
+
+// Survivors says what outlives a job's end: "all", "newest" or "none".
+type Survivors string
+
+// The choices of Survivors.
+const (
+	SurviveAll    Survivors = "all"
+	SurviveNewest Survivors = "newest"
+	SurviveNone   Survivors = "none"
+)
+
+// ObjectRef names an object of the job's store and its content.
+type ObjectRef struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	CRC32C uint32 `json:"crc32c"`
+}
+
+// Savepoint is a complete copy of a job's state that retention never drops.
+type Savepoint struct {
+	Name       string           `json:"name"`
+	Format     SavepointFormat  `json:"format"`
+	Checkpoint checkpoint.ID    `json:"checkpoint"` // the id that it was taken under
+	Epoch      checkpoint.Epoch `json:"epoch"`
+	// Place is where it lies: "savepoints/<name>/" in the job's store, or a URL.
+	Place  string    `json:"place"`
+	Bytes  int64     `json:"bytes"` // of all of its objects
+	Reason string    `json:"reason"`
+	Made   time.Time `json:"made"`
+}
+
+// SavepointFormat says how the state of a savepoint is written.
+type SavepointFormat string
+
+// The formats of savepoints.
+const (
+	NativeSavepoint   SavepointFormat = "native"   // the files of the backend
+	PortableSavepoint SavepointFormat = "portable" // keys and values, whatever the backend
+)
+
+// ClaimMode says what a job may do with another job's checkpoint.
+type ClaimMode string
+
+// The modes of claims.
+const (
+	ClaimShare ClaimMode = "share" // read it; its owner keeps it meanwhile
+	ClaimOwn   ClaimMode = "claim" // it is the claiming job's from now on, to delete, too
+)
+
+// Claim keeps a checkpoint of this job for another job that uses its objects.
 type Claim struct {
+	Store      string        `json:"store"` // URL of the other job's store; empty: as this job's
 	Job        string        `json:"job"`
-	Checkpoint checkpoint.ID `json:"checkpoint"`
+	Checkpoint checkpoint.ID `json:"checkpoint"` // of this job
+	Mode       ClaimMode     `json:"mode"`
+	Reason     string        `json:"reason"`
+	Made       time.Time     `json:"made"`
+}
+
+// Borrow is a claim of this job on a checkpoint of another one.
+type Borrow struct {
+	Store      string           `json:"store"` // URL of the other job's store; empty: as this job's
+	Job        string           `json:"job"`
+	Checkpoint checkpoint.ID    `json:"checkpoint"` // of the other job
+	Epoch      checkpoint.Epoch `json:"epoch"`
+	Mode       ClaimMode        `json:"mode"`
+	Made       time.Time        `json:"made"`
 }
 
 // Kind is a checkpoint.Kind that reads and writes as text.
 type Kind checkpoint.Kind
 
+var kinds = []checkpoint.Kind{checkpoint.Periodic, checkpoint.Manual, checkpoint.Savepoint, checkpoint.Final}
+
 // MarshalText implements encoding.TextMarshaler.
-func (k Kind) MarshalText() ([]byte, error) { return []byte(checkpoint.Kind(k).String()), nil }
+func (k Kind) MarshalText() ([]byte, error) {
+	if !slices.Contains(kinds, checkpoint.Kind(k)) {
+		return nil, fmt.Errorf("unknown kind of checkpoint %d", k)
+	}
+	return []byte(checkpoint.Kind(k).String()), nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (k *Kind) UnmarshalText(b []byte) error {
-	for _, c := range []checkpoint.Kind{checkpoint.Periodic, checkpoint.Manual, checkpoint.Savepoint, checkpoint.Final} {
-		if c.String() == string(b) {
-			*k = Kind(c)
-			return nil
-		}
+	i := slices.IndexFunc(kinds, func(c checkpoint.Kind) bool { return c.String() == string(b) })
+	if i < 0 {
+		return fmt.Errorf("unknown kind of checkpoint %q", b)
 	}
-	return fmt.Errorf("unknown kind of checkpoint %q", b)
+	*k = Kind(kinds[i])
+	return nil
 }
 
 // find returns the retained checkpoint with the id.
@@ -134,94 +255,4 @@ func (h Head) ids() string {
 		s = append(s, r.ID.String())
 	}
 	return strings.Join(s, ", ")
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-const headMagic = "tidemark-head"
-
-// EncodeHead renders a head: a line with format and checksum, then JSON that a
-// person can read.
-func EncodeHead(h Head) ([]byte, error) {
-	if err := h.validate(); err != nil {
-		return nil, fmt.Errorf("encode head: %w", err)
-	}
-	h.Retained = append([]Retained{}, h.Retained...) // null is not a list
-	h.Pins = append([]Pin{}, h.Pins...)
-	h.Claims = append([]Claim{}, h.Claims...)
-	for i := range h.Retained {
-		h.Retained[i].KeptBy = append([]string{}, h.Retained[i].KeptBy...)
-	}
-	body, err := json.MarshalIndent(h, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode head: %w", err)
-	}
-	body = append(body, '\n')
-	return append(fmt.Appendf(nil, "%s %d %08x\n", headMagic, HeadFormat, crc32.Checksum(body, castagnoli)), body...), nil
-}
-
-// DecodeHead parses what EncodeHead renders. It refuses what it does not fully
-// understand with an ErrHeadFormat.
-func DecodeHead(b []byte) (Head, error) {
-	bad := func(do, format string, args ...any) (Head, error) {
-		return Head{}, fmt.Errorf("%w: %s; nothing was changed or deleted: %s", ErrHeadFormat, fmt.Sprintf(format, args...), do)
-	}
-	const repair = "put back an intact copy of the object \"head\" (a bucket with versions has one)"
-	line, body, ok := bytes.Cut(b, []byte("\n"))
-	fields := strings.Fields(string(line[:min(len(line), 64)]))
-	if !ok || len(fields) < 2 || fields[0] != headMagic {
-		return bad(repair, "it does not start with %q", headMagic)
-	}
-	format, err := strconv.Atoi(fields[1])
-	switch {
-	case err != nil || format < 1:
-		return bad(repair, "its format is %q", fields[1])
-	case format > HeadFormat:
-		return bad("use the newer program that wrote it", "its format is %d, and this program reads up to %d", format, HeadFormat)
-	case len(fields) != 3 || fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli)) != fields[2]:
-		return bad(repair, "its checksum is wrong")
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	var h Head
-	if err := d.Decode(&h); err != nil {
-		return bad("use the program that wrote it", "%v", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return bad(repair, "there is something behind its end")
-	}
-	if err := h.validate(); err != nil {
-		return bad(repair, "%v", err)
-	}
-	return h, nil
-}
-
-// validate checks what every head holds to.
-func (h Head) validate() error {
-	if h.Version == 0 || h.Epoch == 0 || h.NextID == 0 || h.Writer == "" {
-		return fmt.Errorf("version %d, epoch %d, next_id %d and writer %q must all be given", h.Version, h.Epoch, h.NextID, h.Writer)
-	}
-	var last checkpoint.ID
-	for _, r := range h.Retained {
-		switch {
-		case r.ID <= last:
-			return fmt.Errorf("checkpoint %d is retained after checkpoint %d: ids must rise", r.ID, last)
-		case r.ID >= h.NextID:
-			return fmt.Errorf("checkpoint %d is retained, but next_id is %d", r.ID, h.NextID)
-		case r.Epoch == 0 || r.Epoch > h.Epoch:
-			return fmt.Errorf("checkpoint %d is of epoch %d, and head of epoch %d", r.ID, r.Epoch, h.Epoch)
-		}
-		last = r.ID
-	}
-	for _, p := range h.Pins {
-		if _, ok := h.find(p.Checkpoint); !ok {
-			return fmt.Errorf("pin %q is on checkpoint %d, which is not retained", p.Name, p.Checkpoint)
-		}
-	}
-	for _, c := range h.Claims {
-		if _, ok := h.find(c.Checkpoint); !ok {
-			return fmt.Errorf("job %q claims checkpoint %d, which is not retained", c.Job, c.Checkpoint)
-		}
-	}
-	return nil
 }

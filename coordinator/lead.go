@@ -44,8 +44,8 @@ func (m *machine) leadOn(e headRead) {
 	case e.head.Writer == m.nonce && e.head.Version == m.lead.sent.Version:
 		m.leads(e.head, e.etag) // an earlier try was applied
 	default:
-		next := e.head
-		next.Version, next.Epoch, next.Writer = m.version(e.head), e.head.Epoch+1, m.nonce
+		next := m.edited(e.head)
+		next.Epoch, next.Writer = e.head.Epoch+1, m.nonce
 		m.swapToLead(next, e.etag)
 	}
 }
@@ -60,7 +60,9 @@ func (m *machine) onProbed(e probed) {
 	case e.found != "":
 		m.giveUp(fmt.Errorf("lead job %q: %w, but there is %s: nothing was created or deleted; put back head (a bucket with versions has it), or give the job another place", m.job, ErrHeadMissing, e.found))
 	default:
-		m.swapToLead(Head{Version: 1, Epoch: 1, NextID: 1, Writer: m.nonce}, "")
+		first := m.edited(Head{Job: m.job})
+		first.Version, first.Epoch, first.NextID, first.Writer = 1, 1, 1, m.nonce
+		m.swapToLead(first, "")
 	}
 }
 
@@ -98,12 +100,15 @@ func (m *machine) giveUp(err error) {
 	m.do(stop{err})
 }
 
-// version is the version of the head that follows h.
-func (m *machine) version(h Head) uint64 {
-	if !m.rules.on(uniqueVersion) {
-		return h.Version
+// edited returns the head that follows h, with a version and an edit of its
+// own and nothing else changed.
+func (m *machine) edited(h Head) Head {
+	if m.rules.on(uniqueVersion) {
+		h.Version++
 	}
-	return h.Version + 1
+	m.edits++
+	h.Edit = fmt.Sprintf("%s-%d", m.nonce, m.edits)
+	return h
 }
 
 // attach begins an attempt.

@@ -72,6 +72,11 @@ func register(ctx context.Context, r upload.Reader, h Head) (*registry, error) {
 			return nil, fmt.Errorf("what retained checkpoint %d reaches is not known: %w", c.ID, err)
 		}
 		keepers := []string{c.ID.String()}
+		for _, t := range h.Tags {
+			if t.Checkpoint == c.ID {
+				keepers = append(keepers, "tag:"+t.Name)
+			}
+		}
 		for _, p := range h.Pins {
 			if p.Checkpoint == c.ID {
 				keepers = append(keepers, "pin:"+p.Name)

@@ -20,6 +20,7 @@ type machine struct {
 	head  Head // as this leader last wrote or read it
 	etag  string
 	next  checkpoint.ID // the next id that is free
+	edits uint64        // of head that this process made
 
 	attempt attempt
 	// base is what a checkpoint may build on: the newest that this epoch

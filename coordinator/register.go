@@ -12,7 +12,7 @@ import (
 // ReadHead reads a job's head and its ETag. It fails with upload.ErrNotExist
 // where there is none, and with ErrHeadFormat where it cannot be understood.
 func ReadHead(ctx context.Context, r upload.Reader) (Head, string, error) {
-	b, info, err := upload.ReadAll(ctx, r, incremental.HeadName, maxHeadBytes)
+	b, info, err := upload.ReadAll(ctx, r, incremental.HeadName, MaxHeadBytes)
 	if err != nil {
 		return Head{}, "", fmt.Errorf("read head: %w", err)
 	}

@@ -14,6 +14,7 @@ type policy struct {
 
 // holds are reasons to keep a checkpoint that lie outside the policy.
 type holds struct {
+	tags   []Tag
 	pins   []Pin
 	claims []Claim
 	bases  []based
@@ -61,6 +62,11 @@ func (p policy) count(all []Retained, _ time.Time, keep func(int, string)) {
 // held keeps what somebody names.
 func (h holds) held(all []Retained, _ time.Time, keep func(int, string)) {
 	for i, c := range all {
+		for _, t := range h.tags {
+			if t.Checkpoint == c.ID {
+				keep(i, "tag:"+t.Name)
+			}
+		}
 		for _, p := range h.pins {
 			if p.Checkpoint == c.ID {
 				keep(i, "pin:"+p.Name)

@@ -13,11 +13,12 @@ import (
 func TestRetain(t *testing.T) {
 	all := []Retained{{ID: 1}, {ID: 2}, {ID: 3}, {ID: 4}, {ID: 5}}
 	got := retain(all, time.Time{}, policy{newest: 2}, holds{
-		pins:   []Pin{{"release", 1}},
-		claims: []Claim{{"other", 2}},
+		tags:   []Tag{{Name: "march", Checkpoint: 1}},
+		pins:   []Pin{{Name: "release", Checkpoint: 1}},
+		claims: []Claim{{Job: "other", Checkpoint: 2}},
 		bases:  []based{{4, 6}, {9, 7}},
 	})
-	want := map[checkpoint.ID][]string{1: {"pin:release"}, 2: {"claim:other"}, 4: {"count", "base:6"}, 5: {"newest", "count"}}
+	want := map[checkpoint.ID][]string{1: {"tag:march", "pin:release"}, 2: {"claim:other"}, 4: {"count", "base:6"}, 5: {"newest", "count"}}
 	if len(got) != len(want) {
 		t.Fatalf("kept %+v", got)
 	}
@@ -43,7 +44,7 @@ func TestRetainKeepsWhatItMust(t *testing.T) {
 		id := rapid.Custom(func(t *rapid.T) checkpoint.ID { return checkpoint.ID(rapid.IntRange(1, n).Draw(t, "id")) })
 		pin, base := id.Draw(t, "pin"), id.Draw(t, "base")
 		keep := rapid.IntRange(0, 5).Draw(t, "newest")
-		got := Head{Retained: retain(all, time.Time{}, policy{newest: keep}, holds{pins: []Pin{{"p", pin}}, bases: []based{{base, 99}}})}
+		got := Head{Retained: retain(all, time.Time{}, policy{newest: keep}, holds{pins: []Pin{{Name: "p", Checkpoint: pin}}, bases: []based{{base, 99}}})}
 		for _, must := range []checkpoint.ID{checkpoint.ID(n), pin, base} {
 			if _, ok := got.find(must); !ok {
 				t.Fatalf("checkpoint %d is gone", must)
