@@ -45,7 +45,7 @@ func TestDocumentsAreShort(t *testing.T) {
 }
 
 var (
-	fences     = regexp.MustCompile("(?ms)^```.*?^```$")
+	codeBlock  = regexp.MustCompile("(?ms)^```.*?^```$|^    .*?$")
 	backticked = regexp.MustCompile("`([^`\n]+)`")
 	link       = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 	aPath      = regexp.MustCompile(`^[a-z][a-zA-Z0-9_/.-]*/[a-zA-Z0-9_/.-]*$`)
@@ -58,9 +58,10 @@ var (
 func TestDocumentsNameWhatExists(t *testing.T) {
 	names := declared(t)
 	for _, doc := range sources(t, ".md") {
-		text := fences.ReplaceAllString(read(t, doc), "")
+		whole := read(t, doc)
+		text := codeBlock.ReplaceAllString(whole, "")
 		exists := func(path string) bool {
-			return slices.ContainsFunc([]string{path, filepath.Join(filepath.Dir(doc), path)}, func(p string) bool {
+			return strings.Contains(whole, "\n```go "+path+"\n") || slices.ContainsFunc([]string{path, filepath.Join(filepath.Dir(doc), path)}, func(p string) bool {
 				_, err := os.Stat(p)
 				return err == nil
 			})
