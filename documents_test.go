@@ -88,6 +88,30 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	}
 }
 
+var (
+	messages = regexp.MustCompile(`(?s)<!-- messages -->\n(.*?)<!-- /messages -->`)
+	quoted   = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|")
+)
+
+// The messages that OPERATIONS.md explains are those of the code.
+func TestMessagesAreThoseOfTheCode(t *testing.T) {
+	table := messages.FindStringSubmatch(read(t, "cmd/OPERATIONS.md"))
+	if table == nil {
+		t.Fatal("cmd/OPERATIONS.md has no table of messages between its marks")
+	}
+	var code strings.Builder
+	for _, file := range sources(t, ".go") {
+		if !strings.HasSuffix(file, "_test.go") {
+			code.WriteString(read(t, file))
+		}
+	}
+	for _, m := range quoted.FindAllStringSubmatch(table[1], -1) {
+		if !strings.Contains(code.String(), m[1]) {
+			t.Errorf("cmd/OPERATIONS.md explains %q, which no code says", m[1])
+		}
+	}
+}
+
 func isFile(name string) bool {
 	return slices.Contains([]string{".go", ".md", ".cc", ".proto"}, filepath.Ext(name))
 }

@@ -168,3 +168,27 @@ func asProgram(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 }
+
+var aFlag = regexp.MustCompile("--[a-z0-9][a-z0-9-]*")
+
+// OPERATIONS.md has every flag of run, and no other.
+func TestOperationsHasEveryFlag(t *testing.T) {
+	text, err := os.ReadFile("OPERATIONS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := map[string]bool{}
+	for _, verb := range []string{"run", "checkpoints verify"} {
+		for _, f := range aFlag.FindAllString(ok(t, append(strings.Fields(verb), "--help")...), -1) {
+			if !flags[f] && verb == "run" && !strings.Contains(string(text), "`"+f+"`") {
+				t.Errorf("OPERATIONS.md lacks the flag %s", f)
+			}
+			flags[f] = true
+		}
+	}
+	for _, f := range aFlag.FindAllString(string(text), -1) {
+		if !flags[f] {
+			t.Errorf("OPERATIONS.md names %s, which no verb has", f)
+		}
+	}
+}
