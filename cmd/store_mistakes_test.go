@@ -113,7 +113,7 @@ func TestMalformedLine(t *testing.T) {
 			p := place{t.TempDir()}
 			input := malformed(t, p, bad)
 			args := slices.Concat([]string{"run", "flights", "--input", input, "--interval", "40ms"}, p.where())
-			says(t, tidemark(t, args...), 1, input+" line 3", map[string]string{"type": "delay", "syntax": "unexpected end", "missing": "destination"}[name], "mend the input, or have the source skip")
+			says(t, tidemark(t, args...), 1, input+" line 3", map[string]string{"type": "delay", "syntax": "unexpected end", "missing": "destination"}[name], "correct the input, or let the source skip")
 			if rows := lines(t, p.output()); len(rows) > 0 {
 				t.Errorf("rows were published: %q", rows)
 			}

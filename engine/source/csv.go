@@ -12,12 +12,13 @@ import (
 	"github.com/tidemark/tidemark/engine/source/internal/input"
 )
 
-// CSV reads CSV (RFC 4180) whose first record is a header, into a struct T. A
-// field takes the column that its tag `csv:"name"` names, or else the one of
-// its own name; a field with `csv:"-"` takes none. Every column that T names
-// must be there, the others are not read. Fields are strings, numbers, bools
-// and what implements encoding.TextUnmarshaler, as time.Time does. The options,
-// if any, are the first.
+// CSV reads CSV files (RFC 4180) into structs of type T. The first record of a
+// file is its header. A field of T gets the column named by its tag
+// `csv:"name"`, else the column of the field's own name; a field tagged
+// `csv:"-"` gets none. The header must have every column that T names; other
+// columns are ignored. Fields are strings, numbers, booleans, or types that
+// implement encoding.TextUnmarshaler, such as time.Time. At most one Options
+// may be given.
 func CSV[T any](pattern string, opts ...Options) engine.Source[T] {
 	o, err := oneOptions(opts)
 	columns, columnsErr := columnsOf[T]()
@@ -40,9 +41,9 @@ type csvRecords[T any] struct {
 	path    string
 	r       *csv.Reader
 	bounded *bounded
-	start   int64 // r's offset 0 is here
+	start   int64 // where in the file r began
 	columns []column
-	indexes []int // of columns in a record
+	indexes []int // the index in a record of each column
 }
 
 func openCSV[T any](s input.Split, f *os.File, maxBytes int, columns []column) (*csvRecords[T], error) {
@@ -90,8 +91,8 @@ func (c *csvRecords[T]) reset(s input.Split, f *os.File, offset int64, maxBytes 
 	return nil
 }
 
-// read reads the next record; a *MalformedError can be read past, if it is not
-// of one that is too long: where that ends is unknown.
+// read reads the next record. After a *MalformedError the reader can go on,
+// unless the record was too long: where it ends is unknown then.
 func (c *csvRecords[T]) read() ([]string, error) {
 	offset := c.r.InputOffset()
 	c.bounded.next(offset)
@@ -135,19 +136,19 @@ func (c *csvRecords[T]) Position() int64 { return c.start + c.r.InputOffset() }
 
 func (c *csvRecords[T]) Close() error { return nil }
 
-// bounded ends a record that goes on for more than max bytes, so that a quote
-// that is never closed does not read the file into memory.
+// bounded fails a record longer than max bytes. Otherwise a quote that is never
+// closed would read the whole file into memory.
 type bounded struct {
 	r         io.Reader
 	max       int64
 	read, end int64
 }
 
-// next tells that a record begins at the offset.
+// next notes that a record begins at the offset.
 func (b *bounded) next(offset int64) { b.end = offset + b.max }
 
 func (b *bounded) Read(p []byte) (int, error) {
-	// The csv.Reader reads ahead by a buffer, which is no part of the record.
+	// The csv.Reader reads ahead by one buffer, which does not count.
 	if b.read > b.end+readBytes {
 		return 0, fmt.Errorf("%w: more than %d bytes", ErrTooLong, b.max)
 	}

@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// column is a column of a CSV file that becomes a field of a struct. What can
-// be known of the field's type is found out once, when the source is made.
+// column maps a column of a CSV file to a field of a struct. The field's type is
+// inspected once, when the source is made.
 type column struct {
 	name string
 	set  func(record any, text string) error // record is a pointer to the struct
 }
 
-// columnsOf returns the columns that the fields of T name.
+// columnsOf returns the columns of T's fields.
 func columnsOf[T any]() ([]column, error) {
 	t := reflect.TypeFor[T]()
 	if t.Kind() != reflect.Struct {
-		return nil, fmt.Errorf("%w: csv: records are of type %v, which is no struct", ErrOptions, t)
+		return nil, fmt.Errorf("%w: csv: records are of type %v, which is not a struct", ErrOptions, t)
 	}
 	var columns []column
 	for i := range t.NumField() {

@@ -7,8 +7,8 @@ import (
 	"github.com/tidemark/tidemark/engine/source/internal/input"
 )
 
-// Bounds of the splits that are made when no size is asked for: enough of them
-// to rescale, and few enough to travel in every checkpoint.
+// Bounds of the size of a split, where Options leave it open: enough splits to
+// rescale, and few enough to travel in every checkpoint.
 const (
 	splitsPerSubtask = 4
 	minSplitBytes    = 1 << 20
@@ -23,7 +23,7 @@ func splitBytes(total int64, parallelism int) int64 {
 	return max(size, total/maxSplits)
 }
 
-// divideBytes cuts files into ranges of bytes, wherever they fall.
+// divideBytes cuts files into ranges of bytes, wherever the lines end.
 func (o Options) divideBytes(_ context.Context, files []input.File, parallelism int) ([]input.Split, error) {
 	size := o.SplitBytes
 	if size == 0 {

@@ -6,18 +6,19 @@
 //
 // Lines and JSON Lines are divided into ranges of bytes: a line belongs to the
 // split in which its first byte lies. A CSV file is one split, since a quoted
-// field may hold a line's end, and so is a file whose name ends in ".gz", which
-// is decompressed; a job that resumes in one reads it again up to its position.
+// field may hold a line's end. So is a file whose name ends in ".gz", which is
+// decompressed; a job that resumes inside one reads it again up to its position.
 //
-// A record of a source of T whose pointer has a method Validate() error is
-// malformed if that returns an error.
+// If *T has a method Validate() error, a record for which it returns an error
+// counts as malformed.
 //
 // Invariants
 //
-//   - Whatever the size of the splits and wherever a reader is closed and
-//     opened again from its splits, every record is read exactly once (I8).
-//   - A file that is no longer the one a position is of is refused (I3).
-//   - A record that cannot be read stops the job with its place, or is counted.
+//   - Every record is read exactly once, whatever the size of the splits, and
+//     wherever a reader is closed and opened again from its splits (I8).
+//   - A file that has changed since its position was taken is refused (I3).
+//   - A record that cannot be read ends the job and names its place, or is
+//     counted.
 //   - A record takes no more memory than Options.MaxRecordBytes, some buffers,
-//     and what it becomes (I12).
+//     and the decoded value (I12).
 package source

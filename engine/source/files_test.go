@@ -420,7 +420,7 @@ func TestOptions(t *testing.T) {
 		"2 times":      source.Lines("x", source.Options{}, source.Options{}),
 		"field M":      source.CSV[bad]("x"),
 		"not exported": source.CSV[hidden]("x"),
-		"no struct":    source.CSV[int]("x"),
+		"not a struct": source.CSV[int]("x"),
 		"no field":     source.CSV[struct{}]("x"),
 	} {
 		if _, err := s.Splits(context.Background(), 1); !errors.Is(err, source.ErrOptions) || !strings.Contains(err.Error(), name) {

@@ -8,9 +8,9 @@ import (
 	"github.com/tidemark/tidemark/engine"
 )
 
-// JSONL reads JSON Lines: one JSON value a line, into a T as package
-// encoding/json does it. Blank lines are skipped; a line with null is
-// malformed. The options, if any, are the first.
+// JSONL reads JSON Lines: each line is a JSON value, which encoding/json decodes
+// into a T. Unknown fields are ignored, missing ones stay zero. Blank lines are
+// skipped; a line that holds null is malformed. At most one Options may be given.
 func JSONL[T any](pattern string, opts ...Options) engine.Source[T] {
 	return lineSource("jsonl", pattern, opts, func(line []byte, v *T) (bool, error) {
 		line = bytes.TrimSpace(line)

@@ -11,8 +11,9 @@ import (
 	"github.com/tidemark/tidemark/engine/source/internal/input"
 )
 
-// Lines reads text by line, without the "\n" or "\r\n" that ends it; the last
-// one needs none. Empty lines are records. The options, if any, are the first.
+// Lines reads text line by line, without the line's end ("\n" or "\r\n"), which
+// the last line may lack. Empty lines are records. At most one Options may be
+// given.
 func Lines(pattern string, opts ...Options) engine.Source[string] {
 	return lineSource("lines", pattern, opts, func(line []byte, v *string) (bool, error) {
 		*v = string(line)
@@ -20,8 +21,8 @@ func Lines(pattern string, opts ...Options) engine.Source[string] {
 	})
 }
 
-// parseLine makes a record of a line, or skips it; line is valid during the
-// call.
+// parseLine decodes a line into v; not ok: the line is no record. line is valid
+// during the call.
 type parseLine[T any] func(line []byte, v *T) (ok bool, err error)
 
 func lineSource[T any](format, pattern string, opts []Options, parse parseLine[T]) *input.Source[T] {
@@ -38,7 +39,7 @@ func lineSource[T any](format, pattern string, opts []Options, parse parseLine[T
 	}
 }
 
-// oneOptions returns the options of a source that may be given none.
+// oneOptions returns the options given to a source, or the zero Options.
 func oneOptions(opts []Options) (Options, error) {
 	if len(opts) == 0 {
 		return Options{}, nil
@@ -61,7 +62,7 @@ type lines[T any] struct {
 
 const readBytes = 128 << 10
 
-// byteOrderMark may stand at the start of a file, and means nothing in UTF-8.
+// byteOrderMark may start a file; UTF-8 gives it no meaning.
 const byteOrderMark = "\xEF\xBB\xBF"
 
 func openLines[T any](s input.Split, f *os.File, maxBytes int, parse parseLine[T]) (*lines[T], error) {
@@ -81,7 +82,7 @@ func openLines[T any](s input.Split, f *os.File, maxBytes int, parse parseLine[T
 	return l, err
 }
 
-// skipLine reads to behind the next line's end.
+// skipLine reads past the end of the current line.
 func (l *lines[T]) skipLine() error {
 	for {
 		b, err := l.r.ReadSlice('\n')
@@ -141,7 +142,7 @@ func (l *lines[T]) line() ([]byte, error) {
 	if start == 0 {
 		b = bytes.TrimPrefix(b, []byte(byteOrderMark))
 	}
-	if err == io.EOF && len(b) == 0 { // a mark alone is no line either
+	if err == io.EOF && len(b) == 0 { // a byte order mark alone is no line either
 		return nil, io.EOF
 	}
 	b = bytes.TrimSuffix(b, []byte{'\n'})

@@ -11,46 +11,47 @@ import (
 var (
 	// ErrNoFiles: a pattern names no file.
 	ErrNoFiles = input.ErrNoFiles
-	// ErrChanged: a file is not the one that the job began to read.
+	// ErrChanged: a file has changed since the job began to read it.
 	ErrChanged = input.ErrChanged
-	// ErrSplit: the checkpoint's position is not one of this source.
+	// ErrSplit: a position in the checkpoint is not one of this source.
 	ErrSplit = input.ErrSplit
 	// ErrTooLong: a record is longer than Options.MaxRecordBytes.
 	ErrTooLong = errors.New("record too long")
-	// ErrOptions: an option cannot be.
+	// ErrOptions: an option makes no sense.
 	ErrOptions = errors.New("source options")
 )
 
-// MalformedError is a record that cannot be read: where it lies, and what is
-// wrong with it.
+// MalformedError says where a record lies that cannot be read, and why.
 type MalformedError = input.MalformedError
 
-// OnMalformed says what becomes of a record that cannot be read.
+// OnMalformed says what to do with a record that cannot be read.
 type OnMalformed uint8
 
 // The policies for malformed records.
 const (
-	// Refuse ends the job with the error; restarting would not help.
+	// Refuse ends the job with the error. The job is not restarted.
 	Refuse OnMalformed = iota
-	// Skip leaves the record out and counts it.
+	// Skip drops the record and counts it.
 	Skip
 )
 
 // DefaultMaxRecordBytes is the default of Options.MaxRecordBytes.
 const DefaultMaxRecordBytes = 16 << 20
 
-// Options of the file sources. The zero value is a good one.
+// Options of the file sources. The zero value refuses malformed records and
+// takes the defaults.
 type Options struct {
 	OnMalformed OnMalformed
-	// MaxRecordBytes is the length of the longest record; a longer one is
-	// malformed. Zero: DefaultMaxRecordBytes.
+	// MaxRecordBytes bounds the length of a record; a longer one is malformed.
+	// Zero: DefaultMaxRecordBytes.
 	MaxRecordBytes int
-	// SplitBytes is the size of the splits of a file that is divided by bytes.
-	// Zero: some splits a subtask, of 1 to 64 MiB.
+	// SplitBytes is the size of the splits of Lines and JSONL. Zero: several
+	// splits a subtask, of 1 to 64 MiB.
 	SplitBytes int64
 }
 
-// Validate reports the first option that cannot be, wrapping ErrOptions.
+// Validate reports the first option that makes no sense. The error wraps
+// ErrOptions.
 func (o Options) Validate() error {
 	switch {
 	case o.OnMalformed > Skip:

@@ -1,12 +1,12 @@
 package nexmark
 
-// A row's hash folds its fields in their order from zero; a table's digest is
-// the wrapping sum of the hashes of its rows, so that it depends on no order.
+// A row's hash folds its fields in order, from zero. A table's digest is the
+// wrapping sum of its rows' hashes, so the order of the rows does not matter.
 
-// Fold takes the next field x of a row into its hash h.
+// Fold adds the next field x of a row to its hash h.
 func Fold(h, x uint64) uint64 { return mix(h*31 + x + golden) }
 
-// FoldString takes a string, as the FNV-1a hash of its bytes.
+// FoldString adds a string, by the FNV-1a hash of its bytes.
 func FoldString(h uint64, s string) uint64 {
 	f := uint64(0xCBF29CE484222325)
 	for i := range len(s) {

@@ -45,16 +45,15 @@ type Bid struct {
 	Extra    string `json:"extra"`
 }
 
-// Price is what of a bid tells its price: a bid without its text, for queries
-// that do not read it.
+// Price is a bid without its text, for queries that do not read it.
 type Price struct {
 	Auction  int64
 	Price    int64 // cents
 	DateTime int64 // ms since 1970
 }
 
-// Event is one of the three: exactly one of Person and Auction is set, or
-// neither, and it is Bid.
+// Event is a person, an auction or a bid. Where neither Person nor Auction is
+// set, it is Bid; never are both.
 type Event struct {
 	Person  *Person
 	Auction *Auction

@@ -15,13 +15,13 @@ const (
 	channels       = 10_000
 	activePeople   = 1000
 	activeAuctions = 100
-	idLead         = 10 // ids that are drawn before their event has come
+	idLead         = 10 // ids may be drawn this many before their event
 	urlStart       = "https://auctions.example/"
 	urlEnd         = "/item.htm?query=1"
 	urlChannel     = "&channel_id="
 )
 
-// channelNames are made once: a bid's channel allocates nothing.
+// channelNames are made once, so that a bid's channel allocates nothing.
 var channelNames = func() (c [channels]string) {
 	for i := range c {
 		c[i] = "channel-" + strconv.Itoa(i)

@@ -20,20 +20,21 @@ var ErrOptions = errors.New("nexmark options")
 
 // Options choose the events of a run.
 type Options struct {
-	// Events is how many events there are, 0 ≤ n < Events. A source reads those
-	// of them that its query is about: of fifty, 1 is a person, 3 are auctions
-	// and 46 are bids. The counting workloads read all.
+	// Events is the number of events, 0 ≤ n < Events. Of fifty, 1 is a person, 3
+	// are auctions and 46 are bids; a source reads those of its kind. The
+	// counting jobs read all.
 	Events int64
-	// Seed is the run's seed; every value is one, zero too.
+	// Seed is the run's seed. Zero is a seed like any other.
 	Seed uint64
-	// RatePerSecond is the number of events in a second of event time (how fast
-	// they are made is another matter). Zero: DefaultRatePerSecond.
+	// RatePerSecond is the number of events in a second of event time. It does
+	// not say how fast they are generated. Zero: DefaultRatePerSecond.
 	RatePerSecond int64
-	// Keys is the number of keys of the counting workloads. Zero: DefaultKeys.
+	// Keys is the number of keys of the counting jobs. Zero: DefaultKeys.
 	Keys int64
 }
 
-// Validate reports the first option that cannot be, wrapping ErrOptions.
+// Validate reports the first option that makes no sense. The error wraps
+// ErrOptions.
 func (o Options) Validate() error {
 	switch {
 	case o.Events < 0:
@@ -72,7 +73,7 @@ func (o Options) bids() int64 {
 	return o.Events/perEpoch*bidsPerEpoch + max(0, o.Events%perEpoch-firstBid)
 }
 
-// bidEvent is the event that the k-th bid is.
+// bidEvent is the number of the event that is the k-th bid.
 func bidEvent(k int64) int64 {
 	return k/bidsPerEpoch*perEpoch + firstBid + k%bidsPerEpoch
 }

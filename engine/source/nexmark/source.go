@@ -8,9 +8,9 @@ import (
 	"github.com/tidemark/tidemark/engine"
 )
 
-// Source is a seeded engine.Source. Its splits deal the records out by their
-// number, and there are more of them than subtasks where those are few, so
-// that a job can be rescaled.
+// Source generates records from a seed. It is an engine.Source. Splits deal the
+// records out by number; where subtasks are few there are more splits than
+// subtasks, so that a job can be rescaled.
 type Source[T any] struct {
 	kind    string
 	options Options
@@ -18,8 +18,8 @@ type Source[T any] struct {
 	fill    func(o Options, k int64, v *T)
 }
 
-// minSplits is the least number of splits; there is a whole number of them a
-// subtask, so that the k-th record is read by subtask k % parallelism.
+// minSplits is the least number of splits. Each subtask gets equally many, so
+// subtask k % parallelism reads the k-th record.
 const minSplits = 16
 
 // Bids is the source of the bids.
@@ -28,7 +28,8 @@ func Bids(o Options) Source[Bid] {
 		func(o Options, k int64, v *Bid) { o.bid(bidEvent(k), v) }}
 }
 
-// Prices is the source of the bids without their text, which is cheaper.
+// Prices is the source of the bids without their text, which is cheaper to
+// generate.
 func Prices(o Options) Source[Price] {
 	return Source[Price]{"prices", o.withDefaults(), o.bids(),
 		func(o Options, k int64, v *Price) {
@@ -93,8 +94,8 @@ func (s Source[T]) Open(_ engine.SourceContext, splits []engine.Split) (engine.R
 	return r, nil
 }
 
-// reader takes one record of each of its splits in turn, which keeps the
-// order of the events where all splits have come equally far.
+// reader takes a record of each of its splits in turn. So it keeps the order of
+// the events where all splits are equally far.
 type reader[T any] struct {
 	source    Source[T]
 	positions []position

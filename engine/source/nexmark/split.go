@@ -8,8 +8,7 @@ import (
 	"github.com/tidemark/tidemark/engine"
 )
 
-// ErrSplit is wrapped by Open's error for a split that is not of this source,
-// with these options.
+// ErrSplit: a split is not one of this source with these options.
 var ErrSplit = errors.New("split does not fit the generator")
 
 // splitVersion is the first byte of a split. What follows are uvarints: the
@@ -30,8 +29,8 @@ func (s Source[T]) encode(p position) engine.Split {
 	return b
 }
 
-// decode reads a split and checks that it was made by the same source. The
-// number of events alone may differ: a run can be prolonged.
+// decode reads a split and checks that the same source made it. Only the number
+// of events may differ, so that a run can be prolonged.
 func (s Source[T]) decode(split engine.Split) (position, error) {
 	if len(split) < 2 || split[0] != splitVersion {
 		return position{}, fmt.Errorf("%w: unknown encoding %.16x: the checkpoint is of another source or a newer version", ErrSplit, []byte(split))

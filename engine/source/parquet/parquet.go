@@ -20,11 +20,12 @@ import (
 // ErrColumns: the columns of a file are not those that the records need.
 var ErrColumns = errors.New("parquet columns do not fit the record")
 
-// Files reads the rows of the Parquet files that the pattern names (a file, a
-// directory or a glob) into a struct T, whose fields name their columns by tags
-// `parquet:"name"`. A null becomes a zero, or nil where the field is a pointer.
-// Timestamps are converted to their field's unit, or to a time.Time. Of the
-// options, OnMalformed alone matters: for rows that T's Validate refuses.
+// Files reads the rows of Parquet files into structs of type T. The pattern is a
+// file, a directory or a glob. A field of T gets the column named by its tag
+// `parquet:"name"`. A null becomes zero, or nil where the field is a pointer.
+// Timestamps are converted to the field's unit, or to a time.Time. At most one
+// Options may be given; only OnMalformed matters, for rows that T's Validate
+// refuses.
 func Files[T any](pattern string, opts ...source.Options) engine.Source[T] {
 	s := &input.Source[T]{
 		Format:   "parquet",
@@ -83,10 +84,10 @@ func rowGroups(file input.File) (int, error) {
 	return len(p.RowGroups()), nil
 }
 
-// rows reads a row group by batches.
+// rows reads a row group in batches.
 type rows[T any] struct {
 	r     *parquet.GenericReader[T]
-	batch []T // of what has been read, what Next has not returned
+	batch []T // read, and not yet returned by Next
 	buf   []T
 	next  int64
 	end   bool
@@ -129,15 +130,15 @@ func (r *rows[T]) Next(v *T) error {
 	return nil
 }
 
-// Row is the row in its row group that Next returned last.
+// Row is the number, in its row group, of the row that Next returned last.
 func (r *rows[T]) Row() int64 { return r.next - 1 }
 
 func (r *rows[T]) Position() int64 { return r.next }
 
 func (r *rows[T]) Close() error { return r.r.Close() }
 
-// fit checks that the file has the columns that records need, and that every
-// value that one may hold can be held by its field.
+// fit checks that the file has the columns that T needs, and that each field can
+// hold every value of its column.
 func fit(want, file *parquet.Schema) error {
 	for _, path := range want.Columns() {
 		field, _ := want.Lookup(path...)

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Errors of the choice of files.
+// Errors of finding files.
 var (
 	ErrNoFiles = errors.New("no input")
 	ErrChanged = errors.New("input file changed")
@@ -23,13 +23,13 @@ type File struct {
 	ModTimeNs int64
 }
 
-// Patterns name the files of a source: files, directories (whose files are all
-// meant, but not those whose names begin with '.' or '_', nor what lies in
-// subdirectories) and globs as of path/filepath.
+// Patterns name the files of a source: files, globs as of path/filepath, and
+// directories. A directory stands for its files, without subdirectories and
+// without names that begin with '.' or '_'.
 type Patterns []string
 
-// Files lists the files in order of their names, each once. A pattern that
-// names none is an error that wraps ErrNoFiles.
+// Files lists the files, each once, in the order of their names. A pattern that
+// matches none is an error that wraps ErrNoFiles.
 func (p Patterns) Files() ([]File, error) {
 	if len(p) == 0 {
 		return nil, fmt.Errorf("%w: no pattern is given: name a file, a directory or a glob", ErrNoFiles)
@@ -90,7 +90,7 @@ func expand(pattern string) ([]string, error) {
 
 func visible(name string) bool { return !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "_") }
 
-// match reports whether path is one of the files that the patterns may mean.
+// match reports whether the patterns may name path.
 func (p Patterns) match(path string) bool {
 	return slices.ContainsFunc(p, func(pattern string) bool {
 		if ok, err := filepath.Match(filepath.Clean(pattern), path); err == nil && ok {

@@ -11,10 +11,10 @@ import (
 // MalformedError is a record that cannot be read.
 type MalformedError struct {
 	Path string
-	// Line is the number of the record's first line, from 1; 0: not known.
+	// Line is the number of the record's first line, from 1; 0: unknown.
 	Line int64
-	// Offset is that of the record's first byte, -1 in formats without lines;
-	// in a compressed file it counts uncompressed bytes.
+	// Offset is where the record's first byte lies, in uncompressed bytes; -1 in
+	// formats without lines.
 	Offset int64
 	// Row is the number of the record in formats without lines, from 0.
 	Row int64
@@ -43,7 +43,7 @@ func (e *MalformedError) Unwrap() error { return e.Err }
 // maxCount is how far into a file the lines are counted for an error.
 const maxCount = 1 << 30
 
-// findLine sets Line, where that is feasible.
+// findLine sets Line where counting lines is cheap enough.
 func (e *MalformedError) findLine() {
 	if e.Offset < 0 || e.Offset > maxCount || compressed(e.Path) {
 		return

@@ -14,17 +14,17 @@ import (
 
 // Records reads the records of one split.
 type Records[T any] interface {
-	// Next reads a record into v, which is zero. It returns io.EOF behind the
-	// last one, and a *MalformedError for one that cannot be read, behind
-	// which it can go on.
+	// Next reads the next record into v, which is zero. It returns io.EOF after
+	// the last one. A *MalformedError is for one record alone: Next may be called
+	// again.
 	Next(v *T) error
-	// Position is behind the last record that Next read or skipped.
+	// Position is right after the last record that Next read or skipped.
 	Position() int64
 	Close() error
 }
 
-// Validator is implemented by records, by pointer, that can be complete in
-// form and yet wrong.
+// Validator is implemented by pointers to records that may be well formed and
+// still be wrong.
 type Validator interface{ Validate() error }
 
 // Source is the engine.Source of a file format.
@@ -32,7 +32,7 @@ type Source[T any] struct {
 	Format   string
 	Patterns Patterns
 	Skip     bool  // skip and count malformed records
-	Err      error // a mistake of the source's making, returned by every method
+	Err      error // a mistake in how the source was made; every method returns it
 	// Divide makes the splits of the files.
 	Divide func(ctx context.Context, files []File, parallelism int) ([]Split, error)
 	// Records opens a split whose file has been checked.
@@ -87,7 +87,7 @@ type reader[T any] struct {
 	source    *Source[T]
 	malformed func(error)
 	splits    []Split
-	encoded   []engine.Split // of splits, but the current one's is out of date
+	encoded   []engine.Split // splits, encoded; the current one's is out of date
 	current   int
 	file      *os.File
 	records   Records[T] // of the current split; nil: not open
@@ -109,7 +109,7 @@ func (r *reader[T]) Read(ctx context.Context, dst []T) ([]T, error) {
 	return dst, nil
 }
 
-// readSplit reads on in the current split, and leaves it at its end.
+// readSplit reads on in the current split, and steps to the next at its end.
 func (r *reader[T]) readSplit(dst []T) ([]T, error) {
 	split := &r.splits[r.current]
 	if split.Done {
@@ -148,7 +148,7 @@ func (r *reader[T]) readSplit(dst []T) ([]T, error) {
 			return dst[:n], fmt.Errorf("read input %s: %w", split.File.Path, err)
 		case !r.source.Skip:
 			bad.findLine()
-			return dst[:n], engine.Permanent(fmt.Errorf("%w: mend the input, or have the source skip and count such records", bad))
+			return dst[:n], engine.Permanent(fmt.Errorf("%w: correct the input, or let the source skip and count such records", bad))
 		case r.malformed != nil:
 			r.malformed(bad)
 		}
@@ -157,7 +157,7 @@ func (r *reader[T]) readSplit(dst []T) ([]T, error) {
 	return dst, nil
 }
 
-// at says where a record lies that is complete in form.
+// at is the MalformedError of a well-formed record.
 func (r *reader[T]) at(position int64, err error) *MalformedError {
 	path := r.splits[r.current].File.Path
 	if rows, ok := r.records.(interface{ Row() int64 }); ok {
@@ -170,7 +170,7 @@ func (r *reader[T]) at(position int64, err error) *MalformedError {
 func (r *reader[T]) open(split Split) error {
 	f, err := os.Open(split.File.Path)
 	if err != nil {
-		return fmt.Errorf("open input: %w: it is read from %d on, so bring it back", err, split.Position)
+		return fmt.Errorf("open input: %w: the job has to read it from byte or row %d on: put the file back", err, split.Position)
 	}
 	r.file = f
 	if err := r.check(); err != nil {
@@ -239,8 +239,8 @@ func compressed(path string) bool { return strings.HasSuffix(path, ".gz") }
 // Divisible reports whether reading can begin inside the file.
 func (f File) Divisible() bool { return !compressed(f.Path) }
 
-// Bytes returns the file's bytes from offset on, of what is in it if it is compressed.
-// A file that is cut short gives io.ErrUnexpectedEOF.
+// Bytes returns the file's uncompressed bytes from offset on. Where the file is
+// shorter than the split says, reading gives io.ErrUnexpectedEOF.
 func Bytes(s Split, f *os.File, offset int64) (io.Reader, error) {
 	if !compressed(s.File.Path) {
 		return &exact{io.NewSectionReader(f, offset, s.File.Size-offset), s.File.Size - offset}, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/tidemark/tidemark/engine"
 )
 
-// ErrSplit is wrapped by the error for a split that is not of the source.
+// ErrSplit: a split is not one of the source.
 var ErrSplit = errors.New("split does not fit the source")
 
 // Split is a piece of a file, and the position in it. The units of Start, End
@@ -16,12 +16,12 @@ var ErrSplit = errors.New("split does not fit the source")
 type Split struct {
 	File       File
 	Start, End int64 // half-open
-	// Position is where the next record is sought; Started tells a position
-	// that was reached by reading from one that a division of the file put
-	// there.
+	// Position is where the next record is looked for. Started: reading came to
+	// it; else the division of the file put it there, and it may lie inside a
+	// record.
 	Position int64
 	Started  bool
-	Done     bool // there is nothing left to read
+	Done     bool // all is read
 }
 
 // splitVersion is the first byte of an encoded split. What follows: the flags,
