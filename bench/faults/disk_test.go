@@ -65,7 +65,7 @@ func TestDiskFaults(t *testing.T) {
 		{"full output", trial.output,
 			func(t *testing.T, r trial) func() { return fill(t, r.output()) }},
 		{"vanished local state", nil, func(t *testing.T, r trial) func() {
-			subtasks, err := filepath.Glob(filepath.Join(r.dir, "state", "*", "count-*"))
+			subtasks, err := filepath.Glob(filepath.Join(r.dir, "state", "*", "*-count-*"))
 			check(t, err)
 			for _, dir := range subtasks {
 				check(t, os.RemoveAll(dir))
