@@ -111,8 +111,13 @@ func (c *Coordinator) Epoch() checkpoint.Epoch { return c.epoch }
 // until that is resolved.
 //
 // It fails where the checkpoint is not retained, or its manifest is missing,
-// corrupt or of a newer format: nothing is deleted then.
+// corrupt or of a newer format: the error then wraps
+// checkpoint.ErrUnrestorable, and nothing is deleted.
 func (c *Coordinator) Attach(ctx context.Context, graph checkpoint.Graph, attempt checkpoint.Attempt) (*checkpoint.Restored, error) {
+	return incremental.Restore(func() (*checkpoint.Restored, error) { return c.attach(ctx, graph, attempt) })
+}
+
+func (c *Coordinator) attach(ctx context.Context, graph checkpoint.Graph, attempt checkpoint.Attempt) (*checkpoint.Restored, error) {
 	reply := make(chan attachDone, 1)
 	c.mail.post(letter{event: attached{graph, attempt}, attached: reply})
 	select {

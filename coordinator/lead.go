@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/upload"
 )
 
@@ -140,7 +141,7 @@ func (m *machine) chooseRestore() {
 	if choice.id != 0 {
 		if from, ok = m.head.find(choice.id); !ok {
 			m.attempt = attempt{}
-			m.do(attachDone{err: fmt.Errorf("restore checkpoint %d: %w; retained are: %s", choice.id, ErrNotRetained, m.head.ids())})
+			m.do(attachDone{err: fmt.Errorf("%w: restore checkpoint %d: %w; retained are: %s", checkpoint.ErrUnrestorable, choice.id, ErrNotRetained, m.head.ids())})
 			return
 		}
 	}

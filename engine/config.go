@@ -94,7 +94,8 @@ func (c Config) Validate() error {
 	return Permanent(errors.Join(errs...))
 }
 
-func (c Config) withDefaults(j *Job) Config {
+// WithDefaults returns c with its zero values replaced by what they mean for j.
+func (c Config) WithDefaults(j *Job) Config {
 	if c.Parallelism == 0 {
 		c.Parallelism = min(runtime.GOMAXPROCS(0), j.groups())
 	}

@@ -39,7 +39,7 @@ func KindOf(err error) deploy.FailureKind {
 		return deploy.FailureGraph
 	case errors.Is(err, state.ErrIncompatible):
 		return deploy.FailureIncompatible
-	case errors.As(err, &permanent):
+	case errors.As(err, &permanent), errors.Is(err, checkpoint.ErrUnrestorable):
 		return deploy.FailurePermanent
 	case errors.As(err, &panicked):
 		return deploy.FailurePanic

@@ -39,7 +39,7 @@ func Run(ctx context.Context, j *Job, cfg Config) (Result, error) {
 	if err := errors.Join(j.Validate(), cfg.Validate()); err != nil {
 		return Result{}, err
 	}
-	cfg = cfg.withDefaults(j)
+	cfg = cfg.WithDefaults(j)
 	if err := fits(j, cfg); err != nil {
 		return Result{}, err
 	}

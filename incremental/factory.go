@@ -94,10 +94,11 @@ func NewFactory(o Options) (*Factory, error) {
 // Close gives the directory free. All backends have to be closed before.
 func (f *Factory) Close() error { return f.lock.release() }
 
-// Open implements state.Factory. Its error is a *CorruptStateError where bytes
-// in the store are wrong or gone; nothing is opened then, and nothing deleted.
+// Open implements state.Factory. Its error is a *CorruptStateError, and wraps
+// checkpoint.ErrUnrestorable, where bytes in the store are wrong or gone; nothing
+// is opened then, and nothing deleted.
 func (f *Factory) Open(ctx context.Context, r state.OpenRequest) (state.Backend, error) {
-	b, err := f.open(ctx, r)
+	b, err := Restore(func() (*Backend, error) { return f.open(ctx, r) })
 	if err != nil {
 		return nil, fmt.Errorf("open state of %s/%d: %w", r.Operator, r.Index, err)
 	}

@@ -87,7 +87,7 @@ func TestRestoreRefusesCorruptObjects(t *testing.T) {
 			check(t, err)
 			_, err = tryOpen(f, 2, h)
 			c, ok := errors.AsType[*incremental.CorruptStateError](err)
-			if !ok || c.Object != o.Name || !errors.Is(err, incremental.ErrCorruptState) || !strings.Contains(err.Error(), o.Name) {
+			if !ok || c.Object != o.Name || !errors.Is(err, incremental.ErrCorruptState) || !errors.Is(err, checkpoint.ErrUnrestorable) || !strings.Contains(err.Error(), o.Name) {
 				t.Errorf("%s object: %v, want a CorruptStateError about %s", kind, err, o.Name)
 			}
 			if kind == "missing" && !errors.Is(err, upload.ErrNotExist) {
@@ -119,7 +119,7 @@ func TestRestoreUnderFaults(t *testing.T) {
 		"before":             {faultstore.Fault{Before: boom}, false},
 		"throttled":          {faultstore.Fault{Before: upload.ErrThrottled}, false},
 		"cut":                {faultstore.Fault{Cut: 1, CutShort: boom}, false},
-		"flip":               {faultstore.Fault{Flip: true, FlipAt: 3}, false},
+		"flip":               {faultstore.Fault{Flip: true, FlipAt: 3}, true},
 		"cut, retried":       {faultstore.Fault{Cut: 1, CutShort: boom}, true},
 		"throttled, retried": {faultstore.Fault{Before: upload.ErrThrottled}, true},
 	} {
@@ -137,8 +137,7 @@ func TestRestoreUnderFaults(t *testing.T) {
 				t.Errorf("%s at %d: %v", name, k, err)
 			}
 			if err != nil {
-				_, corrupt := errors.AsType[*incremental.CorruptStateError](err)
-				if corrupt != c.fault.Flip || !corrupt && !errors.Is(err, boom) && !errors.Is(err, upload.ErrThrottled) {
+				if errors.Is(err, checkpoint.ErrUnrestorable) || !errors.Is(err, boom) && !errors.Is(err, upload.ErrThrottled) {
 					t.Errorf("%s at %d: %v", name, k, err)
 				}
 				if left := localFiles(t, dir); len(left) > 0 {

@@ -16,6 +16,9 @@ var (
 	// ErrGraphMismatch: a checkpoint does not fit the job that is to start
 	// from it.
 	ErrGraphMismatch = errors.New("job graph does not fit the checkpoint")
+	// ErrUnrestorable: no restart mends what is wrong with the checkpoint to
+	// start from. Somebody has to choose another one.
+	ErrUnrestorable = errors.New("the checkpoint cannot be restored")
 )
 
 // Graph describes a job's operators, as far as a checkpoint must know them.
