@@ -15,7 +15,7 @@ const (
 // ahead of each run, and buffers of the files that they and checkpoints write.
 // Pure.
 func (o Options) WorkingBytes(databases int) int64 {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	disk := disks[o.Disk]
 	compactions := int64(max(1, o.BackgroundThreads-max(1, o.BackgroundThreads/4))) // of all databases; the rest flush
 	ahead := sortedRuns * (int64(disk.readaheadBytes) + int64(disk.blockBytes))

@@ -6,11 +6,18 @@ import (
 	"time"
 )
 
+// Defaults of Options, for a process that runs one job.
+const (
+	DefaultMemoryBytes = 128 * mebibyte
+	DefaultTableBytes  = 384 * mebibyte
+)
+
 // Options are what the databases of a process may use, all together where
 // nothing else is said. The zero value of a field means its default.
 type Options struct {
 	// MemoryBytes bounds the native memory of all databases: blocks read from
-	// disk, indexes, filters and write buffers. Default 256 MiB.
+	// disk, indexes, filters and write buffers. Default
+	// DefaultMemoryBytes.
 	MemoryBytes int64
 	// WriteBufferBytes is the part of MemoryBytes that writes not yet on disk
 	// may take. Beyond it they are written out early, into smaller files; a
@@ -22,7 +29,7 @@ type Options struct {
 	ColumnBufferBytes int64
 	// TableBytes bounds the memory in which all databases keep recent entries,
 	// read or not yet written, above RocksDB. One entry may exceed it by its own
-	// size. Default 32 MiB.
+	// size. Default DefaultTableBytes.
 	TableBytes int64
 	// Disk is the kind of disk that holds the databases. Default SSD.
 	Disk Disk
@@ -56,9 +63,10 @@ const (
 	maxThreads     = 64
 )
 
-func (o Options) withDefaults() Options {
+// WithDefaults returns o with its zero values replaced by their defaults.
+func (o Options) WithDefaults() Options {
 	if o.MemoryBytes == 0 {
-		o.MemoryBytes = 256 * mebibyte
+		o.MemoryBytes = DefaultMemoryBytes
 	}
 	if o.WriteBufferBytes == 0 {
 		o.WriteBufferBytes = o.MemoryBytes / 2
@@ -67,7 +75,7 @@ func (o Options) withDefaults() Options {
 		o.ColumnBufferBytes = max(minBufferBytes, min(16*mebibyte, o.WriteBufferBytes/4))
 	}
 	if o.TableBytes == 0 {
-		o.TableBytes = 32 * mebibyte
+		o.TableBytes = DefaultTableBytes
 	}
 	if o.Disk == "" {
 		o.Disk = SSD
@@ -92,7 +100,7 @@ func (o Options) withDefaults() Options {
 
 // Validate returns an error that names every field that cannot be.
 func (o Options) Validate() error {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	var errs []error
 	if _, err := ParseDisk(string(o.Disk)); err != nil {
 		errs = append(errs, fmt.Errorf("Disk: %w", err))

@@ -31,7 +31,7 @@ func NewResources(o Options) (*Resources, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	tables, err := newBudget(o.TableBytes)
 	if err != nil {
 		return nil, err
