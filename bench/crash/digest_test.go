@@ -13,6 +13,7 @@ import (
 	"github.com/tidemark/tidemark/cmd/jobs"
 	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/rocks"
 	"github.com/tidemark/tidemark/upload"
 	"github.com/tidemark/tidemark/upload/storeurl"
 )
@@ -118,9 +119,8 @@ func TestDigestsAtEveryParallelism(t *testing.T) {
 					}
 					c := launch.Config{
 						Job: job, Store: "file://" + filepath.Join(t.TempDir(), "store"), StateDir: filepath.Join(t.TempDir(), "state"), Interval: interval,
-						TableBytes: table, Engine: engine.Config{Parallelism: parallelism, Restart: engine.NoRestart{}}, Logger: slog.New(slog.DiscardHandler),
+						Rocks: rocks.Options{TableBytes: table, MemoryBytes: 32 << 20}, Engine: engine.Config{Parallelism: parallelism, Restart: engine.NoRestart{}}, Logger: slog.New(slog.DiscardHandler),
 					}
-					c.Rocks.MemoryBytes = 32 << 20
 					if interval > 0 {
 						c.Engine.RateLimit = float64(4 * k.Records) // a quarter of a second
 					}

@@ -21,6 +21,7 @@ import (
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/rocks"
 	"github.com/tidemark/tidemark/upload"
 	"github.com/tidemark/tidemark/upload/storeurl"
 )
@@ -66,7 +67,7 @@ func (r trial) run(ctx context.Context, o options) outcome {
 	}
 	c := launch.Config{
 		Job: job, Store: r.store, StateDir: filepath.Join(r.dir, "state"), Interval: 30 * time.Millisecond,
-		Decorate: o.decorate, Retry: o.retry, TableBytes: 1 << 20,
+		Decorate: o.decorate, Retry: o.retry, Rocks: rocks.Options{TableBytes: 1 << 20},
 		Checkpoints: coordinator.Options{Retain: 2, Timeout: checkpointTimeout, RequestTimeout: requestTimeout},
 		Engine: engine.Config{
 			Parallelism: 2, RateLimit: 15_000, BatchRecords: 32,

@@ -175,7 +175,7 @@ func (b *s3Bench) restore(ctx context.Context) (s experiment.Sample, err error) 
 		return experiment.Sample{}, errors.Join(err, fmt.Errorf("%d checkpoints in %s", len(infos), b.url()))
 	}
 	newest := infos[len(infos)-1]
-	resources, err := rocks.NewResources(rocks.Options{TableBytes: launch.DefaultTableBytes / 2, MemoryBytes: launch.DefaultMemoryBytes})
+	resources, err := rocks.NewResources(rocks.Options{TableBytes: rocks.DefaultTableBytes / 2})
 	if err != nil {
 		return experiment.Sample{}, err
 	}

@@ -6,11 +6,11 @@ import (
 	"log/slog"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/rocks"
 	"github.com/tidemark/tidemark/upload"
@@ -20,10 +20,8 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultStore       = "file://data/checkpoints"
-	DefaultStateDir    = "data/state"
-	DefaultTableBytes  = 384 << 20
-	DefaultMemoryBytes = 128 << 20
+	DefaultStore    = "file://data/checkpoints"
+	DefaultStateDir = "data/state"
 )
 
 // Config says which job to run, and how. The zero value of a field means its
@@ -54,11 +52,7 @@ type Config struct {
 	// belongs to one process at a time, and is emptied when a job starts.
 	// Default DefaultStateDir.
 	StateDir string
-	// TableBytes bounds the memory for recent entries of all states,
-	// together. Default DefaultTableBytes.
-	TableBytes int64
-	// Rocks is what RocksDB may use. TableBytes in it is filled in. Default of
-	// MemoryBytes: DefaultMemoryBytes.
+	// Rocks says what local state may take of memory and disk.
 	Rocks rocks.Options
 	// Engine says how records are processed. Coordinator, Backends, Logger and
 	// Metrics are filled in.
@@ -90,7 +84,6 @@ func (c Config) Validate() error {
 	if c.Interval < 0 {
 		errs = append(errs, fmt.Errorf("checkpoint interval %v: it cannot be negative; 0 turns checkpoints off", c.Interval))
 	}
-	c.Rocks.TableBytes = c.TableBytes
 	return errors.Join(append(errs, c.validatePlaces(), c.Retry.Validate(), c.Rocks.Validate(), c.Engine.Validate(), c.Job.Validate())...)
 }
 
@@ -131,14 +124,15 @@ func (c Config) jobID() string {
 	return ""
 }
 
+// graph is the job's graph as it will run.
+func (c Config) graph() checkpoint.Graph {
+	return c.Job.Graph(c.Engine.WithDefaults(c.Job).Parallelism)
+}
+
 // KeyedSubtasks is how many subtasks with keyed state the job runs as.
 func (c Config) KeyedSubtasks() int {
-	parallelism := c.Engine.Parallelism
-	if parallelism == 0 {
-		parallelism = runtime.GOMAXPROCS(0) // as the engine does
-	}
 	n := 0
-	for _, o := range c.Job.Graph(parallelism).Operators {
+	for _, o := range c.graph().Operators {
 		if o.Key != "" {
 			n += o.Parallelism
 		}
@@ -155,12 +149,7 @@ func (c Config) withDefaults() Config {
 		c.StateDir = DefaultStateDir
 	}
 	c.StateDir = filepath.Join(c.StateDir, c.JobID)
-	if c.TableBytes == 0 {
-		c.TableBytes = DefaultTableBytes
-	}
-	if c.Rocks.MemoryBytes == 0 {
-		c.Rocks.MemoryBytes = DefaultMemoryBytes
-	}
+	c.Engine.ProfileLabels = c.Engine.ProfileLabels || c.Profiles != ""
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

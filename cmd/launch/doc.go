@@ -3,8 +3,8 @@
 //
 // It is the wiring: it opens the store, leads the job through a coordinator,
 // gives the engine RocksDB backends whose snapshots go to the store, runs the
-// job, and reports what it did. Nothing here decides anything about
-// checkpoints, state or records.
+// job, and reports what it did and took. It decides nothing about checkpoints,
+// state or records: each rule has its package.
 //
 // # Invariants
 //

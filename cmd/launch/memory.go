@@ -1,10 +1,6 @@
 package launch
 
-import (
-	"cmp"
-	"log/slog"
-	"runtime"
-)
+import "log/slog"
 
 // Memory is the greatest memory that a run may take, part by part, in bytes. A
 // run states it when it begins, and reports it beside what it took (I12).
@@ -35,9 +31,7 @@ func (m Memory) LogValue() slog.Value {
 // What Memory takes for granted.
 const (
 	recordBytes  = 256
-	batchRecords = 512 // engine.Config's default
-	queueBatches = 4   // the same
-	spareBatches = 2   // of a channel: one being filled, one being processed
+	spareBatches = 2 // of a channel: one being filled, one being processed
 	programBytes = 64 << 20
 	// heapPercent of a table are, at most, indexes and lists on Go's heap; its
 	// entries lie outside. The smallest have 40 bytes beside 25 of those.
@@ -46,8 +40,7 @@ const (
 
 // memory states what the job may take at most. Pure.
 func (c Config) memory(gcPercent int) Memory {
-	parallelism := cmp.Or(c.Engine.Parallelism, runtime.GOMAXPROCS(0))
-	graph := c.Job.Graph(parallelism)
+	graph, e, r := c.graph(), c.Engine.WithDefaults(c.Job), c.Rocks.WithDefaults()
 	channels := 0
 	for _, o := range graph.Operators {
 		if o.Key == "" {
@@ -59,11 +52,10 @@ func (c Config) memory(gcPercent int) Memory {
 			}
 		}
 	}
-	batch := int64(cmp.Or(c.Engine.BatchRecords, batchRecords)) * recordBytes
 	m := Memory{
-		Table: c.TableBytes, Native: c.Rocks.MemoryBytes, Program: programBytes,
-		Queues:  int64(channels*(cmp.Or(c.Engine.QueueBatches, queueBatches)+spareBatches)) * batch,
-		Writing: c.Rocks.WorkingBytes(c.KeyedSubtasks()),
+		Table: r.TableBytes, Native: r.MemoryBytes, Program: programBytes,
+		Queues:  int64(channels*(e.QueueBatches+spareBatches)*e.BatchRecords) * recordBytes,
+		Writing: r.WorkingBytes(c.KeyedSubtasks()),
 	}
 	if gcPercent > 0 {
 		m.Headroom = (m.Table*heapPercent/100 + m.Queues) * int64(gcPercent) / 100

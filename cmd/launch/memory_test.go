@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidemark/tidemark/cmd/jobs"
 	"github.com/tidemark/tidemark/cmd/launch"
+	"github.com/tidemark/tidemark/rocks"
 )
 
 // A run over a state far greater than its budgets states before how much memory
@@ -27,9 +28,9 @@ func TestMemory(t *testing.T) {
 		dir := t.TempDir()
 		c := launch.Config{
 			Job: job, Store: "file://" + filepath.Join(dir, "store"), StateDir: filepath.Join(dir, "state"), Interval: 100 * time.Millisecond,
-			TableBytes: budget, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+			Rocks: rocks.Options{TableBytes: budget, MemoryBytes: budget}, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
 		}
-		c.Rocks.MemoryBytes, c.Engine.Parallelism = budget, parallelism
+		c.Engine.Parallelism = parallelism
 		return launch.Run(ctx, c)
 	}
 	r, err := run(context.Background(), 2)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine"
 )
 
 // Report is what a run did. Its JSON form is what `tidemark run --json` ends
@@ -30,6 +31,15 @@ type Report struct {
 	// Series are points a quarter of a second apart, further in runs of more
 	// than five minutes; the last is that of the end of the input.
 	Series []Point `json:"series,omitempty"`
+}
+
+// add fills in what the engine tells of the run.
+func (r *Report) add(e engine.Result) {
+	r.Events, r.Malformed, r.Rows, r.Attempts = e.Records, e.Malformed, e.Written, e.Attempts
+	if e.Restored != 0 {
+		id := uint64(e.Restored)
+		r.ResumedFrom = &id
+	}
 }
 
 // Checkpoints sums up the checkpoints of a run.

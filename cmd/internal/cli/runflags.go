@@ -51,8 +51,8 @@ func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
 	c.Engine.Restart = engine.Exponential{}
 	fs.Var(Parsed(&c.Engine.Restart, "exponential", parseRestart), "restart", "after a failure: exponential, none, or <attempts>x<delay>, such as 3x5s")
 	fs.StringVar(&c.StateDir, "state-dir", launch.DefaultStateDir, "directory for local state; holds nothing that the store does not")
-	c.TableBytes, c.Rocks.MemoryBytes = launch.DefaultTableBytes, launch.DefaultMemoryBytes
-	fs.Var((*Bytes)(&c.TableBytes), "table-memory", "memory for recent state entries, all subtasks together")
+	c.Rocks.TableBytes, c.Rocks.MemoryBytes = rocks.DefaultTableBytes, rocks.DefaultMemoryBytes
+	fs.Var((*Bytes)(&c.Rocks.TableBytes), "table-memory", "memory for recent state entries, all subtasks together")
 	fs.Var((*Bytes)(&c.Rocks.MemoryBytes), "native-memory", "memory for RocksDB's blocks and write buffers, all subtasks together")
 	fs.Var(Parsed(&c.Rocks.Disk, string(rocks.SSD), rocks.ParseDisk), "disk", "kind of the disk that holds local state: ssd, hdd or network (a volume behind a network)")
 	fs.Var(Parsed(&c.Rocks.Override, "", parseOverride), "rocksdb-options", "RocksDB's own options, such as \"max_subcompactions=2;bytes_per_sync=1048576\"; they have the last word")

@@ -1,0 +1,156 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/rocks"
+	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/memstore"
+	"github.com/tidemark/tidemark/upload/storeurl"
+)
+
+// closeTimeout bounds how long the end of a run waits for the coordinator to
+// delete what is no longer needed; the next start finds what is left.
+const closeTimeout = time.Minute
+
+// Errors of a start, for those who say what to do about them.
+var (
+	ErrStore    = errors.New("checkpoint store")          // it cannot be opened
+	ErrStateDir = errors.New("directory for local state") // it cannot be used
+	ErrProfiles = errors.New("directory for profiles")    // they cannot be written
+)
+
+// parts are what a job runs on.
+type parts struct {
+	store       upload.Store
+	backends    state.Factory
+	coordinator *coordinator.Coordinator // nil: checkpoints are off
+	history     history
+	metrics     engine.Metrics
+	closers     []func(context.Context) error // of what was opened, in that order
+}
+
+// open opens the parts. What it opened has to be closed after an error too.
+func (p *parts) open(ctx context.Context, c Config) error {
+	// Local state is locked before the lead is taken: a second start of the job
+	// must not fence the first.
+	for _, open := range []func(context.Context, Config) error{p.openStore, p.openBackends, p.lead} {
+		if err := open(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close closes what was opened, in the opposite order.
+func (p *parts) close(ctx context.Context) error {
+	var errs []error
+	for _, c := range slices.Backward(p.closers) {
+		errs = append(errs, c(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// config returns the engine's part of c, with the parts.
+func (p *parts) config(c Config) engine.Config {
+	e := c.Engine
+	e.Backends, e.Metrics, e.Logger = p.backends, &p.metrics, c.Logger
+	if p.coordinator != nil {
+		e.Coordinator = announcing{p.coordinator, c.Starting}
+	}
+	return e
+}
+
+// checkpoints sums up the checkpoints until now.
+func (p *parts) checkpoints() Checkpoints {
+	if p.coordinator == nil {
+		return Checkpoints{}
+	}
+	return p.history.summary(p.coordinator.Status())
+}
+
+func (p *parts) openStore(ctx context.Context, c Config) (err error) {
+	if c.Interval == 0 {
+		p.store = memstore.New() // nothing is written to it
+		return nil
+	}
+	p.store, err = OpenStore(ctx, c)
+	return err
+}
+
+// openBackends opens RocksDB backends whose snapshots go to the store.
+func (p *parts) openBackends(_ context.Context, c Config) error {
+	resources, err := rocks.NewResources(c.Rocks)
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, func(context.Context) error { return resources.Close() })
+	dir, err := filepath.Abs(c.StateDir)
+	if err != nil {
+		return fmt.Errorf("%w %s: %w", ErrStateDir, c.StateDir, err)
+	}
+	factory, err := incremental.NewFactory(incremental.Options{
+		Dir: dir, Store: p.store, Plan: c.Plan, Log: c.Logger,
+		OpenBase: func(dir string, states []state.Descriptor) (incremental.Base, error) {
+			return rocks.Open(dir, resources, states)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("%w %s: %w", ErrStateDir, dir, err)
+	}
+	p.backends = factory
+	p.closers = append(p.closers, func(context.Context) error { return factory.Close() })
+	return nil
+}
+
+// lead opens the job's coordinator.
+func (p *parts) lead(ctx context.Context, c Config) (err error) {
+	if c.Interval == 0 {
+		return nil
+	}
+	o := c.Checkpoints
+	o.Store, o.Job, o.Interval, o.Logger = p.store, c.JobID, c.Interval, c.Logger
+	ended := o.Listener.Ended
+	o.Listener.Ended = func(r coordinator.Report) {
+		p.history.add(r)
+		if ended != nil {
+			ended(r)
+		}
+	}
+	if p.coordinator, err = coordinator.Open(ctx, o); err != nil {
+		return fmt.Errorf("lead job %s in %s: %w", c.JobID, c.Store, err)
+	}
+	p.closers = append(p.closers, func(ctx context.Context) error {
+		// The job may have ended because ctx did: it is tidied up all the same.
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		if err := p.coordinator.Close(closing); err != nil {
+			return fmt.Errorf("close the coordinator of job %s: %w", c.JobID, err)
+		}
+		return nil
+	})
+	return nil
+}
+
+// OpenStore opens the checkpoint store that c names, and checks that it can be
+// used.
+func OpenStore(ctx context.Context, c Config) (upload.Store, error) {
+	s, err := storeurl.Open(ctx, c.Store, storeurl.Options{Create: true, Probe: true, S3: c.S3, Retry: upload.RetryOptions{Attempts: 1}})
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w", ErrStore, c.Store, err)
+	}
+	s = upload.Prefixed(s, c.JobID)
+	if c.Decorate != nil {
+		s = c.Decorate(s)
+	}
+	return upload.Retrying(s, c.Retry), nil
+}

@@ -1,0 +1,35 @@
+package launch
+
+import (
+	"context"
+
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+// Start is what an attempt starts from.
+type Start struct {
+	Attempt    uint64 // 1 is the first of this run
+	Checkpoint uint64 // zero: from nothing
+	Final      bool   // the checkpoint is that of the input's end: nothing is left to do
+}
+
+// announcing is a coordinator that tells what attempts start from.
+type announcing struct {
+	*coordinator.Coordinator
+	starting func(Start) // may be nil
+}
+
+// Attach implements checkpoint.Coordinator.
+func (c announcing) Attach(ctx context.Context, graph checkpoint.Graph, attempt checkpoint.Attempt) (*checkpoint.Restored, error) {
+	r, err := c.Coordinator.Attach(ctx, graph, attempt)
+	if err != nil || c.starting == nil {
+		return r, err
+	}
+	s := Start{Attempt: uint64(attempt)}
+	if r != nil {
+		s.Checkpoint, s.Final = uint64(r.Checkpoint), r.Final
+	}
+	c.starting(s)
+	return r, nil
+}
