@@ -11,15 +11,16 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// Collect returns a sink and a function that returns what has been published
-// to it, by checkpoint and, within one, by subtask. It is exactly-once: what
-// was prepared is kept under a number, the number travels in the checkpoint,
-// and to publish it again has no effect. It may be used by successive Runs.
+// Collect returns an exactly-once sink, and a function that returns the records
+// published to it, in the order of checkpoints and, within one, of subtasks.
+// Successive Runs may share it.
 func Collect[T any]() (engine.Sink[T], func() []T) {
 	s := &collectSink[T]{parts: map[uint64]*part[T]{}}
 	return s, s.records
 }
 
+// collectSink keeps what was prepared under a number. The number travels in the
+// checkpoint; publishing it again has no effect.
 type collectSink[T any] struct {
 	mu    sync.Mutex
 	next  uint64

@@ -10,16 +10,16 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// Coordinator keeps checkpoints in memory. It takes one at a time. The zero
-// Coordinator takes none but the final one, and those asked for by Trigger;
-// set its fields before use. It survives Runs: the next starts from the last
+// Coordinator keeps checkpoints in memory, and takes one at a time. The zero
+// Coordinator takes only the final one and those that Trigger asks for. Set its
+// fields before use. It may serve several Runs: each starts from the last
 // checkpoint of the one before.
 type Coordinator struct {
-	// Every is the pause after one checkpoint before the next. Zero: none are
-	// taken by themselves.
+	// Every is the pause between one checkpoint and the next. Zero: none are
+	// taken periodically.
 	Every time.Duration
-	// Commit, if not nil, is asked before a complete checkpoint is committed;
-	// an error aborts it.
+	// Commit, if not nil, is called before a checkpoint is committed. An error
+	// aborts the checkpoint.
 	Commit func(checkpoint.ID) error
 
 	mu       sync.Mutex
@@ -44,7 +44,7 @@ type pendingCheckpoint struct {
 	done      chan error
 }
 
-// ErrNotRunning is why a checkpoint fails that no attempt can take.
+// ErrNotRunning: a checkpoint was asked for while no attempt ran.
 var ErrNotRunning = errors.New("no attempt is running")
 
 // Attach implements checkpoint.Coordinator.
@@ -87,8 +87,8 @@ func (c *Coordinator) Trigger(ctx context.Context) (checkpoint.ID, error) {
 	return c.take(ctx, checkpoint.Manual)
 }
 
-// Drain implements checkpoint.Coordinator. It does nothing: what is triggered
-// in the drain is declined, as a coordinator's late trigger would be.
+// Drain implements checkpoint.Coordinator. It does nothing: subtasks decline what
+// is triggered during the drain, as they would a coordinator's late trigger.
 func (c *Coordinator) Drain() {}
 
 // Finish implements checkpoint.Coordinator.
@@ -116,7 +116,7 @@ func (c *Coordinator) Declined() []checkpoint.Decline {
 	return c.declined
 }
 
-// take triggers a checkpoint, once none is pending, and waits for its fate.
+// take waits until no checkpoint is pending, triggers one and waits for its end.
 func (c *Coordinator) take(ctx context.Context, kind checkpoint.Kind) (checkpoint.ID, error) {
 	for {
 		c.mu.Lock()

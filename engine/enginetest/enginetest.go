@@ -13,31 +13,32 @@ import (
 // Option changes how Run runs a job.
 type Option func(*engine.Config)
 
-// Parallelism of the run. Without it: 2.
+// Parallelism sets the parallelism of the run. Default: 2.
 func Parallelism(n int) Option { return func(c *engine.Config) { c.Parallelism = n } }
 
-// Checkpoints takes a checkpoint with every pause between.
+// Checkpoints takes checkpoints, with a pause of every after each.
 func Checkpoints(every time.Duration) Option {
 	return func(c *engine.Config) { c.Coordinator = &Coordinator{Every: every} }
 }
 
-// With uses a coordinator of the test's own: to trigger checkpoints, or to go
-// on in a later Run from where one ended.
+// With uses the test's own coordinator: to trigger checkpoints, or to resume in a
+// later Run.
 func With(co *Coordinator) Option { return func(c *engine.Config) { c.Coordinator = co } }
 
-// Restarts allows so many restarts, at once. Without it a failure is final.
+// Restarts allows n restarts, without a delay. Default: the first failure is
+// final.
 func Restarts(n int) Option {
 	return func(c *engine.Config) { c.Restart = engine.FixedDelay{Attempts: n} }
 }
 
-// Clock has values in state expire by now, so that a test need not wait for
-// them. Any goroutine calls it.
+// Clock sets the clock by which values in state expire. Any goroutine may call
+// now.
 func Clock(now func() time.Time) Option { return func(c *engine.Config) { c.Clock = now } }
 
-// Config changes anything else of the run.
+// Config changes any other field of the run's configuration.
 func Config(edit func(*engine.Config)) Option { return edit }
 
-// Execute runs a job with in-memory state and returns what engine.Run did.
+// Execute runs a job with state in memory, and returns what engine.Run returns.
 func Execute(ctx context.Context, j *engine.Job, opts ...Option) (engine.Result, error) {
 	cfg := engine.Config{
 		Parallelism: 2,
@@ -52,7 +53,7 @@ func Execute(ctx context.Context, j *engine.Job, opts ...Option) (engine.Result,
 	return engine.Run(ctx, j, cfg)
 }
 
-// Run is Execute in a test, which fails when the job does.
+// Run is Execute in a test. It fails the test if the job fails.
 func Run(t testing.TB, j *engine.Job, opts ...Option) engine.Result {
 	t.Helper()
 	r, err := Execute(t.Context(), j, opts...)

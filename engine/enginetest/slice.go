@@ -10,8 +10,8 @@ import (
 	"github.com/tidemark/tidemark/engine"
 )
 
-// FromSlice is a source of the records, in order; several subtasks each get a
-// contiguous part. Records are shared between attempts and must not change.
+// FromSlice is a source of the records, in order. Each subtask gets a contiguous
+// part. Attempts share the records, so nobody may change them.
 func FromSlice[T any](records ...T) *SliceSource[T] { return &SliceSource[T]{records: records} }
 
 // SliceSource is a bounded source in memory.
@@ -21,8 +21,8 @@ type SliceSource[T any] struct {
 	most    int
 }
 
-// Slowly lets each Read return no more than n records, after a pause, so that
-// a test can act while the job runs.
+// Slowly returns a source whose reads pause, and then return at most n records:
+// it leaves time to act while the job runs.
 func (s *SliceSource[T]) Slowly(n int, pause time.Duration) *SliceSource[T] {
 	return &SliceSource[T]{s.records, pause, n}
 }
@@ -51,7 +51,7 @@ func (s *SliceSource[T]) Open(_ engine.SourceContext, splits []engine.Split) (en
 	return r, nil
 }
 
-// sliceSplit is the part of the slice that is still to be read.
+// sliceSplit is the part of the slice that is left to read.
 type sliceSplit struct{ next, end int }
 
 func (s sliceSplit) encode() engine.Split {

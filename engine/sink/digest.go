@@ -12,26 +12,26 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// Hasher is a row that has a hash.
+// Hasher is implemented by rows that Digest can sum up.
 type Hasher interface{ Hash() uint64 }
 
-// Digest sums up the hashes of all rows, wrapping, and counts them: it depends
-// on no order, and a row that is lost or doubled shows. The sums are operator
-// state, so they survive restarts and rescaling; result is brought up to date
-// when a checkpoint is committed, and at the end of a run. It must not be
-// shared with another sink.
+// Digest counts the rows, and sums their hashes with wrap-around. The order of
+// rows does not matter; a lost or doubled row changes the sum. The sums are
+// operator state, so they survive restarts and rescaling. result is updated when
+// a checkpoint is committed, and at the end of a run. No other sink may use the
+// same result.
 func Digest[T Hasher](result *DigestResult) engine.Sink[T] { return &digest[T]{result: result} }
 
-// DigestResult is the digest of the rows of all committed checkpoints. The
-// zero value is ready; its method may be called from any goroutine. While a job
-// runs, subtasks that have committed nothing in the attempt yet are left out.
+// DigestResult is the digest of the rows of all committed checkpoints. The zero
+// value is ready to use, from any goroutine. While a job runs, subtasks that have
+// committed nothing in the current attempt are left out.
 type DigestResult struct {
 	mu    sync.Mutex
 	of    execution
 	parts map[int]total // by subtask
 }
 
-// execution is the attempt that totals are of.
+// execution names the attempt in which totals were counted.
 type execution struct {
 	epoch   checkpoint.Epoch
 	attempt checkpoint.Attempt
@@ -42,10 +42,10 @@ func (e execution) compare(o execution) int {
 	return cmp.Or(cmp.Compare(e.epoch, o.epoch), cmp.Compare(e.attempt, o.attempt))
 }
 
-// total is what a subtask has seen, the part of earlier attempts that it
-// restored included.
+// total is what a subtask has seen, including what it restored of earlier
+// attempts.
 type total struct {
-	number uint64 // of its totals in this attempt; rising
+	number uint64 // counts its totals in this attempt
 	sum    uint64
 	rows   int64
 }
@@ -61,8 +61,8 @@ func (r *DigestResult) Sum() (digest uint64, rows int64) {
 	return digest, rows
 }
 
-// restore forgets all but the totals that a checkpoint holds: those of the
-// newest attempt among them.
+// restore replaces all totals by those in a checkpoint, of the newest attempt
+// there.
 func (r *DigestResult) restore(pending [][]byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,8 +83,8 @@ func (r *DigestResult) restore(pending [][]byte) error {
 	return nil
 }
 
-// commit notes totals that a running attempt committed; doubled and late ones
-// do no harm (I6).
+// commit takes over totals that an attempt committed. It may be called twice and
+// late (I6).
 func (r *DigestResult) commit(running execution, pending [][]byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,13 +112,12 @@ func (r *DigestResult) keep(index int, t total) {
 
 type digest[T Hasher] struct{ result *DigestResult }
 
-// Recover implements engine.Sink: what a restored checkpoint holds is all that
-// counts.
+// Recover implements engine.Sink. Only what the restored checkpoint holds counts.
 func (s *digest[T]) Recover(_ context.Context, r engine.Recovery) error {
 	return s.result.restore(r.Pending)
 }
 
-// restoredTotal is the item of a subtask's operator state.
+// restoredTotal is an item of the sink's operator state.
 type restoredTotal struct {
 	Sum  uint64
 	Rows int64

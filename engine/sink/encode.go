@@ -8,8 +8,8 @@ import (
 	"github.com/tidemark/tidemark/engine"
 )
 
-// JSONAppender is implemented by rows that render themselves faster than
-// package encoding/json does.
+// JSONAppender is implemented by rows that encode themselves as JSON, faster
+// than encoding/json does.
 type JSONAppender interface {
 	// AppendJSON appends the row as one JSON value without a line's end.
 	AppendJSON(dst []byte) []byte

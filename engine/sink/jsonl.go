@@ -16,14 +16,15 @@ import (
 // DefaultPartBytes is the default of Options.PartBytes.
 const DefaultPartBytes = 256 << 20
 
-// Options of the file sinks. The zero value is a good one.
+// Options of the file sinks. The zero value takes the defaults.
 type Options struct {
-	// PartBytes is the size from which on a part is full, and the next one
-	// begun before the next checkpoint. Zero: DefaultPartBytes.
+	// PartBytes is the size at which a part is finished and the next one begun,
+	// between checkpoints. Each checkpoint finishes a part. Zero:
+	// DefaultPartBytes.
 	PartBytes int64
 }
 
-// Validate reports an option that cannot be.
+// Validate reports an option that makes no sense.
 func (o Options) Validate() error {
 	if o.PartBytes < 0 {
 		return fmt.Errorf("sink options: parts of %d bytes: must be positive, or 0 for %d", o.PartBytes, int64(DefaultPartBytes))
@@ -31,10 +32,10 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// JSONL writes every row once, as a line of JSON, to files in dir, which is
-// made if it is not there. See the package's comment for the files' names and
-// for when they appear. Nobody else may write, rename or remove parts in dir
-// while a checkpoint is retained that may have to publish them.
+// JSONL writes every row exactly once, as a line of JSON, to part files in dir,
+// which it creates. The package's comment says how parts are named and when they
+// appear. Nobody else may write, rename or remove parts in dir while a retained
+// checkpoint may still publish them.
 func JSONL[T any](dir string, opts ...Options) engine.Sink[T] {
 	s := &jsonl[T]{dir: dir, partBytes: DefaultPartBytes}
 	for _, o := range opts {
@@ -55,7 +56,7 @@ type jsonl[T any] struct {
 	err       error
 }
 
-// Validate reports a mistake in the sink's making.
+// Validate reports a mistake in how the sink was made.
 func (s *jsonl[T]) Validate() error { return s.err }
 
 func pendingDir(dir string) string { return filepath.Join(dir, ".pending") }
@@ -81,8 +82,8 @@ func (s *jsonl[T]) Recover(ctx context.Context, r engine.Recovery) error {
 	return s.removeTemps(r)
 }
 
-// refuseForeign looks for parts that the restored checkpoint cannot know. To
-// write beside them would put their rows into the output twice.
+// refuseForeign fails if dir has parts that the restored checkpoint does not
+// know: their rows would be written a second time.
 func (s *jsonl[T]) refuseForeign(r engine.Recovery) error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -106,8 +107,8 @@ func (s *jsonl[T]) refuseForeign(r engine.Recovery) error {
 		ErrForeignOutput, s.dir, len(foreign), foreign[0], start))
 }
 
-// removeTemps removes what dead attempts left unpublished. What a later epoch
-// writes stays: its parts may be committed, and ours never again (I4).
+// removeTemps removes what dead attempts left unpublished. Parts of a later epoch
+// stay: that epoch may commit them, and this one commits nothing any more (I4).
 func (s *jsonl[T]) removeTemps(r engine.Recovery) error {
 	entries, err := os.ReadDir(pendingDir(s.dir))
 	if err != nil {
@@ -158,8 +159,8 @@ func publish(ctx context.Context, dir string, operator checkpoint.OperatorID, pe
 	if !published {
 		return nil
 	}
-	// Even where every part was there already: the crash that this follows may
-	// have come before its directory was synced.
+	// Even where every part was there already: the process may have crashed
+	// before it synced the directory.
 	return syncDir(dir)
 }
 

@@ -11,19 +11,19 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// jsonlWriter writes one subtask's parts. What has not been written stays in
-// rows, so that a write that failed is tried again, at the same offset.
+// jsonlWriter writes one subtask's parts. Rows stay in the buffer until they are
+// written, so a failed write is tried again at the same offset.
 type jsonlWriter[T any] struct {
 	dir       string
 	partBytes int64
 	rows      *encoder[T]
 	file      *os.File // of next; nil: not begun
-	next      part     // the part being written; bytes: how much of it is
+	next      part     // the part being written, and its bytes so far
 	full      []part   // finished, and not prepared
-	broken    error    // what was written may be lost
+	broken    error    // why written rows may be lost
 }
 
-// flushBytes is how many bytes of rows are gathered before they are written.
+// flushBytes is how many bytes of rows are buffered before they are written.
 const flushBytes = 256 << 10
 
 func (w *jsonlWriter[T]) Write(_ context.Context, batch []T) error {
@@ -70,7 +70,7 @@ func (w *jsonlWriter[T]) flush() error {
 	return nil
 }
 
-// finish makes the part durable and goes on to the next.
+// finish makes the part durable and begins the next one.
 func (w *jsonlWriter[T]) finish() error {
 	if err := w.flush(); err != nil {
 		return err
@@ -79,8 +79,8 @@ func (w *jsonlWriter[T]) finish() error {
 		return nil
 	}
 	if err := w.file.Sync(); err != nil {
-		// The kernel may have dropped what it could not write: a second try
-		// could succeed without it.
+		// After a failed sync the kernel may have dropped the pages: a second
+		// sync could succeed without them.
 		w.broken = fmt.Errorf("%w: sync output: %w", engine.ErrBroken, err)
 		return w.broken
 	}

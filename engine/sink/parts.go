@@ -14,21 +14,21 @@ import (
 var (
 	// ErrOutputLost: a part that a checkpoint holds is gone.
 	ErrOutputLost = errors.New("output lost")
-	// ErrForeignOutput: the directory holds parts that the checkpoint that the
-	// job starts from cannot know.
+	// ErrForeignOutput: the directory holds parts that the restored checkpoint
+	// does not know.
 	ErrForeignOutput = errors.New("output directory holds the parts of another run")
-	// ErrPending: what a checkpoint says of the output cannot be read.
+	// ErrPending: a checkpoint's description of pending output cannot be read.
 	ErrPending = errors.New("pending output is unreadable")
 )
 
 // part is a file of output.
 type part struct {
 	operator   checkpoint.OperatorID
-	checkpoint checkpoint.ID // that it was prepared for; 0: none were taken
+	checkpoint checkpoint.ID // it was prepared for; 0: checkpoints are off
 	epoch      checkpoint.Epoch
 	attempt    checkpoint.Attempt
 	index      int
-	number     uint64 // of the subtask's parts in this attempt, from 0
+	number     uint64 // counts the subtask's parts in this attempt, from 0
 	bytes      int64
 }
 
@@ -48,8 +48,8 @@ func (p part) finalName() string {
 func tempPrefix(id checkpoint.OperatorID) string  { return string(id) + "." }
 func finalPrefix(id checkpoint.OperatorID) string { return "part-" + string(id) + "." }
 
-// checkpointOf returns the checkpoint in the final name of a part of the
-// operator; ok is false for other names.
+// checkpointOf returns the checkpoint in a final name; not ok: the name is not
+// that of a part of the operator.
 func checkpointOf(name string, operator checkpoint.OperatorID) (id checkpoint.ID, ok bool) {
 	rest, ok := strings.CutPrefix(name, finalPrefix(operator))
 	if !ok {
@@ -60,8 +60,8 @@ func checkpointOf(name string, operator checkpoint.OperatorID) (id checkpoint.ID
 	return checkpoint.ID(n), ok && err == nil
 }
 
-// epochOfTemp returns the epoch in the name under .pending of a part of the
-// operator; ok is false for other names.
+// epochOfTemp returns the epoch in a name under .pending; not ok: the name is not
+// that of a part of the operator.
 func epochOfTemp(name string, operator checkpoint.OperatorID) (epoch checkpoint.Epoch, ok bool) {
 	rest, ok := strings.CutPrefix(name, tempPrefix(operator))
 	if !ok {
@@ -72,8 +72,8 @@ func epochOfTemp(name string, operator checkpoint.OperatorID) (epoch checkpoint.
 	return checkpoint.Epoch(n), ok && err == nil
 }
 
-// known reports whether a checkpoint can know a part that bears id: it was
-// published by it, or by one before it.
+// known reports whether the restored checkpoint knows a part with this id: the
+// part was prepared for it, or for one before it.
 func known(id, restored checkpoint.ID) bool { return id != 0 && id <= restored }
 
 // pendingVersion is the first byte of encoded parts. What follows, as uvarints:
@@ -110,8 +110,8 @@ func decodeParts(b []byte, operator checkpoint.OperatorID) ([]part, error) {
 	return parts, d.end()
 }
 
-// decoder reads what the sinks left in a checkpoint; its first error sticks,
-// and wraps ErrPending.
+// decoder reads what a sink left in a checkpoint. It keeps its first error, which
+// wraps ErrPending.
 type decoder struct {
 	rest []byte
 	err  error

@@ -14,13 +14,14 @@ import (
 // Stdout prints rows to standard output, as Print does.
 func Stdout[T any]() engine.Sink[T] { return Print[T](os.Stdout) }
 
-// Print writes rows to w as lines of JSON when they come, one Write at a time.
-// It is not exactly-once: after a restart rows may be printed again.
+// Print writes rows to w as JSON Lines as soon as they come. It never calls Write
+// from two goroutines at once. It is at-least-once: after a restart rows may be
+// printed again.
 func Print[T any](w io.Writer) engine.Sink[T] { return &printer[T]{w: w} }
 
 type printer[T any] struct {
 	stateless
-	mu sync.Mutex // of w, which the subtasks share
+	mu sync.Mutex // guards w, which the subtasks share
 	w  io.Writer
 }
 
@@ -62,8 +63,8 @@ type discardWriter[T any] struct{ statelessWriter }
 
 func (discardWriter[T]) Write(context.Context, []T) error { return nil }
 
-// stateless is a sink with nothing to recover, statelessWriter a writer with
-// nothing to publish.
+// stateless is embedded by sinks that recover nothing, statelessWriter by writers
+// that publish nothing.
 type (
 	stateless       struct{}
 	statelessWriter struct{}

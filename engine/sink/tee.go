@@ -10,9 +10,9 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// Tee sends every row to all of the sinks. Their number and order must stay as
-// they are in the life of a job; no two of them may be digests, or JSONL sinks
-// of one directory.
+// Tee sends every row to each of the sinks. Their number and order must not
+// change in the life of a job. At most one of them may be a Digest, and no two
+// JSONL sinks may share a directory.
 func Tee[T any](sinks ...engine.Sink[T]) engine.Sink[T] { return tee[T](sinks) }
 
 type tee[T any] []engine.Sink[T]
@@ -57,8 +57,8 @@ func (s tee[T]) Open(c engine.SinkContext) (engine.Writer[T], error) {
 
 type teeWriter[T any] struct {
 	writers []engine.Writer[T]
-	// prepared is, by writer, what Prepare has not returned yet: more than one
-	// piece where a Prepare failed in a later writer.
+	// prepared holds, for each writer, what it prepared and Prepare has not yet
+	// returned: several pieces if a later writer failed meanwhile.
 	prepared [][][]byte
 }
 
