@@ -1,20 +1,19 @@
 package state
 
-// Aggregate says how inputs are gathered into an accumulator, and what comes
-// out of it.
+// Aggregate says how inputs become an accumulator, and an accumulator a result.
 type Aggregate[In, Acc, Out any] struct {
 	New    func() Acc // nil: the accumulator starts as the zero Acc
 	Add    func(acc Acc, v In) Acc
 	Result func(acc Acc) Out
-	// Merge returns what the inputs of a, and then those of b, make together; a
-	// and b both started with New. With it, an accumulator need not be read for
-	// something to be added. It must be associative, agree with Add, follow from
-	// its arguments alone, and any goroutine may call it; how often is not the same
-	// in every run. Nil: Add reads.
+	// Merge returns the accumulator of the inputs of a followed by those of b; a
+	// and b both started with New. With Merge, adding to a key does not read its
+	// accumulator; nil: it does. Merge must be pure (it depends on its arguments
+	// alone, changes neither, and any goroutine may call it any number of times),
+	// associative, and agree with Add.
 	Merge func(a, b Acc) Acc
 }
 
-// Aggregating is an accumulator for each key and namespace. Make it with
+// Aggregating is an accumulator for each key and namespace. Open it with
 // NewAggregating.
 type Aggregating[In, Acc, Out any] struct {
 	store     valueStore[Acc]
@@ -36,7 +35,8 @@ func (s Aggregating[In, Acc, Out]) Add(c Context, v In) error {
 	})
 }
 
-// Get returns the result for the current key, and whether anything was added.
+// Get returns the result for the current key, and whether anything was added to
+// it.
 func (s Aggregating[In, Acc, Out]) Get(c Context) (out Out, found bool, err error) {
 	acc, found, err := s.store.get(c.Current())
 	if err != nil || !found {

@@ -7,30 +7,31 @@ import (
 	"unsafe"
 )
 
-// Codec turns values into bytes and back. Codecs are immutable: any goroutine
-// may use them.
+// Codec encodes and decodes values. Codecs are immutable: any goroutine may use
+// them.
 type Codec[V any] interface {
-	// Append appends the encoding of v to dst and returns it. It fails where
-	// v's own MarshalBinary does.
+	// Append appends the encoding of v to dst. It fails only if v's own
+	// MarshalBinary fails.
 	Append(dst []byte, v V) ([]byte, error)
-	// Decode sets *v to the value of which src is the whole encoding, and
-	// keeps no part of src. The error wraps ErrCorrupt.
+	// Decode decodes all of src into *v, and keeps no part of src. The error wraps
+	// ErrCorrupt.
 	Decode(src []byte, v *V) error
-	// Signature describes the encoding. It is stored beside the bytes, and
-	// compared by Compatible when they are read by another version of a job.
+	// Signature describes the encoding. It is kept in checkpoints; Compatible
+	// compares it when another version of the job reads them.
 	Signature() string
 }
 
-// CodecOf derives a codec for V. It reflects on V once, here, and never on a
-// value. It takes booleans, integers, floats, strings, time.Time (the instant:
-// location and monotonic reading are dropped), types that implement
-// encoding.BinaryMarshaler and BinaryUnmarshaler, and arrays, slices, maps,
-// pointers and structs of these. A struct that embeds such a type has to tag
-// the field, or Go's promotion of its methods would lose the other fields.
+// CodecOf derives a codec for V by reflection on the type, once; values are
+// encoded without reflection. V may consist of booleans, integers, floats,
+// strings, time.Time (the instant alone: location and monotonic reading are
+// dropped), types that implement encoding.BinaryMarshaler and BinaryUnmarshaler,
+// and arrays, slices, maps, pointers and structs of these. A struct that embeds a
+// marshaler must tag that field, or the promoted methods would lose the other
+// fields.
 //
-// All fields of a struct must be exported; one tagged `state:"-"` is not
-// stored, one tagged `state:"name"` is known by that name. A struct may gain
-// fields at its end: what was stored before has zero in them.
+// All fields of a struct must be exported. A field tagged `state:"-"` is not
+// stored; a field tagged `state:"name"` is stored under that name. A struct may
+// gain fields at its end: they are zero in what was stored before.
 //
 // The error wraps ErrUnsupported and names the field that is in the way.
 func CodecOf[V any]() (Codec[V], error) {
@@ -65,9 +66,9 @@ func (c *derived[V]) Decode(src []byte, v *V) error {
 	return nil
 }
 
-// borrowBytes is up to what size an encoding with several strings is copied as a
-// whole, for the strings to be parts of it: one allocation, of which a string
-// that is kept keeps no more than this alive.
+// borrowBytes is the size up to which an encoding with several strings is copied
+// as a whole, and its strings are parts of the copy. That is one allocation; a
+// string that is kept keeps at most this much alive.
 const borrowBytes = 1 << 10
 
 func (c *derived[V]) Signature() string { return c.shape.signature }

@@ -8,11 +8,11 @@ import (
 	"github.com/tidemark/tidemark/engine/keygroup"
 )
 
-// EachKey calls f once for every key that has anything stored that has not
-// expired, in whatever open state and namespace, in the order of key groups and
-// encoded keys. The Current has no namespace, and is f's to change, but valid
-// only until f returns. f may read and write state; a key that it gives its
-// first state is not visited. The first error ends it, as does the end of ctx.
+// EachKey calls f once for each key that has an unexpired value in any open state
+// and namespace, in the order of key groups and encoded keys. f may read and write
+// state; keys that get their first value meanwhile are not visited. The Current
+// has no namespace; f may change it, and it is valid until f returns. EachKey ends
+// at the first error, and when ctx ends.
 func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err error) {
 	var heads []Iterator
 	defer func() {
@@ -61,7 +61,7 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 		key = append(key[:0], prefix[keygroup.PrefixBytes:]...)
 		cur = Current{Hash: hash, Group: keygroup.FromPrefix(prefix), Key: key}
 
-		// All that is stored for the key is passed before f, which may write it.
+		// Pass all entries of the key before f is called, since f may write them.
 		kept, there := live[:0], false
 		r.forgetRows()
 		for _, it := range live {

@@ -9,8 +9,8 @@ import (
 
 // Errors of states and codecs.
 var (
-	// ErrIncompatible: what a checkpoint holds does not fit the state that the
-	// job declares. No restart mends it.
+	// ErrIncompatible: the state in a checkpoint does not fit the state that the
+	// job declares. A restart does not help.
 	ErrIncompatible = errors.New("incompatible state")
 	// ErrCorrupt: stored bytes are not what the codec wrote.
 	ErrCorrupt = errors.New("corrupt encoding")
@@ -18,8 +18,8 @@ var (
 	ErrUnsupported = errors.New("unsupported type")
 )
 
-// PersistError says why a snapshot did not become durable, and which objects
-// may exist in the store on its account, now or later. No handle names them.
+// PersistError says why a snapshot did not become durable, and which objects it
+// may have left in the store, or may still leave there. No handle names them.
 type PersistError struct {
 	Checkpoint checkpoint.ID
 	Operator   checkpoint.OperatorID

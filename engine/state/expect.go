@@ -2,18 +2,18 @@ package state
 
 import "github.com/tidemark/tidemark/engine/keygroup"
 
-// ExpectingColumn is a Column that likes to know which keys come next: it
-// fetches what it needs for them at once instead of waiting for each.
+// ExpectingColumn is a Column that can read ahead: told which keys come next, it
+// fetches their entries together instead of one by one.
 type ExpectingColumn interface {
 	Column
-	// Expects reports whether there is anything to gain at the moment.
+	// Expects reports whether reading ahead would help now.
 	Expects() bool
-	// Expect is a hint, of which nothing but speed depends. The places' keys stay
-	// as they are until the next call.
+	// Expect announces the places that come next. It is a hint: only speed depends
+	// on it. The places' keys stay unchanged until the next call.
 	Expect(places []Place) error
 }
 
-// Expectation is keys that are about to come. It belongs to the subtask's
+// Expectation is a list of keys that come next. It belongs to the subtask's
 // goroutine, and can be reused.
 type Expectation struct {
 	keys   []byte
@@ -23,7 +23,7 @@ type Expectation struct {
 // Reset forgets the keys.
 func (e *Expectation) Reset() { e.keys, e.places = e.keys[:0], e.places[:0] }
 
-// Add adds a key by its hash, which encode appends.
+// Add adds a key. encode appends the encoded key.
 func (e *Expectation) Add(hash uint64, group keygroup.KeyGroup, encode func(dst []byte) []byte) {
 	before := len(e.keys)
 	e.keys = append(encode(keygroup.AppendPrefix(e.keys, group)), 0) // no namespace
@@ -31,7 +31,7 @@ func (e *Expectation) Add(hash uint64, group keygroup.KeyGroup, encode func(dst 
 	e.places = append(e.places, Place{Key: key, Row: len(key), Hash: hash, RowHash: hash})
 }
 
-// Expects reports whether any state gains from Expect at the moment.
+// Expects reports whether Expect would help any state now.
 func (r *Registry) Expects() bool {
 	for _, c := range r.columns {
 		if c, ok := c.(ExpectingColumn); ok && c.Expects() {
@@ -41,8 +41,8 @@ func (r *Registry) Expects() bool {
 	return false
 }
 
-// Expect tells the states which keys come next. What cannot be read now is an
-// error, as it would be later.
+// Expect announces to the states which keys come next. A failed read is an error
+// here already.
 func (r *Registry) Expect(e *Expectation) error {
 	for _, c := range r.columns {
 		if c, ok := c.(ExpectingColumn); ok && c.Expects() {

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// ExpiringHeader is the first byte of every stored value that expires. The
-// eight after it are its expiry in Unix milliseconds, signed, big-endian.
+// ExpiringHeader is the first byte of every stored value that expires. The next
+// eight bytes are its expiry: Unix milliseconds, signed, big-endian.
 const ExpiringHeader = header | 0x01
 
 const expiryBytes = 8
 
 // Expiry returns when a stored value expires, in Unix milliseconds; false: it
-// does not. This is all that a backend may know of a value. From its expiry on
-// a value is absent, and a backend may drop it at any time.
+// does not. A backend knows nothing else of a value. From its expiry on a value
+// is absent, and a backend may drop it at any time.
 func Expiry(stored []byte) (unixMillis int64, expires bool) {
 	if len(stored) < 1+expiryBytes || stored[0] != ExpiringHeader {
 		return 0, false
@@ -30,8 +30,8 @@ func appendExpiring(dst []byte, expiry int64) []byte {
 // setExpiry changes the expiry of a stored value that has one.
 func setExpiry(stored []byte, expiry int64) { binary.BigEndian.PutUint64(stored[1:], uint64(expiry)) }
 
-// clock tells the time by which values expire. It never goes back, so that
-// what has expired stays so.
+// clock is the time by which values expire. It never goes back, so an expired
+// value stays expired.
 type clock struct {
 	now    func() time.Time
 	latest int64
@@ -53,8 +53,8 @@ func (c *clock) expired(stored []byte) bool {
 // lifetime is how long the values of a state live.
 type lifetime struct {
 	clock  *clock
-	millis int64 // from a write on; 0: for ever
-	onRead bool  // from a read on, too
+	millis int64 // after a write; 0: for ever
+	onRead bool  // after a read, too
 }
 
 // lifetimeOf returns what TTL asked for.
@@ -71,7 +71,7 @@ func (r *Registry) lifetimeOf(o options) (lifetime, error) {
 	return l, nil
 }
 
-// next returns the expiry of what is written, or read, now.
+// next returns the expiry of a value that is written, or read, now.
 func (l *lifetime) next() int64 { return l.clock.unixMillis() + l.millis }
 
 // appendHeader begins a value that is written now.
@@ -82,8 +82,8 @@ func (l *lifetime) appendHeader(dst []byte) []byte {
 	return appendExpiring(dst, l.next())
 }
 
-// payload checks a stored value's header and cuts it off; not live: the value
-// has expired.
+// payload checks a stored value's header and removes it; not live: the value has
+// expired.
 func (l *lifetime) payload(stored []byte) (payload []byte, live bool, err error) {
 	payload, expiry, expires, err := splitStored(stored)
 	if err != nil || !expires {
@@ -92,7 +92,7 @@ func (l *lifetime) payload(stored []byte) (payload []byte, live bool, err error)
 	return payload, expiry > l.clock.unixMillis(), nil
 }
 
-// splitStored checks a stored value's header and cuts it off.
+// splitStored checks a stored value's header and separates it from the payload.
 func splitStored(stored []byte) (payload []byte, expiry int64, expires bool, err error) {
 	if expiry, expires = Expiry(stored); expires {
 		return stored[1+expiryBytes:], expiry, true, nil
@@ -101,8 +101,9 @@ func splitStored(stored []byte) (payload []byte, expiry int64, expires bool, err
 	return payload, 0, false, err
 }
 
-// renewable reports whether a stored value may get a new expiry by being read.
-// Reading never brings one forward, nor gives one to a value without.
+// renewable reports whether reading a stored value moves its expiry to the given
+// one. Reading never makes a value expire earlier, and never gives an expiry to a
+// value without one.
 func renewable(stored []byte, expiry int64) bool {
 	old, expires := Expiry(stored)
 	return expires && old < expiry

@@ -10,8 +10,8 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// KeyCodec turns keys into bytes and back, and hashes them. It is immutable:
-// any goroutine may use it. The zero KeyCodec is of no use; see KeyCodecOf.
+// KeyCodec encodes, decodes and hashes keys. It is immutable: any goroutine may
+// use it. Make it with KeyCodecOf; the zero KeyCodec cannot be used.
 type KeyCodec[K comparable] struct {
 	signature string
 	append    func(dst []byte, k K) []byte
@@ -19,9 +19,9 @@ type KeyCodec[K comparable] struct {
 	decode    func(src []byte, k *K) (rest []byte, err error)
 }
 
-// Append appends k's encoding to dst and returns it. No encoding is a prefix
-// of another's, and encodings order byte-wise as integers, strings and false <
-// true do, structs and arrays by their first difference.
+// Append appends k's encoding to dst. No encoding is a prefix of another.
+// Encodings compare byte-wise as their keys do: integers, strings, false before
+// true, structs and arrays by their first difference.
 func (c KeyCodec[K]) Append(dst []byte, k K) []byte { return c.append(dst, k) }
 
 // Decode reads the key that src starts with, and returns what follows it. The
@@ -31,20 +31,19 @@ func (c KeyCodec[K]) Decode(src []byte) (k K, rest []byte, err error) {
 	return k, rest, err
 }
 
-// Hash returns k's hash. It follows from k's encoding and signature alone and
-// never changes: it says in which key group the key's state is stored.
+// Hash returns k's hash. It depends on k's encoding and signature alone and never
+// changes, in any process or version: it says in which key group k's state lies.
 func (c KeyCodec[K]) Hash(k K) uint64 { return c.hash(k) }
 
-// Signature describes the encoding, like Codec's does.
+// Signature describes the encoding, as Codec.Signature does.
 func (c KeyCodec[K]) Signature() string { return c.signature }
 
 // KeyCodecOf derives a codec for keys of type K: booleans, integers, strings,
 // and arrays and structs of these. The error wraps ErrUnsupported and names
 // what is in the way.
 //
-// Floats are refused (NaN is unequal to itself, and 0 equal to -0 though their
-// bits differ), as are pointers, interfaces and time.Time, where equal keys
-// and equal encodings are not the same thing.
+// Refused are types for which equal keys may have unequal encodings: floats (NaN
+// differs from itself, and 0 equals -0), pointers, interfaces and time.Time.
 func KeyCodecOf[K comparable]() (KeyCodec[K], error) {
 	t := reflect.TypeFor[K]()
 	s, err := deriveKeyShape(t, t.String())
@@ -163,8 +162,8 @@ func bigEndian(src []byte, size int) (x uint64, rest []byte, err error) {
 	return x, src[size:], nil
 }
 
-// signedKey flips the sign bit, so that negative keys come first. The hash is
-// that of the sign-extended number.
+// signedKey flips the sign bit, so that negative keys come first. It hashes the
+// sign-extended number.
 func signedKey[T int8 | int16 | int32 | int64 | int](signature string, size int) *keyShape {
 	flip := uint64(1) << (8*size - 1)
 	return &keyShape{signature,
@@ -260,8 +259,8 @@ func cutString(src []byte) (raw, rest []byte, err error) {
 	return nil, nil, errShort("string key")
 }
 
-// unescaped returns the bytes of a string that cutString returned; raw itself
-// where it has no escapes.
+// unescaped removes the escapes from what cutString returned. It returns raw
+// itself if there are none.
 func unescaped(raw []byte) []byte {
 	i := 0
 	for i < len(raw) && raw[i] != 1 {

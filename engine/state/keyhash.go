@@ -17,11 +17,11 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// combine adds the hash of a further part to that of the parts before it.
+// combine adds the hash of the next part to the hash of the parts before it.
 func combine(before, part uint64) uint64 { return mix(before*golden + part) }
 
-// cutKey reads the key that src starts with by its signature alone: it returns
-// what follows the key, and the hash that KeyCodec.Hash gives for it.
+// cutKey reads the key that src starts with, knowing its signature alone. It
+// returns what follows the key, and the key's hash (KeyCodec.Hash).
 func cutKey(key *signature, src []byte) (rest []byte, hash uint64, err error) {
 	switch key.op {
 	case "bool":

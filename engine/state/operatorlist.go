@@ -7,8 +7,8 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// OperatorList is a small list of values that belong to the subtask, not to a
-// key. Make it with NewOperatorList.
+// OperatorList is a small list of values that belongs to the subtask, not to a
+// key. Open it with NewOperatorList.
 type OperatorList[T any] struct {
 	items *items
 	codec Codec[T]
@@ -23,8 +23,8 @@ type items struct {
 	err            error // why the state could not be opened
 }
 
-// NewOperatorList opens the operator state name; r says what becomes of its
-// items when the parallelism changes. Operators without a key have it too.
+// NewOperatorList opens the operator state name. r says which subtasks get its
+// items when the parallelism changes. Operators without a key may use it too.
 func NewOperatorList[T any](c OpenContext, name string, r checkpoint.Redistribution, opts ...Option) OperatorList[T] {
 	reg := c.Registry()
 	l := OperatorList[T]{items: &items{name: name, redistribution: r}}

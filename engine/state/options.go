@@ -8,8 +8,8 @@ import (
 // Option changes how a state is opened.
 type Option func(*options)
 
-// options of one state. The zero value: a derived codec, no namespace, values
-// that do not expire.
+// options of one state. The zero value means a derived codec, no namespace, and
+// values that do not expire.
 type options struct {
 	codec     any // a Codec of the state's stored type
 	namespace string
@@ -26,19 +26,19 @@ func collect(opts []Option) options {
 	return o
 }
 
-// WithCodec stores values by c instead of by a derived codec. V is what the
+// WithCodec stores values by c instead of a derived codec. V is the type that the
 // state stores: a list's item, a map's value, an aggregate's accumulator.
 func WithCodec[V any](c Codec[V]) Option {
 	return func(o *options) { o.codec = c }
 }
 
-// WithNamespace notes the signature of the namespaces that the state is used
-// with (see Current), so that a job that restores it must agree.
+// WithNamespace declares the signature of the state's namespaces (see Current). A
+// job that restores the state must declare the same.
 func WithNamespace(signature string) Option {
 	return func(o *options) { o.namespace = signature }
 }
 
-// Refresh says what else than writing a value puts off its expiry.
+// Refresh says what extends the life of a value, beside writing it.
 type Refresh uint8
 
 // The refreshes.
@@ -47,15 +47,15 @@ const (
 	RefreshOnRead                 // reading it
 )
 
-// TTL has values expire: d, of which fractions of a millisecond are rounded up,
-// after they were last written, or read as well, if r is RefreshOnRead. Each
-// entry of a Map and each item of a List expires by itself; List.Len is no
+// TTL makes values expire a time d after they were last written, or, with
+// RefreshOnRead, last read. Fractions of a millisecond are rounded up. Each entry
+// of a Map and each item of a List expires by itself; List.Len does not count as
 // reading. An expired value is never seen again.
 //
-// The time is that of the machine, or of engine.Config.Clock. A value keeps the
-// expiry that it was written with: it is honoured whatever options the state
-// has later, and a value that was written without one has none until it is
-// written again.
+// TTL is not event time: the clock is that of the machine, or engine.Config.Clock,
+// and not the time in a record. A value keeps the expiry with which it was
+// written, whatever options the state has later; a value written without one has
+// none until it is written again.
 func TTL(d time.Duration, r ...Refresh) Option {
 	return func(o *options) {
 		o.expires, o.ttl, o.refresh = true, d, RefreshOnWrite

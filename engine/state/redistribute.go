@@ -8,11 +8,10 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// Redistribute deals the operator states of an operator's old subtasks out to
-// parallelism new ones; both are by index. Items of Split states stay where
-// they are while the parallelism does, and are dealt out round-robin where it
-// changes; each goes to exactly one subtask (I9). Every new subtask gets every
-// state, though some without items, in the order of their names.
+// Redistribute deals the operator states of an operator's old subtasks out to its
+// new ones, both by index. Each item of a Split state goes to exactly one subtask
+// (I9): to the same one if the parallelism is the same, else round-robin. Every
+// new subtask gets every state, sorted by name, though some without items.
 func Redistribute(old [][]checkpoint.OperatorState, parallelism int) [][]checkpoint.OperatorState {
 	type id struct {
 		name           string
@@ -54,7 +53,7 @@ func deal(r checkpoint.Redistribution, held [][][]byte, parallelism int) [][][]b
 		}
 	case checkpoint.Broadcast:
 		for i := range dealt {
-			// A subtask that held none says nothing: it may not have opened yet.
+			// A subtask without items counts for nothing: it may not have opened yet.
 			for _, items := range held {
 				if len(items) > 0 {
 					dealt[i] = slices.Clone(items)

@@ -20,16 +20,16 @@ type Registry struct {
 	key          *signature
 	names        map[string]bool
 	columns      []Column
-	rows         []*row // of columns, while keys are listed
+	rows         []*row // one a column; see EachKey
 	clock        *clock
 	lists        []*items
 	restored     map[string][]checkpoint.OperatorState // not opened yet
 	errs         []error
 }
 
-// NewRegistry returns the registry of a subtask, which owns backend from now
-// on; nil: the operator has no keyed state. keySignature is that of the
-// operator's KeyCodec. restored is the subtask's part of Redistribute.
+// NewRegistry returns the registry of a subtask. It takes over backend; nil: the
+// operator has no keyed state. keySignature is that of the operator's KeyCodec.
+// restored is the subtask's part of what Redistribute returned.
 func NewRegistry(backend Backend, keySignature string, restored []checkpoint.OperatorState) *Registry {
 	r := &Registry{
 		backend:      backend,
@@ -50,15 +50,15 @@ func NewRegistry(backend Backend, keySignature string, restored []checkpoint.Ope
 	return r
 }
 
-// SetClock has values expire by now instead of time.Now. It is for before the
-// first state is opened. Where now goes back, states keep to the latest time
-// that it told.
+// SetClock sets the clock by which values expire; the default is time.Now. Call
+// it before the first state is opened. A clock that goes back has no effect until
+// it has caught up.
 func (r *Registry) SetClock(now func() time.Time) { r.clock = newClock(now) }
 
-// Err returns what went wrong as states were opened: bad and doubled names,
+// Err returns what went wrong when states were opened: bad and doubled names,
 // types without a codec, states that do not fit what was restored
-// (ErrIncompatible). To be asked when the operator has opened; with an error,
-// the states must not be used.
+// (ErrIncompatible). Call it once the operator has opened. After an error the
+// states must not be used.
 func (r *Registry) Err() error {
 	errs := slices.Clone(r.errs)
 	for _, name := range slices.Sorted(maps.Keys(r.restored)) {
@@ -77,7 +77,7 @@ func (r *Registry) fail(err error) error {
 	return err
 }
 
-// claim takes a name for a state.
+// claim reserves the name of a state.
 func (r *Registry) claim(name string) error {
 	if !checkpoint.ValidOperatorID(checkpoint.OperatorID(name)) {
 		return fmt.Errorf("state %q: bad name: use 1 to %d of a-z, 0-9, '_' and '-', a letter or digit first", name, checkpoint.MaxOperatorID)
@@ -106,8 +106,8 @@ func (r *Registry) column(d Descriptor) (Column, error) {
 	return c, nil
 }
 
-// Snapshot fixes the keyed state as it is (I8). Without keyed state the
-// Pending persists nothing and gives a nil handle.
+// Snapshot freezes the keyed state (I8). Without keyed state the Pending persists
+// nothing and returns a nil handle.
 func (r *Registry) Snapshot(ctx context.Context, b checkpoint.Barrier) (Pending, error) {
 	if r.backend == nil {
 		return noState{}, nil
@@ -125,9 +125,8 @@ type noState struct{}
 func (noState) Persist(context.Context) (checkpoint.StateHandle, error) { return nil, nil }
 func (noState) Release()                                                {}
 
-// OperatorStates returns the operator states as they are now, sorted by name.
-// What later becomes of the states does not change it. States that were
-// restored but not opened are carried on.
+// OperatorStates returns a copy of the operator states, sorted by name. States
+// that were restored and not opened are among them.
 func (r *Registry) OperatorStates() []checkpoint.OperatorState {
 	var all []checkpoint.OperatorState
 	for _, l := range r.lists {
@@ -140,22 +139,22 @@ func (r *Registry) OperatorStates() []checkpoint.OperatorState {
 	return all
 }
 
-// Committed tells that checkpoint id is committed. Any goroutine; doubled, late
-// and unknown ids are harmless (I6).
+// Committed says that checkpoint id is committed. Any goroutine may call it;
+// doubled, late and unknown ids are harmless (I6).
 func (r *Registry) Committed(id checkpoint.ID) {
 	if r.backend != nil {
 		r.backend.Committed(id)
 	}
 }
 
-// Aborted tells that checkpoint id will never be. Otherwise as Committed.
+// Aborted says that checkpoint id is aborted. Otherwise it is like Committed.
 func (r *Registry) Aborted(id checkpoint.ID) {
 	if r.backend != nil {
 		r.backend.Aborted(id)
 	}
 }
 
-// Close closes the backend. No snapshot may be in Persist.
+// Close closes the backend. No Persist may be running.
 func (r *Registry) Close() error {
 	if r.backend == nil {
 		return nil

@@ -12,18 +12,18 @@ import (
 	"unsafe"
 )
 
-// shape is the encoding of one type: functions on the memory of a value. The
-// functions keep neither their pointer nor src, but for borrow. decode finds
+// shape is the encoding of one type: functions on the memory of a value. They
+// keep neither their pointer nor src; only borrow keeps src. decode is given
 // zeroed memory.
 type shape struct {
 	signature string
 	least     int // bytes of the shortest encoding
 	append    appendFunc
 	decode    decodeFunc
-	// borrow is decode from a src that nobody will change: strings become parts
-	// of it, at least so many.
+	// borrow is decode from a src that nobody will change: strings may be parts of
+	// it.
 	borrow   decodeFunc
-	borrowed int
+	borrowed int // the least number of such strings
 }
 
 type (
@@ -41,8 +41,8 @@ var (
 	unmarshalerType = reflect.TypeFor[encoding.BinaryUnmarshaler]()
 )
 
-// deriveShape returns the shape of t; path says in messages where t stands,
-// within holds the types around it.
+// deriveShape returns the shape of t. path says in errors where t stands; within
+// holds the types around it.
 func deriveShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
 	if slices.Contains(within, t) {
 		return nil, fmt.Errorf("%w: %s: %v contains itself: give the state a codec of its own (WithCodec)", ErrUnsupported, path, t)
@@ -103,10 +103,10 @@ func deriveShape(t reflect.Type, path string, within []reflect.Type) (*shape, er
 	return nil, fmt.Errorf("%w: %s: a %v cannot be stored: leave it out (tag `state:\"-\"`), or give the state a codec of its own (WithCodec)", ErrUnsupported, path, t)
 }
 
-// marshals reports whether values of t are stored by their own MarshalBinary.
-// Go promotes that method from an embedded field, and reflection cannot tell it
-// from one that t declares: embedded is such a field, if t has one without a
-// tag. A struct that tags all of them is stored field by field.
+// marshals reports whether t's own MarshalBinary encodes its values. Go promotes
+// that method from an embedded field, and reflection cannot tell a promoted method
+// from one that t declares. embedded is such a field without a tag, if t has one;
+// a struct that tags all of them is stored field by field.
 func marshals(t reflect.Type) (own bool, embedded *reflect.StructField) {
 	pt := reflect.PointerTo(t)
 	if !pt.Implements(marshalerType) || !pt.Implements(unmarshalerType) {
@@ -257,7 +257,7 @@ func block(src []byte, n uint64, what string) (head, rest []byte, err error) {
 	return src[:n], src[n:], nil
 }
 
-// prefixed cuts off bytes that stand behind their length.
+// prefixed cuts bytes that follow their length off src.
 func prefixed(src []byte, what string) (b, rest []byte, err error) {
 	n, rest, err := uvarint(src)
 	if err != nil {
@@ -293,7 +293,7 @@ func stringShape() *shape {
 	return s
 }
 
-// Slices and maps start with their length + 1, so that 0 can stand for nil.
+// Slices and maps start with their length + 1; 0 is nil.
 
 func bytesShape() *shape {
 	return newShape("[]uint8", 1,
@@ -406,7 +406,7 @@ func arrayShape(t reflect.Type, path string, within []reflect.Type) (*shape, err
 		}), nil
 }
 
-// length reads a length + 1, and checks that so many elements can follow.
+// length reads a length + 1, and checks that src can hold as many elements.
 func length(src []byte, least int, what string) (n int, isNil bool, rest []byte, err error) {
 	x, rest, err := uvarint(src)
 	switch {
@@ -420,8 +420,8 @@ func length(src []byte, least int, what string) (n int, isNil bool, rest []byte,
 	return int(x - 1), false, rest, nil
 }
 
-// firstBytes is how much memory a slice or map is given before any of its
-// elements was read.
+// firstBytes is the memory that a slice or map gets before its first element is
+// read.
 const firstBytes = 4 << 10
 
 func errEmptyElement(t reflect.Type, path string) error {
@@ -459,7 +459,7 @@ func sliceShape(t reflect.Type, path string, within []reflect.Type) (*shape, err
 			if err != nil || isNil {
 				return rest, err
 			}
-			// Memory follows what was read, not what the length promises.
+			// Memory grows with what was read, and not with what the length says.
 			have := min(n, 1+int(firstBytes/max(size, 1)))
 			s := reflect.MakeSlice(t, have, have)
 			for i := range n {

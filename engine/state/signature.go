@@ -45,7 +45,7 @@ func (s *signature) String() string {
 	return s.op
 }
 
-// maxSignatureDepth bounds the recursion on a signature out of a manifest.
+// maxSignatureDepth bounds the recursion on a signature read from a manifest.
 const maxSignatureDepth = 100
 
 func parseSignature(text string) (*signature, error) {

@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// structShape stores the number of fields and then the fields, so that a
-// struct of fewer fields can be told from a damaged one.
+// structShape stores the number of fields before the fields. So a struct that was
+// stored with fewer fields is not taken for a damaged one.
 func structShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
 	type field struct {
 		offset uintptr
