@@ -6,8 +6,8 @@
 // their own (memstore, filestore, s3store; storeurl opens one by its URL), and
 // one suite, storetest, holds all of them to the same behaviour. What every
 // store needs lies here: Body (bytes that can be read again, with their
-// checksum), Prefixed, Retrying and Counting as decorators, and Transfers for
-// many objects at once. faultstore and tracestore are decorators for tests.
+// checksum), and the decorators Prefixed, Retrying and Counting. faultstore and
+// tracestore are decorators for tests.
 //
 // # Invariants
 //
@@ -19,8 +19,7 @@
 //     be, a Put with IfMatch whose outcome is unknown, is never repeated here.
 //   - ErrNotExist is said only by a store that knows; no other failure is ever
 //     turned into it (I2, I10).
-//   - A body, a get or a transfer holds one open file and one buffer, whatever
-//     its size; transfers run in bounded parallel and none outlives the call
-//     that started it (I12).
+//   - A body or a get holds one open file and one buffer, whatever its size
+//     (I12).
 //   - A failed multipart upload is aborted (I5).
 package upload
