@@ -5,7 +5,7 @@
 //
 //	func main() { tidemarkcmd.Main(job) }
 //
-// Verbs are thin: they parse, call one function of another package, and print.
+// Verbs are thin: they parse flags, call what owns the matter, and print.
 //
 // # Invariants
 //

@@ -1,7 +1,6 @@
 package tidemarkcmd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -55,7 +54,7 @@ func verifyCommand(f *checkpointFlags) *cobra.Command {
 			if len(args) == 2 {
 				return cli.Usage(errors.New("--all verifies every checkpoint: name none"))
 			}
-			if jobs, err = jobsBelow(c.Context(), store); err != nil {
+			if jobs, err = coordinator.Jobs(c.Context(), store); err != nil {
 				return cli.Explain(err)
 			}
 			if len(jobs) == 0 {
@@ -93,20 +92,6 @@ func verifyCommand(f *checkpointFlags) *cobra.Command {
 	return c
 }
 
-// jobsBelow lists the jobs of a store: the prefixes that have a head.
-func jobsBelow(ctx context.Context, store upload.Reader) ([]string, error) {
-	var jobs []string
-	for info, err := range store.List(ctx, "") {
-		if err != nil {
-			return nil, err
-		}
-		if job, ok := strings.CutSuffix(info.Name, "/"+incremental.HeadName); ok {
-			jobs = append(jobs, job)
-		}
-	}
-	return jobs, nil
-}
-
 func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string, args []string) ([]verified, error) {
 	infos, err := coordinator.List(c.Context(), r)
 	if err != nil {
@@ -121,10 +106,13 @@ func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string
 	}
 	var out []verified
 	for _, info := range infos {
-		v, err := verifyCheckpoint(c.Context(), r, info)
-		v.Job = job
+		report, err := incremental.VerifyCheckpoint(c.Context(), r, info.ID, info.Epoch, incremental.VerifyOptions{})
 		if err != nil {
 			return out, fmt.Errorf("job %s, checkpoint %v: %w", job, info.ID, err)
+		}
+		v := verified{Job: job, Checkpoint: uint64(info.ID), Objects: report.Objects, Bytes: report.Bytes, OK: report.OK(), Damaged: []damaged{}}
+		for _, d := range report.Damaged {
+			v.Damaged = append(v.Damaged, damaged{d.Object, d.Files, d.Err.Error()})
 		}
 		out = append(out, v)
 		if !f.json {
@@ -135,28 +123,6 @@ func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string
 		_, _ = fmt.Fprintf(c.OutOrStdout(), "%s: no checkpoint yet\n", job)
 	}
 	return out, nil
-}
-
-func verifyCheckpoint(ctx context.Context, r upload.Reader, info coordinator.CheckpointInfo) (verified, error) {
-	v := verified{Checkpoint: uint64(info.ID), Damaged: []damaged{}}
-	m, err := incremental.ReadManifest(ctx, r, info.ID, info.Epoch)
-	if err != nil {
-		var corrupt *incremental.CorruptManifestError
-		if errors.As(err, &corrupt) || errors.Is(err, incremental.ErrNewerVersion) || errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt) {
-			v.Damaged = append(v.Damaged, damaged{Object: info.Manifest, Error: err.Error()})
-			return v, nil
-		}
-		return v, err
-	}
-	report, err := incremental.Verify(ctx, r, m, incremental.VerifyOptions{})
-	if err != nil {
-		return v, err
-	}
-	v.Objects, v.Bytes, v.OK = report.Objects, report.Bytes, report.OK()
-	for _, d := range report.Damaged {
-		v.Damaged = append(v.Damaged, damaged{d.Object, d.Files, d.Err.Error()})
-	}
-	return v, nil
 }
 
 func printVerified(w io.Writer, v verified) {

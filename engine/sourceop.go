@@ -11,10 +11,13 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// Names of the operator state that the engine itself keeps. No user's state
+// StateSplits is the operator state that holds the splits of a source which are
+// not yet read to their end.
+const StateSplits = "_splits"
+
+// Names of the other operator state that the engine itself keeps. No user's state
 // can have them: they begin with a byte that such names may not.
 const (
-	stateSplits    = "_splits"
 	stateRecords   = "_records"
 	stateMalformed = "_malformed"
 	statePending   = "_pending"
@@ -47,7 +50,7 @@ func (o *sourceOp[T]) open(ctx context.Context, op opening) (err error) {
 	splits := op.splits
 	for _, s := range op.states {
 		switch s.Name {
-		case stateSplits:
+		case StateSplits:
 			for _, item := range s.Items {
 				splits = append(splits, Split(item))
 			}
@@ -123,7 +126,7 @@ func (o *sourceOp[T]) abort(checkpoint.ID) {}
 func (o *sourceOp[T]) finish(context.Context) error { return nil }
 
 func (o *sourceOp[T]) snapshot(context.Context, checkpoint.Barrier) (opSnapshot, error) {
-	splits := checkpoint.OperatorState{Name: stateSplits, Redistribution: checkpoint.Split, Codec: "opaque"}
+	splits := checkpoint.OperatorState{Name: StateSplits, Redistribution: checkpoint.Split, Codec: "opaque"}
 	if o.reader != nil {
 		for _, s := range o.reader.Splits() {
 			splits.Items = append(splits.Items, append([]byte(nil), s...))

@@ -68,7 +68,7 @@ func (p *pending) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
 	plan := Plan(p.base, files, p.backend.plan)
 	uploads := Pack(plan.Upload, p.backend.plan)
 
-	objects := make([]putObject, len(uploads))
+	objects := make([]Put, len(uploads))
 	var mu sync.Mutex
 	var begun []string
 	g, gctx := errgroup.WithContext(ctx)
@@ -89,7 +89,11 @@ func (p *pending) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
 	if err := g.Wait(); err != nil {
 		return nil, p.failed(err, begun)
 	}
-	h := p.handle(plan.Reuse, objects)
+	h := &Handle{
+		Operator: p.backend.operator, Index: p.backend.index, Range: p.backend.groups,
+		Checkpoint: p.barrier.ID, States: slices.Clone(p.states),
+	}
+	h.Assemble(p.base, plan.Reuse, objects)
 	if err := validateHandle("handle", h); err != nil {
 		return nil, p.failed(err, begun)
 	}
@@ -135,63 +139,31 @@ func (p *pending) objectName() string {
 	return NewObjectName(p.barrier.Epoch, p.barrier.ID, b.operator, b.index, b.attempt).String()
 }
 
-// putObject is an object in the store, and the files that lie in it.
-type putObject struct {
-	object Object
-	files  []File
-}
-
 // put uploads files as one object. The name is new, so that the write can be
 // repeated, and needs no condition (I6, I7).
-func (p *pending) put(ctx context.Context, name string, files []LocalFile) (putObject, error) {
+func (p *pending) put(ctx context.Context, name string, files []LocalFile) (Put, error) {
 	paths := make([]string, len(files))
 	for i, f := range files {
 		paths[i] = filepath.Join(p.dir, f.Name)
 	}
 	body, sections, err := upload.BodyFromFiles(ctx, paths...)
 	if err != nil {
-		return putObject{}, err
+		return Put{}, err
 	}
-	put := putObject{object: Object{Name: name, Size: body.Size, CRC32C: body.CRC32C}}
+	put := Put{Object: Object{Name: name, Size: body.Size, CRC32C: body.CRC32C}}
 	at := int64(0)
 	for i, s := range sections {
 		if s.Length != files[i].Size {
-			return putObject{}, fmt.Errorf("%s has %d bytes, and had %d when the snapshot was taken", s.Path, s.Length, files[i].Size)
+			return Put{}, fmt.Errorf("%s has %d bytes, and had %d when the snapshot was taken", s.Path, s.Length, files[i].Size)
 		}
-		put.files = append(put.files, File{
+		put.Files = append(put.Files, File{
 			Name: files[i].Name, Immutable: files[i].Immutable,
 			Ref: FileRef{Object: name, Offset: at, Length: s.Length, CRC32C: s.CRC32C},
 		})
 		at += s.Length
 	}
 	if _, err := p.backend.store.Put(ctx, name, body, upload.PutOptions{}); err != nil {
-		return putObject{}, err
+		return Put{}, err
 	}
 	return put, nil
-}
-
-// handle makes the handle of files that are in the store.
-func (p *pending) handle(reused []File, put []putObject) *Handle {
-	h := &Handle{
-		Operator: p.backend.operator, Index: p.backend.index, Range: p.backend.groups,
-		Checkpoint: p.barrier.ID, States: slices.Clone(p.states), Files: slices.Clone(reused),
-	}
-	used := map[string]bool{}
-	for _, f := range reused {
-		used[f.Ref.Object] = true
-	}
-	if p.base != nil {
-		for _, o := range p.base.Objects {
-			if used[o.Name] {
-				h.Objects = append(h.Objects, o)
-			}
-		}
-	}
-	for _, o := range put {
-		h.Objects = append(h.Objects, o.object)
-		h.Files = append(h.Files, o.files...)
-		h.Uploaded += o.object.Size
-	}
-	sortHandle(h)
-	return h
 }

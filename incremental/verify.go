@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/upload"
 )
 
@@ -33,7 +34,7 @@ type VerifyProgress struct {
 type Damage struct {
 	Object string
 	Files  []string // that lie in it and are damaged, as "operator/index name", sorted
-	Err    error    // a *CorruptStateError
+	Err    error    // a *CorruptStateError, or what is wrong with the manifest
 }
 
 // VerifyReport is what was found in the store.
@@ -45,6 +46,19 @@ type VerifyReport struct {
 
 // OK reports whether every object is as the manifest says.
 func (r *VerifyReport) OK() bool { return len(r.Damaged) == 0 }
+
+// VerifyCheckpoint verifies the checkpoint of that id and epoch. A manifest that
+// is damaged, missing or not for this program is reported as a damaged object.
+func VerifyCheckpoint(ctx context.Context, r upload.Reader, id checkpoint.ID, e checkpoint.Epoch, o VerifyOptions) (*VerifyReport, error) {
+	m, err := ReadManifest(ctx, r, id, e)
+	if damagedBytes(err) || errors.Is(err, ErrNewerVersion) {
+		return &VerifyReport{Damaged: []Damage{{Object: ManifestName(id, e), Err: err}}}, nil
+	}
+	if err != nil {
+		return &VerifyReport{}, err
+	}
+	return Verify(ctx, r, m, o)
+}
 
 // Verify reads every object that the manifest reaches, once, and compares it,
 // and each file in it, with size and checksum (I1). What is damaged or missing

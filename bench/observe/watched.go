@@ -6,11 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
-
-// dataPrefix is where the objects of state lie.
-const dataPrefix = "data/"
 
 // watched tells a Watch of the puts of state.
 type watched struct {
@@ -19,7 +17,7 @@ type watched struct {
 }
 
 func (s *watched) Put(ctx context.Context, name string, body upload.Body, o upload.PutOptions) (upload.Info, error) {
-	if !strings.HasPrefix(name, dataPrefix) {
+	if !strings.HasPrefix(name, incremental.DataPrefix) {
 		return s.Store.Put(ctx, name, body, o)
 	}
 	defer s.w.puts.begin()()

@@ -240,30 +240,21 @@ func (r *filesRun) checkpoint() (u filesUpload, err error) {
 
 // advance makes the handle that the next checkpoint is compared with.
 func (r *filesRun) advance(reuse []incremental.File, packed [][]incremental.LocalFile) {
-	h := &incremental.Handle{Files: reuse}
-	used := map[string]bool{}
-	for _, f := range reuse {
-		used[f.Ref.Object] = true
-	}
-	if r.base != nil {
-		for _, o := range r.base.Objects {
-			if used[o.Name] {
-				h.Objects = append(h.Objects, o)
-			}
-		}
-	}
-	for _, files := range packed {
+	put := make([]incremental.Put, len(packed))
+	for i, files := range packed {
 		r.objects++
 		o := incremental.Object{Name: fmt.Sprint(r.objects)}
 		for _, f := range files {
-			h.Files = append(h.Files, incremental.File{
+			put[i].Files = append(put[i].Files, incremental.File{
 				Name: f.Name, Immutable: f.Immutable, Ref: incremental.FileRef{Object: o.Name, Offset: o.Size, Length: f.Size},
 			})
 			o.Size += f.Size
 		}
-		h.Objects = append(h.Objects, o)
+		put[i].Object = o
 	}
-	r.base = h
+	base := r.base
+	r.base = &incremental.Handle{}
+	r.base.Assemble(base, reuse, put)
 }
 
 func (r *filesRun) files(dir string) ([]incremental.LocalFile, error) {

@@ -159,9 +159,6 @@ type checkpointed struct {
 	subtasks int                // with keyed state
 }
 
-// splitsState is the operator state in which a source keeps its splits.
-const splitsState = "_splits"
-
 // history reads the retained checkpoints of update, oldest first.
 func history(ctx context.Context, store upload.Reader) ([]checkpointed, error) {
 	infos, err := coordinator.List(ctx, store)
@@ -183,7 +180,7 @@ func history(ctx context.Context, store upload.Reader) ([]checkpointed, error) {
 				continue
 			}
 			for _, st := range sub.State {
-				if st.Name != splitsState {
+				if st.Name != engine.StateSplits {
 					continue
 				}
 				for _, item := range st.Items {

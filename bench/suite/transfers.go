@@ -93,7 +93,7 @@ func (b *s3Bench) upload(ctx context.Context) (experiment.Sample, error) {
 		return experiment.Sample{}, err
 	}
 	b.sizes, b.names = nil, nil
-	for info, err := range r.store.List(ctx, "data/") {
+	for info, err := range r.store.List(ctx, incremental.DataPrefix) {
 		if err != nil {
 			return experiment.Sample{}, err
 		}
