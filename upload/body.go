@@ -9,7 +9,7 @@ import (
 	"os"
 )
 
-// BodyFromBytes returns a Body of b, which must not change while it is in use.
+// BodyFromBytes returns a Body of b. b must not change while the Body is in use.
 func BodyFromBytes(b []byte) Body {
 	return Body{Size: int64(len(b)), CRC32C: CRC32C(b), Open: func() (io.ReadSeekCloser, error) {
 		return nopCloser{bytes.NewReader(b)}, nil
@@ -28,8 +28,8 @@ type Section struct {
 	CRC32C uint32 // of these bytes
 }
 
-// FileSection returns the section that is the whole file, and reads it once for
-// the checksum.
+// FileSection returns a whole file as a section. It reads the file once for the
+// checksum.
 func FileSection(ctx context.Context, path string) (s Section, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -43,8 +43,7 @@ func FileSection(ctx context.Context, path string) (s Section, err error) {
 	return Section{Path: path, Length: n, CRC32C: crc}, nil
 }
 
-// BodyFromFile returns a Body of one file, which it reads once for the
-// checksum.
+// BodyFromFile returns a Body of a file. It reads the file once for the checksum.
 func BodyFromFile(ctx context.Context, path string) (Body, error) {
 	s, err := FileSection(ctx, path)
 	if err != nil {
@@ -53,8 +52,8 @@ func BodyFromFile(ctx context.Context, path string) (Body, error) {
 	return BodyFromSections(s), nil
 }
 
-// BodyFromFiles returns a Body of the files one after another, and the section
-// that each is, in order. It reads each once for the checksum.
+// BodyFromFiles returns a Body of the files one after another, and each file's
+// section, in order. It reads each file once for the checksum.
 func BodyFromFiles(ctx context.Context, paths ...string) (Body, []Section, error) {
 	sections := make([]Section, len(paths))
 	for i, path := range paths {
@@ -68,8 +67,8 @@ func BodyFromFiles(ctx context.Context, paths ...string) (Body, []Section, error
 }
 
 // BodyFromSections returns a Body of the sections one after another. It reads
-// nothing: the checksum is combined from theirs. The files must stay as they
-// are while the Body is in use; one of them is open at a time.
+// nothing: the checksum is combined from theirs. The files must not change while
+// the Body is in use. A reader has one of them open at a time.
 func BodyFromSections(sections ...Section) Body {
 	b := Body{}
 	for _, s := range sections {

@@ -11,11 +11,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // CRC32C returns the Castagnoli checksum of b.
 func CRC32C(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
 
-// ExtendCRC32C returns the checksum of a‖b from that of a.
+// ExtendCRC32C returns the checksum of a‖b, given the checksum of a.
 func ExtendCRC32C(a uint32, b []byte) uint32 { return crc32.Update(a, castagnoli, b) }
 
-// CombineCRC32C returns the checksum of a‖b from those of a and b and the
-// length of b in bytes, reading neither.
+// CombineCRC32C returns the checksum of a‖b, given the checksums of a and b and
+// the length of b in bytes.
 func CombineCRC32C(a, b uint32, lengthB int64) uint32 {
 	// Appending n bytes multiplies a by x^8n modulo the polynomial; the initial
 	// and final inversions cancel out.

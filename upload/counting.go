@@ -9,23 +9,23 @@ import (
 )
 
 // Counters count the operations of a Counting store. The zero value is ready to
-// use; all of it may be read at any time.
+// use. Any goroutine may read it at any time.
 type Counters struct {
 	Get, GetRange, Head, List, Put, Delete, Copy, Uploads, Abort OpCounters
 }
 
 // OpCounters count the operations of one kind.
 type OpCounters struct {
-	// Ops began.
+	// Ops counts the operations that began.
 	Ops atomic.Int64
-	// Failures among them: an object that is absent and a condition that does
+	// Failures counts those that failed. An absent object and a condition that does
 	// not hold are answers, not failures.
 	Failures atomic.Int64
-	// Bytes read from bodies, or put.
+	// Bytes counts what was read from bodies, or put.
 	Bytes atomic.Int64
 }
 
-// OpCount is what OpCounters hold at one moment.
+// OpCount is a copy of OpCounters.
 type OpCount struct {
 	Op                   string
 	Ops, Failures, Bytes int64
@@ -57,8 +57,8 @@ func (c *OpCounters) count(err error) {
 	c.failed(err)
 }
 
-// Counting returns s with its operations counted in c. Inside Retrying it counts
-// tries, around it what callers see.
+// Counting decorates s and counts its operations in c. Below Retrying it counts
+// tries, above it calls.
 func Counting(s Store, c *Counters) Store { return &counting{s, c} }
 
 type counting struct {

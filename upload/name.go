@@ -12,10 +12,10 @@ const (
 	MaxComponentBytes = 250
 )
 
-// CheckName returns nil where name is legal in every store, else an ErrName
-// that says why it is not. A name is components joined by single slashes, each
-// of printable UTF-8 and not beginning with a dot: what begins with one belongs
-// to the stores themselves, and no name leads out of a directory.
+// CheckName returns nil if name is legal in every store, else an ErrName that
+// says why not. A name consists of components joined by single slashes. Each is
+// printable UTF-8 and does not begin with a dot: stores use such names for
+// themselves, and no name can lead out of a directory.
 func CheckName(name string) error {
 	bad := func(why string) error { return fmt.Errorf("%w %q: %s", ErrName, name, why) }
 	switch {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Prefixed returns a view of s that sees only the objects whose names start
-// with prefix and a slash, under the rest of their names. An empty prefix is s.
+// Prefixed returns a view of s: the objects whose names start with prefix and a
+// slash, under the rest of their names. An empty prefix returns s.
 func Prefixed(s Store, prefix string) Store {
 	prefix = strings.Trim(prefix, "/")
 	if prefix == "" {
@@ -35,8 +35,8 @@ func (p *prefixedReader) String() string {
 	return strings.TrimSuffix(p.r.String(), "/") + "/" + strings.TrimSuffix(p.prefix, "/")
 }
 
-// full returns the name below the prefix, which must be legal by itself: the
-// prefix would hide that it is empty.
+// full returns the name with the prefix. The name must be legal by itself, since
+// the prefix would hide an empty one.
 func (p *prefixedReader) full(op, name string) (string, error) {
 	if err := CheckName(name); err != nil {
 		return "", &Error{Op: op, Store: p.String(), Name: name, Err: err}

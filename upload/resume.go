@@ -7,14 +7,14 @@ import (
 	"io"
 )
 
-// resuming is a body that goes on where it was when reading it fails.
+// resuming is a body that opens itself again where reading it failed.
 type resuming struct {
 	ctx   context.Context
 	tries *tries
 	rc    io.ReadCloser // nil: to be opened again
 	pos   int64         // bytes delivered
 	size  int64
-	err   error // for good
+	err   error // the final one
 
 	// open returns the bytes from pos to size.
 	open func(pos int64) (io.ReadCloser, error)
@@ -29,8 +29,7 @@ func (r *retrying) resumingRange(ctx context.Context, t *tries, rc io.ReadCloser
 func (r *retrying) resumingGet(ctx context.Context, t *tries, rc io.ReadCloser, info Info) io.ReadCloser {
 	body := &resuming{ctx: ctx, tries: t, rc: rc, size: info.Size}
 	if info.HasCRC32C {
-		// The checksum of the whole is what proves that the rest is of the same
-		// object.
+		// Only the checksum of the whole proves that the rest is of the same object.
 		body.open = func(pos int64) (io.ReadCloser, error) {
 			return r.s.GetRange(ctx, t.name, pos, info.Size-pos)
 		}

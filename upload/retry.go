@@ -12,19 +12,18 @@ import (
 
 // RetryOptions bound the tries of a Retrying store.
 type RetryOptions struct {
-	// Attempts bounds the tries of one operation, the first included. Zero: 6.
-	// One: no second try.
+	// Attempts bounds the tries of an operation, including the first. Zero: 6.
 	Attempts int
 	// Elapsed bounds the time from the first try to the start of the last.
 	// Zero: 2 min. Negative: no bound.
 	Elapsed time.Duration
-	// Base is the longest pause before the second try; it doubles with each
-	// further one. Zero: 100 ms.
+	// Base is the longest pause before the second try. It doubles with each further
+	// try. Zero: 100 ms.
 	Base time.Duration
 	// Max bounds each pause. Zero: 10 s.
 	Max time.Duration
-	// Retried, if set, is told of each failed try that another will follow, for
-	// metrics and logs. It is called from the goroutine of the operation.
+	// Retried, if not nil, is called after each failed try that is followed by
+	// another, in the operation's goroutine. It is for metrics and logs.
 	Retried func(op, name string, err error, pause time.Duration)
 }
 
@@ -52,12 +51,12 @@ func (o RetryOptions) withDefaults() RetryOptions {
 	return o
 }
 
-// throttledFactor is by how much the pauses after ErrThrottled are longer.
+// throttledFactor lengthens the pauses after ErrThrottled.
 const throttledFactor = 4
 
 // ceiling returns the longest pause after the given number of failed tries, at
-// least one. The pause is drawn evenly from zero to it, so that many who failed
-// together do not return together.
+// least one. The pause is drawn evenly between zero and it, so that clients that
+// failed together do not come back together.
 func (o RetryOptions) ceiling(failed int, throttled bool) time.Duration {
 	d := o.Base
 	if throttled {
@@ -69,8 +68,8 @@ func (o RetryOptions) ceiling(failed int, throttled bool) time.Duration {
 	return min(d, o.Max)
 }
 
-// Retryable says whether an operation that failed with err may succeed when it
-// is tried again. The end of the caller's own context is the caller's to check.
+// Retryable reports whether an operation that failed with err may succeed if it is
+// tried again. The caller checks its own context itself.
 func Retryable(err error) bool {
 	for _, permanent := range []error{ErrNotExist, ErrPrecondition, ErrDenied, ErrNoBucket, ErrNoSpace, ErrCorrupt, ErrName, ErrUnsupported} {
 		if errors.Is(err, permanent) {
@@ -80,16 +79,16 @@ func Retryable(err error) bool {
 	return err != nil
 }
 
-// Retrying returns s with failed operations repeated, after pauses, where that
-// is safe: reads, unconditional writes, deletes and copies after any failure
-// that is not for good; a Put with IfMatch only after ErrThrottled, which says
-// that nothing was applied. A Put with IfAbsent is repeated too: where an
-// earlier try may have been applied and the next one meets ErrPrecondition, the
-// object is read back, and is this Put's if it has its size and checksum. So
-// the content of a conditional Put must be the writer's own: hold a random
-// part, an epoch, a name.
+// Retrying decorates s: it repeats failed operations, after pauses, where that is
+// safe. Reads, unconditional writes, deletes and copies are repeated after any
+// failure that may pass. A Put with IfMatch is repeated only after ErrThrottled,
+// which says that nothing was applied. A Put with IfAbsent is repeated, too. If an
+// earlier try may have been applied and a later one gets ErrPrecondition, the
+// object is read back: it is this Put's if it has the same size and checksum. So
+// the content of such a Put must be the writer's alone, for example by a random
+// part or an epoch in it.
 //
-// The body of a Get or GetRange that is cut short goes on where it was, and is
+// The body of a Get or GetRange that breaks off is opened again where it was, and
 // verified as a whole.
 func Retrying(s Store, o RetryOptions) Store {
 	return &retrying{s: s, o: o.withDefaults()}
@@ -102,7 +101,7 @@ type retrying struct {
 
 func (r *retrying) String() string { return r.s.String() }
 
-// tries is the course of one operation, or of one body.
+// tries counts the tries of one operation, or of one body.
 type tries struct {
 	r        *retrying
 	op, name string
@@ -114,8 +113,8 @@ func (r *retrying) tries(op, name string) *tries {
 	return &tries{r: r, op: op, name: name, start: time.Now()}
 }
 
-// again pauses after a failed try, and returns nil if another may follow, else
-// why the operation fails.
+// again pauses after a failed try. It returns nil if another try may follow, else
+// the operation's error.
 func (t *tries) again(ctx context.Context, err error) error {
 	if !Retryable(err) || ctx.Err() != nil {
 		return err
@@ -168,8 +167,8 @@ func (r *retrying) Delete(ctx context.Context, names ...string) error {
 	if len(names) > 0 {
 		first = names[0]
 	}
-	// All of them again: to delete twice is harmless, and the names in an error
-	// may be those below another prefix.
+	// Delete all of them again. That is harmless, and the names in the error may be
+	// relative to another prefix.
 	return r.do(ctx, "delete", first, func() error { return r.s.Delete(ctx, names...) })
 }
 
@@ -204,8 +203,8 @@ func (r *retrying) Put(ctx context.Context, name string, body Body, o PutOptions
 	}
 }
 
-// ours finds out whether the object that refused a Put is what an earlier try of
-// that Put made.
+// ours reads back the object that made a Put fail, and reports whether an earlier
+// try of that Put wrote it.
 func (r *retrying) ours(ctx context.Context, name string, body Body, refused error) (Info, error) {
 	var found Info
 	err := r.do(ctx, "put", name, func() error {

@@ -6,10 +6,10 @@ import (
 	"io"
 )
 
-// OpenVerified opens the body so that bytes which do not match its size and
-// checksum are never delivered whole: a read that would complete them fails
-// with ErrCorrupt and keeps them back. A Seek to the start begins anew; after a
-// Seek elsewhere nothing is verified until the next one to the start.
+// OpenVerified opens the body and verifies its size and checksum while it is read:
+// the read that would complete wrong bytes fails with ErrCorrupt and returns none.
+// A Seek to the start begins anew. After a Seek to another place nothing is
+// verified until the next Seek to the start.
 func (b Body) OpenVerified() (io.ReadSeekCloser, error) {
 	if b.Open == nil {
 		return nil, fmt.Errorf("body of %d bytes cannot be opened: make it by a BodyFrom function", b.Size)

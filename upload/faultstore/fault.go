@@ -8,7 +8,7 @@ import (
 )
 
 // ErrInjected is the cause of every injected failure that names no other. It is
-// none of the store's sentinels: as to a caller, it may have any cause.
+// none of upload's errors: to a caller its cause is unknown.
 var ErrInjected = errors.New("injected fault")
 
 // Kind is a kind of operation of a store.
@@ -27,13 +27,13 @@ const (
 	Abort    Kind = "abort"
 )
 
-// Writes says whether operations of the kind change the store.
+// Writes reports whether operations of the kind change the store.
 func (k Kind) Writes() bool { return k == Put || k == Delete || k == Copy || k == Abort }
 
 // Op is one operation, as an Injector sees it.
 type Op struct {
 	Kind  Kind
-	Name  string // object or prefix; of a Delete the first; of a Copy the target
+	Name  string // object or prefix; the first of a Delete; the target of a Copy
 	Index int    // 0 for the first operation of the store
 	Put   upload.PutOptions
 }
@@ -42,37 +42,35 @@ type Op struct {
 // first, and the others in the order of their listing. The zero value is no
 // fault.
 type Fault struct {
-	// Delay passes before anything else, or until the context ends.
+	// Delay is a pause before anything else. The end of the context ends it.
 	Delay time.Duration
-	// Before fails the operation with this error, without applying it.
+	// Before fails the operation with this error and does not apply it.
 	Before error
 	// Hang waits for the end of the context and returns its error, without
 	// applying the operation.
 	Hang bool
-	// Late fails a write with this error at once and keeps it: it is applied,
-	// on the conditions that it had, when Store.ApplyLate is called. A body is
-	// read into memory meanwhile.
+	// Late fails a write with this error at once and keeps the write, its body in
+	// memory. Store.ApplyLate applies it then, with its conditions.
 	Late error
-	// Cut, where CutShort is set, is the number of bytes after which the body
-	// of a Get or GetRange, or that of a Put on its way to the store, fails
-	// with CutShort.
+	// CutShort, if not nil, fails a body after Cut bytes: that of a Get or GetRange,
+	// or of a Put on its way to the store.
 	Cut      int64
 	CutShort error
 	// Flip inverts the lowest bit of the byte at FlipAt (clamped to the last)
 	// in what a Get or GetRange returns.
 	Flip   bool
 	FlipAt int64
-	// Twice applies a write a second time, and ignores how that ends.
+	// Twice applies a write a second time, and ignores the result.
 	Twice bool
-	// After applies the operation and then fails it with this error. A Get that
-	// it meets returns no body; a List yields everything and then the error.
+	// After applies the operation and then fails it with this error. A Get returns
+	// no body then; a List yields everything and then the error.
 	After error
 }
 
 func (f Fault) isZero() bool { return f == Fault{} }
 
-// Injector decides what happens to an operation. It is called once for each, by
-// any goroutine, in the order of the indexes.
+// Injector decides what happens to an operation. It is called once for each
+// operation, in the order of their indexes, by any goroutine.
 type Injector interface {
 	Inject(Op) Fault
 }
@@ -88,7 +86,7 @@ func OnIndex(k int, f Fault) Injector {
 	return When(func(op Op) bool { return op.Index == k }, f)
 }
 
-// When injects f into every operation of which is holds.
+// When injects f into every operation for which is returns true.
 func When(is func(Op) bool, f Fault) Injector {
 	return InjectorFunc(func(op Op) Fault {
 		if is(op) {
@@ -98,7 +96,7 @@ func When(is func(Op) bool, f Fault) Injector {
 	})
 }
 
-// Times injects what i decides, until it has decided on n faults.
+// Times injects what i decides, until n faults were injected.
 func Times(n int, i Injector) Injector {
 	return InjectorFunc(func(op Op) Fault {
 		if n <= 0 {
@@ -112,8 +110,7 @@ func Times(n int, i Injector) Injector {
 	})
 }
 
-// First injects what the first of the injectors decides on that injects
-// anything.
+// First asks the injectors in order, and injects the first fault that one decides.
 func First(injectors ...Injector) Injector {
 	return InjectorFunc(func(op Op) Fault {
 		for _, i := range injectors {

@@ -1,9 +1,9 @@
 // Package faultstore answers: what does the engine do when its store fails?
 //
-// It wraps a store so that an Injector can fail any operation: before it is
-// applied or after, cut its bytes short, flip one, apply it twice or late, or
-// let it hang. A test that must survive any single fault runs again and again
-// with OnIndex(0), OnIndex(1), … until Injected says that nothing was.
+// It decorates a store. An Injector can fail any operation before or after it is
+// applied, cut its bytes short, flip one, apply it twice or late, or let it hang.
+// A test that must survive any single fault runs with OnIndex(0), OnIndex(1), …
+// until Injected returns 0.
 //
 // # Invariants
 //
@@ -36,10 +36,10 @@ type Store struct {
 
 var _ upload.Store = (*Store)(nil)
 
-// Wrap returns s with the faults of i; nil injects none.
+// Wrap decorates s with the faults of i; nil injects none.
 func Wrap(s upload.Store, i Injector) *Store { return &Store{inner: s, injector: i} }
 
-// Set replaces the injector; nil injects none from now on. Indexes go on.
+// Set replaces the injector; nil injects none from now on. Indexes keep counting.
 func (s *Store) Set(i Injector) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +96,7 @@ func (s *Store) decide(k Kind, name string, o upload.PutOptions) Fault {
 	return f
 }
 
-// before does what of f comes before the operation is applied.
+// before carries out the faults of f that come before the operation is applied.
 func (s *Store) before(ctx context.Context, f Fault, op Kind, name string) error {
 	fail := func(err error) error {
 		return &upload.Error{Op: string(op), Store: s.inner.String(), Name: name, Err: err}

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attributeName is where a file keeps what the store knows of its object.
+// attributeName is the extended attribute that describes a file's object.
 const attributeName = "user.tidemark.object"
 
-// errNoAttributes: the file system has none.
+// errNoAttributes: the file system has no extended attributes.
 var errNoAttributes = errors.New("no extended attributes")
 
 // attribute is "1 <crc32c> <size> <version>": a format version, and the rest as
@@ -55,7 +55,7 @@ func getAttribute(f *os.File) (attribute, bool, error) {
 	return a, true, nil
 }
 
-// newVersion returns a version that was never used.
+// newVersion returns a version that was never used before.
 func newVersion() string {
 	var b [12]byte
 	_, _ = rand.Read(b[:]) // never fails; see crypto/rand

@@ -1,21 +1,20 @@
 // Package filestore answers: how is a directory an object store?
 //
-// An object is a plain file of its bytes at <root>/<name>. What the store knows
-// of it beyond that, checksum, size and version, is an extended attribute of
-// the file ("user.tidemark.object"), set before the file gets its name: so both
-// appear in one rename, and no crash parts them. A copy that drops attributes,
-// or a file put there by hand, is served without verification; its version is
-// made of inode, size and time of change. <root>/.tidemark/ holds temporary
-// files and locks; names that begin with a dot are no objects.
+// An object is a plain file at <root>/<name>. Its checksum, size and version are
+// in an extended attribute of the file ("user.tidemark.object"), which is set
+// before the file gets its name: both appear in one rename, and no crash separates
+// them. A file without the attribute, put there by hand or by a copy that drops
+// attributes, is served without verification; its version is made of inode, size
+// and modification time. <root>/.tidemark/ holds temporary files and locks; names
+// that begin with a dot are no objects.
 //
 // # Invariants
 //
-//   - An object appears by a rename of a file that was synced, under a directory
-//     that is synced after: it is there as a whole, for good, or not at all
-//     (I1, I3).
-//   - Check and rename of a Put happen under a lock of the name, in this process
-//     by a mutex and between processes by flock, so a conditional Put has one
-//     winner (I4). The kernel ends the lock with the process that held it.
+//   - A Put syncs the file, renames it and syncs its directory: the object is
+//     there as a whole and durable, or not at all (I1, I3).
+//   - A Put checks its condition and renames under a lock of the name, a mutex in
+//     this process and flock between processes, so a conditional Put has one winner
+//     (I4). The kernel releases the lock of a process that dies.
 //   - A version is never used twice (I7).
 //   - A temporary file is removed only by its owner, or once no living process
 //     holds its lock.

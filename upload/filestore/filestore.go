@@ -18,12 +18,11 @@ import (
 type Options struct {
 	// Create makes a missing root directory. Zero: Open fails with ErrNoBucket.
 	Create bool
-	// WithoutChecksums accepts a file system that has no extended attributes:
-	// what is stored there is served without verification. Zero: Open fails
-	// with ErrUnsupported on one.
+	// WithoutChecksums accepts a file system without extended attributes: objects
+	// are served without verification there. Zero: Open fails with ErrUnsupported.
 	WithoutChecksums bool
-	// WithoutSync leaves it to the operating system when bytes reach the disk.
-	// A power failure may then lose objects; a crash of the process does not.
+	// WithoutSync does not wait until bytes are on the disk. A power failure may
+	// then lose objects; a crash of the process does not.
 	WithoutSync bool
 }
 
@@ -46,8 +45,8 @@ const (
 	fileMode = 0o666
 )
 
-// Open opens the store in the directory root, and removes temporary files that
-// processes which died left there.
+// Open opens the store in the directory root. It removes the temporary files of
+// processes that died.
 func Open(root string, o Options) (*Store, error) {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -140,8 +139,7 @@ func check(ctx context.Context, name string) error {
 	return upload.CheckName(name)
 }
 
-// absent says what it means that there is no file of the name: no object, or no
-// store any more.
+// absent is the error for a missing file: no object, or no store any more.
 func (s *Store) absent() error {
 	if _, err := os.Stat(s.path(ownDir)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -152,7 +150,7 @@ func (s *Store) absent() error {
 	return upload.ErrNotExist
 }
 
-// open opens an object and returns what is known of it.
+// open opens an object's file and describes the object.
 func (s *Store) open(name string) (*os.File, upload.Info, error) {
 	f, err := os.Open(s.path(name))
 	switch {
@@ -189,8 +187,8 @@ func fileInfo(f *os.File, name string) (upload.Info, error) {
 	return info, nil
 }
 
-// Get implements upload.Reader. An object whose file has another length or
-// other bytes than were put is ErrCorrupt.
+// Get implements upload.Reader. A file whose length or bytes are not those that
+// were put is ErrCorrupt.
 func (s *Store) Get(ctx context.Context, name string) (io.ReadCloser, upload.Info, error) {
 	if err := check(ctx, name); err != nil {
 		return nil, upload.Info{}, s.fail("get", name, err)
@@ -225,7 +223,7 @@ func (s *Store) GetRange(ctx context.Context, name string, offset, length int64)
 	return upload.VerifyLength(r, length), nil
 }
 
-// contextFile is a file whose reads end with the context.
+// contextFile is a file whose reads fail once the context has ended.
 type contextFile struct {
 	ctx context.Context
 	*os.File

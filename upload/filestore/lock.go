@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stripes is how many locks the names share. It is part of the format: all
-// processes on a root must agree.
+// stripes is the number of locks that the names share. All processes on a root
+// must agree on it.
 const stripes = 64
 
-// lock takes the lock of a name in this process and among all. Whoever holds it
-// does little, but may be a process that is stopped: so it waits with patience,
-// and no longer than ctx.
+// lock takes the lock of a name, in this process and among processes. A holder
+// keeps it briefly, unless its process is stopped; so lock waits as long as ctx
+// allows.
 func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error) {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(name))

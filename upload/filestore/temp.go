@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// temp is a file without a name of its own yet. Its lock, which the kernel ends
-// with the process, tells others that it is in use.
+// temp is a file that has no object's name yet. Its lock says that it is in use;
+// the kernel releases the lock of a process that dies.
 type temp struct {
 	*os.File
 }
@@ -29,8 +29,8 @@ func (s *Store) newTemp() (*temp, error) {
 		t := &temp{f}
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			// Between creation and lock another process may have taken the file
-			// for an abandoned one.
+			// Another process may have removed the file as abandoned before it was
+			// locked.
 			if _, err := os.Lstat(path); err == nil {
 				return t, nil
 			}
@@ -43,13 +43,13 @@ func (s *Store) newTemp() (*temp, error) {
 	return nil, errors.New("temporary files vanish as soon as they are made")
 }
 
-// discard removes the file. After a rename there is none of that name.
+// discard removes the file, unless it was renamed.
 func (t *temp) discard() {
 	_ = os.Remove(t.Name()) // if it stays, the next Open removes it
 	_ = t.Close()
 }
 
-// removeStale removes the temporary files that no living process holds.
+// removeStale removes the temporary files that no living process has locked.
 func (s *Store) removeStale() error {
 	entries, err := os.ReadDir(s.path(tempDir))
 	if err != nil {

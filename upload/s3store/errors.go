@@ -16,7 +16,7 @@ import (
 // classify wraps the SDK's error err with the sentinel that it means, if any.
 func classify(ctx context.Context, err error) error { return classifyAs(ctx, err, false) }
 
-// classifyAs is classify for a request that was conditional, or not.
+// classifyAs is classify, told whether the request was conditional.
 func classifyAs(ctx context.Context, err error, conditional bool) error {
 	if err == nil {
 		return nil
@@ -62,7 +62,7 @@ func meaningOf(code string, status int, conditional bool) error {
 	case "PreconditionFailed":
 		return upload.ErrPrecondition
 	case "ConditionalRequestConflict", "OperationAborted":
-		// Another write was under way. Nothing was applied, nor decided.
+		// Another write was under way. Nothing was applied or decided.
 		return upload.ErrThrottled
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
 		"InvalidToken", "TokenRefreshRequired", "RequestTimeTooSkewed", "XAdminUserNotFound", "XAdminAccessDenied", "InvalidObjectState":
@@ -88,8 +88,8 @@ func meaningOf(code string, status int, conditional bool) error {
 	case http.StatusTooManyRequests:
 		return upload.ErrThrottled
 	case http.StatusServiceUnavailable:
-		// Some servers say so of a write that reached a part of their disks,
-		// and ErrThrottled would claim that nothing was applied.
+		// Some servers answer so when a write reached only some of their disks;
+		// ErrThrottled would claim that nothing was applied.
 		if !conditional {
 			return upload.ErrThrottled
 		}
@@ -103,7 +103,7 @@ func meaningOf(code string, status int, conditional bool) error {
 	return nil
 }
 
-// isStatus says whether err is an answer with that HTTP status.
+// isStatus reports whether err is an answer with that HTTP status.
 func isStatus(err error, status int) bool {
 	var response *awshttp.ResponseError
 	return errors.As(err, &response) && response.HTTPStatusCode() == status

@@ -16,9 +16,9 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// List implements upload.Reader. A page holds at most 1000 objects; those that
-// are put or deleted between two pages may or may not be seen. Keys that are no
-// legal names were not put by this package, and are passed over.
+// List implements upload.Reader. A page has at most 1000 objects; what is put or
+// deleted between two pages may or may not be listed. Keys that are not legal
+// names were not put by this package, and are skipped.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[upload.Info, error] {
 	return func(yield func(upload.Info, error) bool) {
 		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{

@@ -23,8 +23,8 @@ type part struct {
 	offset, length int64
 }
 
-// split cuts size bytes into parts of at least least bytes, but for the last
-// one, and at most 10 000 of them.
+// split cuts size bytes into at most 10 000 parts of at least least bytes; only
+// the last may be smaller.
 func split(size, least int64) []part {
 	length := max(least, (size+maxParts-1)/maxParts)
 	var parts []part
@@ -34,11 +34,10 @@ func split(size, least int64) []part {
 	return parts
 }
 
-// cleanupTime is how long a request that cleans up may go on after the end of
-// the context that it cleans up for.
+// cleanupTime bounds requests that clean up after the context has ended.
 const cleanupTime = 10 * time.Second
 
-// outlive returns a context that ends some time after ctx does.
+// outlive returns a context that ends cleanupTime after ctx.
 func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -53,16 +52,15 @@ func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
 	return longer, func() { stop(); cancel() }
 }
 
-// multipart is a multipart upload under way.
+// multipart is a multipart upload in flight.
 type multipart struct {
 	s   *Store
 	key *string
 	id  *string
 }
 
-// begin starts a multipart upload, and lets f fill it and finish it. Where f
-// fails the upload is aborted. Where it is checked, parts and whole have a
-// CRC32C.
+// begin starts a multipart upload, which f fills and completes. If f fails, the
+// upload is aborted. If it is checked, the parts and the whole have a CRC32C.
 func (s *Store) begin(ctx context.Context, key *string, checked bool, f func(multipart) error) error {
 	in := &s3.CreateMultipartUploadInput{Bucket: &s.o.Bucket, Key: key}
 	if checked {
@@ -100,7 +98,7 @@ func (m multipart) abort(ctx context.Context) error {
 	return classify(longer, err)
 }
 
-// complete makes the object of its parts; crc is nil where it is not checked.
+// complete makes the object from its parts; a nil crc is not checked.
 func (m multipart) complete(ctx context.Context, parts []types.CompletedPart, size int64, crc *string, c conditions) (version string, err error) {
 	in := &s3.CompleteMultipartUploadInput{
 		Bucket: &m.s.o.Bucket, Key: m.key, UploadId: m.id,
@@ -117,7 +115,7 @@ func (m multipart) complete(ctx context.Context, parts []types.CompletedPart, si
 	return aws.ToString(out.ETag), nil
 }
 
-// patient is for requests that may be repeated without effect, and whose
+// patient retries requests that may be repeated with the same effect, and whose
 // failure would cost the whole object.
 func patient(o *s3.Options) {
 	o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
@@ -167,7 +165,8 @@ func (s *Store) putParts(ctx context.Context, key *string, body upload.Body, c c
 	return version, err
 }
 
-// put uploads a part of body, which it reads twice: its checksum goes first.
+// put uploads a part of body. It reads the part twice, since its checksum is sent
+// first.
 func (m multipart) put(ctx context.Context, body upload.Body, p part) (_ types.CompletedPart, crc uint32, err error) {
 	none := types.CompletedPart{}
 	whole, err := body.Open()
@@ -216,7 +215,7 @@ func checksum(ctx context.Context, r io.Reader, length int64) (uint32, error) {
 	return crc, nil
 }
 
-// partReader reads a part of r as if it were all.
+// partReader reads a part of r as if it were the whole.
 type partReader struct {
 	r              io.ReadSeekCloser
 	offset, length int64

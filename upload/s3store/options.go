@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Options of a Store. What is zero comes from the AWS environment variables and
-// profiles, or is the default stated.
+// Options of a Store. A zero field is taken from the AWS environment variables and
+// profiles, or has the default that is stated.
 type Options struct {
 	// Bucket must exist. Required.
 	Bucket string
-	// Prefix is put before every name, with a slash between. Zero: none.
+	// Prefix and a slash come before every name. Zero: no prefix.
 	Prefix string
-	// Endpoint is the URL of the service, of another than AWS. Zero:
-	// AWS_ENDPOINT_URL_S3 or the profile, else AWS.
+	// Endpoint is the URL of a service other than AWS. Zero: AWS_ENDPOINT_URL_S3 or
+	// the profile, else AWS.
 	Endpoint string
 	// Region of the bucket. Zero: AWS_REGION or the profile, else us-east-1.
 	Region string
-	// VirtualHosted addresses the bucket by host name at an Endpoint too. Zero:
-	// by path there, by host name at AWS.
+	// VirtualHosted addresses the bucket by host name at an Endpoint, too. Zero: by
+	// path at an Endpoint, by host name at AWS.
 	VirtualHosted bool
 	// AccessKeyID and SecretAccessKey, and SessionToken where there is one, are
 	// credentials. Zero: the SDK's default chain.
@@ -29,13 +29,13 @@ type Options struct {
 	// MultipartBytes is the size above which an object is uploaded in parts.
 	// Zero: 64 MiB.
 	MultipartBytes int64
-	// PartBytes is the least size of a part, which grows where 10 000 of them
-	// would not do. At least 5 MiB, as S3 wants it. Zero: 16 MiB.
+	// PartBytes is the least size of a part, at least 5 MiB as S3 requires. Parts
+	// are larger where there would be more than 10 000. Zero: 16 MiB.
 	PartBytes int64
-	// Parallel bounds the parts of one object on their way at once. Zero: 4.
+	// Parallel bounds the parts of one object in flight. Zero: 4.
 	Parallel int
-	// CopyBytes is the size above which an object is copied in parts, of that
-	// size. At most 5 GiB, and zero: that.
+	// CopyBytes is the size above which an object is copied in parts of that size.
+	// At most 5 GiB, which is the default.
 	CopyBytes int64
 
 	// DialTimeout bounds the opening of a connection. Zero: 10 s.
@@ -73,7 +73,7 @@ func def[T comparable](v *T, d T) {
 	}
 }
 
-// Validate says what is wrong with the options, nil if nothing.
+// Validate reports everything that is wrong with the options.
 func (o Options) Validate() error {
 	o = o.withDefaults()
 	var errs []error

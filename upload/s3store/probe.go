@@ -9,9 +9,9 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// Probe finds out at start what would else fail, or lose data, later: whether
-// the bucket exists, the credentials may list, write, read and delete, and the
-// server honours conditional writes. It leaves nothing behind. Its errors say
+// Probe checks at start what would otherwise fail, or lose data, later: that the
+// bucket exists, that the credentials may list, write, read and delete, and that
+// the server honours conditional writes. It leaves nothing behind. Its errors say
 // what to do.
 func (s *Store) Probe(ctx context.Context) (err error) {
 	name := "probe-" + rand.Text()

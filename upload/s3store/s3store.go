@@ -30,8 +30,8 @@ type Store struct {
 	o      Options
 	client *s3.Client
 	prefix string // of keys; empty or ending with a slash
-	// unsigned: the transport protects payloads, or they do not leave the host,
-	// so they are not hashed again for the signature.
+	// unsigned: payloads are not hashed for the signature, since TLS protects them
+	// or they do not leave the host.
 	unsigned bool
 }
 
@@ -46,8 +46,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	load := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(httpClient(o)),
 		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenSupported),
-		// Get verifies by itself; ranged reads of some servers carry the
-		// checksum of the whole object, at which the SDK would fail.
+		// Get verifies by itself. Some servers send the checksum of the whole object
+		// with a ranged read, and the SDK would fail on it.
 		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
 		config.WithRetryer(newRetryer),
 	}
@@ -79,8 +79,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// newRetryer allows a second try of what a broken connection cut off. The SDK's
-// own quota of retries would fail requests soon after a server died.
+// newRetryer allows a second try after a broken connection. With the SDK's own
+// retry quota, requests would fail soon after a server died.
 func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 2
@@ -89,7 +89,7 @@ func newRetryer() aws.Retryer {
 	})
 }
 
-// once is for requests of which a second try would mean something else.
+// once is for requests that must not be sent twice.
 func once(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
 
 func httpClient(o Options) *awshttp.BuildableClient {
@@ -102,7 +102,8 @@ func httpClient(o Options) *awshttp.BuildableClient {
 		})
 }
 
-// protects says whether bytes sent to the endpoint are safe without a signature.
+// protects reports whether bytes sent to the endpoint are safe without a
+// signature.
 func protects(endpoint string) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil {

@@ -6,8 +6,8 @@
 //
 // # Invariants
 //
-//   - An unknown scheme, parameter or part of a URL is an error, never passed over.
-//   - A URL holds no secret: one with a user or password is refused.
+//   - An unknown scheme, parameter or part of a URL is an error, never ignored.
+//   - A URL contains no secret: one with a user or password is refused.
 package storeurl
 
 import (
@@ -33,10 +33,10 @@ type Options struct {
 	Probe bool
 	// Retry bounds the tries of each operation. Attempts of one: a single try.
 	Retry upload.RetryOptions
-	// File is what a file:// URL does not state. Its Create counts as well.
+	// File completes a file:// URL. Its Create counts as well.
 	File filestore.Options
-	// S3 is what an s3:// URL does not state. Its Bucket and Prefix are the
-	// URL's, as are Endpoint and Region where the URL has them.
+	// S3 completes an s3:// URL. Bucket and Prefix come from the URL; so do Endpoint
+	// and Region if the URL has them.
 	S3 s3store.Options
 }
 
