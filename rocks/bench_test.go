@@ -47,6 +47,69 @@ func BenchmarkCounter(b *testing.B) {
 	}
 }
 
+// Accesses to keys that the table has, through the states: what a record pays.
+func BenchmarkHot(b *testing.B) {
+	r, err := rocks.NewResources(rocks.Options{TableBytes: 256 << 20})
+	check(b, err)
+	defer r.Close()
+	db := open(b, b.TempDir(), r)
+	defer db.Close()
+	o := statesOf(db, &statetest.Clock{})
+	number := state.NewValue[int64](o, "number")
+	text := state.NewValue[string](o, "text")
+	sum := state.NewReducing(o, "sum", func(older, newer int64) int64 { return older + newer })
+	entries := state.NewMap[int64, int64](o, "entries")
+	check(b, o.registry.Err())
+	const many = 200_000
+	var keys []*onKey
+	for i := range many {
+		k := on(fmt.Sprint(i))
+		keys = append(keys, k)
+		check(b, number.Set(k, 1))
+		check(b, text.Set(k, "some text of thirty characters"))
+		check(b, sum.Add(k, 1))
+		check(b, entries.Set(k, 7, 1))
+	}
+	for _, c := range []struct {
+		name   string
+		access func(k *onKey) error
+	}{
+		{"count", func(k *onKey) error {
+			n, _, err := number.Get(k)
+			if err != nil {
+				return err
+			}
+			return number.Set(k, n+1)
+		}},
+		{"text", func(k *onKey) error {
+			s, _, err := text.Get(k)
+			if err != nil {
+				return err
+			}
+			return text.Set(k, s)
+		}},
+		{"add", func(k *onKey) error { return sum.Add(k, 1) }},
+		{"map", func(k *onKey) error {
+			n, _, err := entries.Get(k, 7)
+			if err != nil {
+				return err
+			}
+			return entries.Set(k, 7, n+1)
+		}},
+	} {
+		for _, n := range []int{1000, many} {
+			b.Run(fmt.Sprintf("%s/keys=%d", c.name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				before := usageNow(b)
+				for i := range b.N {
+					check(b, c.access(keys[i*7919%n]))
+				}
+				b.ReportMetric(float64((usageNow(b).cpu-before.cpu).Nanoseconds())/float64(b.N), "cpu-ns/op")
+			})
+		}
+	}
+}
+
 // A checkpoint of 50,000 changed keys: what the barrier costs the records, and
 // what is done beside them.
 func BenchmarkCheckpoint(b *testing.B) {

@@ -1,8 +1,5 @@
 package rocks
 
-// #include "shim.h"
-import "C"
-
 import (
 	"errors"
 	"fmt"
@@ -16,6 +13,7 @@ import (
 	"github.com/linxGnu/grocksdb"
 
 	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/rocks/table"
 )
 
 // defaultColumn exists in every database. It stays empty.
@@ -27,18 +25,13 @@ const columnPrefix = "s-"
 // DB is a database in a local directory. It belongs to one goroutine; only
 // Metrics may be called from others.
 type DB struct {
-	dir       string
+	spiller   // options are those of columns to come, too
 	resources *Resources
-	options   *grocksdb.Options // of the database, and of columns to come
-	expiry    *expiry
 	columns   map[string]*column
-	iterators map[scan]struct{} // open
-	share     *share            // of the memory for tables
-	freezes   []*freeze         // not known to have ended, oldest first
+	tables    *table.Tables
 
 	// mu is held where Metrics, in another goroutine, would see a change.
 	mu      sync.Mutex
-	db      *grocksdb.DB
 	handles []*grocksdb.ColumnFamilyHandle // of columns, in no order
 	closed  bool
 	leak    leakCheck
@@ -83,19 +76,10 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	if err != nil {
 		return nil, failure("open", dir, err.Error())
 	}
-	d := &DB{
-		dir: dir, resources: r, options: options, expiry: expiry, db: db, handles: handles,
-		columns: map[string]*column{}, iterators: map[scan]struct{}{}, share: r.tables.newShare(),
-	}
+	d := &DB{spiller: spiller{dir, db, options, expiry}, resources: r, handles: handles, columns: map[string]*column{}}
+	d.tables = r.tables.NewTables(d.writer(""))
 	for i, name := range names {
-		if d.columns[name], err = newColumn(d, handles[i]); err != nil {
-			for _, h := range handles {
-				h.Destroy()
-			}
-			db.Close()
-			d.share.close()
-			return nil, err
-		}
+		d.columns[name] = d.newColumn(name, handles[i])
 	}
 	openHandles.Add(1)
 	d.leak.watch(d)
@@ -130,12 +114,12 @@ func (d *DB) Column(s state.Descriptor) (state.Column, error) {
 	d.mu.Lock()
 	d.handles = append(d.handles, h)
 	d.mu.Unlock()
-	c, err := newColumn(d, h)
-	if err != nil {
-		return nil, err
-	}
-	d.columns[name] = c
-	return c, nil
+	d.columns[name] = d.newColumn(name, h)
+	return d.columns[name], nil
+}
+
+func (d *DB) newColumn(name string, h *grocksdb.ColumnFamilyHandle) *column {
+	return &column{db: d, name: name, family: family{d.spiller, h}}
 }
 
 // Close frees the database and leaves its files. Writes that no Checkpoint
@@ -146,19 +130,9 @@ func (d *DB) Close() error {
 		return d.closedError("close")
 	}
 	var err error
-	if n := len(d.iterators); n > 0 {
+	if n := d.tables.Close(d.closedError("use")); n > 0 {
 		err = &Error{Op: "close", Dir: d.dir, Message: fmt.Sprintf("%d iterators were open", n), Err: ErrUsage}
-		for it := range d.iterators {
-			it.free()
-		}
 	}
-	for _, f := range d.freezes {
-		f.abandon()
-	}
-	for _, c := range d.columns {
-		c.table.free()
-	}
-	d.share.close()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true

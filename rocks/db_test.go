@@ -395,6 +395,7 @@ func TestOptionsValidate(t *testing.T) {
 		{rocks.Options{MemoryBytes: -1}, "MemoryBytes is -1"},
 		{rocks.Options{MemoryBytes: 8 << 20, WriteBufferBytes: 9 << 20}, "must not exceed"},
 		{rocks.Options{OpenFiles: 1}, "OpenFiles is 1"},
+		{rocks.Options{TableBytes: 32 << 30}, "TableBytes is 34359738368, must be at most"},
 		{rocks.Options{RewriteAfter: time.Millisecond}, "RewriteAfter is 1ms"},
 		{rocks.Options{BackgroundThreads: 1000}, "at most 64"},
 		{rocks.Options{Disk: rocks.HDD}, ""},

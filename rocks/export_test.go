@@ -21,18 +21,12 @@ func (d *DB) Compact() {
 
 // FilesAt returns how many files a state has at a level.
 func (d *DB) FilesAt(name string, level int) int {
-	h := d.columns[columnPrefix+name].handle
+	h := d.columns[columnPrefix+name].family.handle
 	n, _ := strconv.Atoi(d.db.GetPropertyCF("rocksdb.num-files-at-level"+strconv.Itoa(level), h))
 	return n
 }
 
-// Worthwhile returns what is decided for batches of keys one after another, by how
-// many are expected and how many of them are then wanted.
-func Worthwhile(blind bool, batches [][2]int) (read []bool) {
-	var e expected
-	for _, b := range batches {
-		read = append(read, e.worthwhile(b[0], wantedShareOf(blind)))
-		e.wanted += b[1]
-	}
-	return read
+// Spill writes what is dirty of a state.
+func (d *DB) Spill(name string) error {
+	return d.tables.Spill(d.columns[columnPrefix+name].table)
 }

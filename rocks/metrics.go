@@ -36,7 +36,7 @@ func (r *Resources) Memory() Memory {
 	return Memory{
 		Cache: int64(r.cache.GetUsage()), CachePinned: int64(r.cache.GetPinnedUsage()),
 		CacheLimit: int64(r.cache.GetCapacity()), WriteBuffer: int64(C.tm_budget_usage(r.budget)),
-		Table: r.tables.inUse(), TableLimit: r.tables.limit,
+		Table: r.tables.Used(), TableLimit: r.tables.Limit(),
 	}
 }
 

@@ -180,7 +180,7 @@ func (b *blindly) checkpoint() (dir string) {
 }
 
 // knows returns what the database knows of keys without reading.
-func knows(t *testing.T, rows state.OperandRows, k string) state.Known {
+func knows(t *testing.T, rows state.Rows, k string) state.Known {
 	t.Helper()
 	v, known, err := rows.Find(nil, placeAt(k, ""))
 	check(t, err)
@@ -191,21 +191,17 @@ func knows(t *testing.T, rows state.OperandRows, k string) state.Known {
 }
 
 // operandRows returns rows that join what is put.
-func operandRows(t *testing.T, c state.Column) state.OperandRows {
+func operandRows(t *testing.T, c state.Column) state.Rows {
 	t.Helper()
-	rows, err := c.(state.RowColumn).Rows(false)
-	check(t, err)
-	o := rows.(state.OperandRows)
-	if !o.Folds(func(dst, older, operand []byte) ([]byte, error) {
+	rows, err := c.(state.RowColumn).Rows(state.Access{Fold: func(dst, older, operand []byte) ([]byte, error) {
 		return append(append(dst, older...), operand...), nil
-	}) {
-		t.Fatal("the rows take no operands")
-	}
-	return o
+	}})
+	check(t, err)
+	return rows
 }
 
 // putOperand puts the first operand of a key.
-func putOperand(t *testing.T, rows state.OperandRows, k string, operand []byte) {
+func putOperand(t *testing.T, rows state.Rows, k string, operand []byte) {
 	t.Helper()
 	for done := false; !done; {
 		var err error
@@ -406,8 +402,7 @@ func testAliveWhenItBegan(t *testing.T) {
 	b.clock.Advance(100 * time.Millisecond)
 	// Another state's spill, and a checkpoint that comes to nothing, tell the time.
 	check(t, b.other.Set(on("k"), 1))
-	it := column(t, b.db, state.Descriptor{Name: "other"}).Scan(nil, []byte{0xff})
-	check(t, it.Close())
+	check(t, b.db.Spill("other"))
 	if err := b.db.Checkpoint(filepath.Join(t.TempDir(), "missing", "snapshot")); err == nil {
 		t.Fatal("the checkpoint succeeded")
 	}
@@ -417,8 +412,35 @@ func testAliveWhenItBegan(t *testing.T) {
 	b.wantIn(b.checkpoint(), "0,1")
 }
 
-// The same, for an operand that has moved to newer ones as it grew, when those
-// among which it began have been spilled.
+// What an operand needs follows from when it began, not from when the table saw it:
+// between the two, a clock may step.
+func TestClockStepsAtAnAddition(t *testing.T) {
+	states, local := &statetest.Clock{}, &statetest.Clock{}
+	r, dir := resources(t, func(o *rocks.Options) { o.Clock = local.Now }), t.TempDir()
+	join := func(older, newer string) string { return older + "," + newer }
+	db := open(t, filepath.Join(dir, "first"), r)
+	joined := state.NewReducing(statesOf(db, states), "joined", join, state.TTL(time.Second))
+	check(t, joined.Add(on("k"), "0")) // expires at 1000
+	check(t, db.Checkpoint(filepath.Join(dir, "below")))
+	check(t, db.Close())
+	db = open(t, filepath.Join(dir, "below"), r)
+	defer func() { check(t, db.Close()) }()
+	o := statesOf(db, states)
+	joined = state.NewReducing(o, "joined", join)
+	other := state.NewValue[int64](o, "other")
+	states.Advance(999 * time.Millisecond)
+	local.Advance(1001 * time.Millisecond)
+	check(t, joined.Add(on("k"), "1"))
+	check(t, other.Set(on("k"), 1))
+	check(t, db.Spill("other")) // tells the time
+	db.Compact()
+	if v, _, err := joined.Get(on("k")); v != "0,1" || err != nil {
+		t.Errorf("joined is %q, %v", v, err)
+	}
+}
+
+// What lies below an operand stays, though the operand has moved to a newer part of the
+// dirty set as it grew, and the part where it began has been spilled.
 func TestWhatGrownOperandsNeedDoesNotExpire(t *testing.T) {
 	b := openBlindly(t, 200)
 	b.clock.Advance(100 * time.Millisecond)
@@ -437,8 +459,7 @@ func TestWhatGrownOperandsNeedDoesNotExpire(t *testing.T) {
 	check(t, b.joined.Add(on("0"), grown))
 	fill(50, 100) // what has been dirty longest, and no more, is spilled
 	check(t, b.other.Set(on("k"), 1))
-	it := column(t, b.db, state.Descriptor{Name: "other"}).Scan(nil, []byte{0xff})
-	check(t, it.Close())
+	check(t, b.db.Spill("other"))
 	b.db.Compact()
 	s, _, err := b.joined.Get(on("0"))
 	check(t, err)
@@ -523,41 +544,4 @@ func TestOperandsGrowWhileTheyAreSpilled(t *testing.T) {
 		want += "," + text
 	}
 	b.want(1, want)
-}
-
-// A batch is read ahead if enough of the last one was wanted: half of it, or a
-// quarter where one can add without reading.
-func TestWorthReadingAhead(t *testing.T) {
-	repeat := func(n, asked, wanted int) (b [][2]int) {
-		return slices.Repeat([][2]int{{asked, wanted}}, n)
-	}
-	reads := func(read []bool) (n int) {
-		for _, r := range read {
-			if r {
-				n++
-			}
-		}
-		return n
-	}
-	for _, c := range []struct {
-		name    string
-		blind   bool
-		batches [][2]int
-		want    int
-	}{
-		{"all wanted", false, repeat(100, 64, 64), 100},
-		{"half wanted", false, repeat(100, 64, 32), 100},
-		{"less wanted", false, repeat(100, 64, 31), 1},
-		{"none wanted", false, repeat(100, 64, 0), 1},
-		{"blind, all wanted", true, repeat(100, 64, 64), 100},
-		{"blind, a quarter wanted", true, repeat(100, 64, 16), 100},
-		{"blind, less wanted", true, repeat(100, 64, 15), 1},
-		{"blind, none wanted", true, repeat(100, 64, 0), 1},
-		{"one bad batch", false, slices.Concat(repeat(10, 64, 64), repeat(1, 64, 0), repeat(89, 64, 64)), 84},
-		{"wanted later", true, slices.Concat(repeat(50, 64, 0), repeat(50, 64, 64)), 1 + 50 - 16},
-	} {
-		if got := reads(rocks.Worthwhile(c.blind, c.batches)); got != c.want {
-			t.Errorf("%s: %d of %d batches are read ahead, want %d", c.name, got, len(c.batches), c.want)
-		}
-	}
 }

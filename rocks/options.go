@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/tidemark/tidemark/rocks/table"
 )
 
 // Defaults of Options, for a process that runs one job.
@@ -123,6 +125,9 @@ func (o Options) Validate() error {
 	least("BackgroundThreads", int64(o.BackgroundThreads), 1)
 	if o.RewriteAfter < time.Second {
 		errs = append(errs, fmt.Errorf("RewriteAfter is %v, must be at least 1s", o.RewriteAfter))
+	}
+	if o.TableBytes > table.MaxBytes {
+		errs = append(errs, fmt.Errorf("TableBytes is %d, must be at most %d", o.TableBytes, int64(table.MaxBytes)))
 	}
 	if o.WriteBufferBytes > o.MemoryBytes {
 		errs = append(errs, fmt.Errorf("WriteBufferBytes is %d, must not exceed the %d of MemoryBytes", o.WriteBufferBytes, o.MemoryBytes))

@@ -43,7 +43,7 @@ func testPlaces(t *testing.T, memory int64) {
 		db := open(t, filepath.Join(dir, "db"), r, count)
 		defer func() { check(t, db.Close()) }()
 		c := column(t, db, count)
-		rows, err := c.(state.RowColumn).Rows(true)
+		rows, err := c.(state.RowColumn).Rows(state.Access{Grouped: true})
 		check(t, err)
 		model := map[string]map[string]string{}
 		names := 0

@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/linxGnu/grocksdb"
+
+	"github.com/tidemark/tidemark/rocks/table"
 )
 
 // Resources are what all databases of a process share. Any goroutine may use
@@ -22,7 +24,7 @@ type Resources struct {
 	databases int // open
 	closed    bool
 	cache     *grocksdb.Cache
-	tables    *budget
+	tables    *table.Budget
 	budget    *C.tm_budget
 }
 
@@ -32,7 +34,7 @@ func NewResources(o Options) (*Resources, error) {
 		return nil, err
 	}
 	o = o.WithDefaults()
-	tables, err := newBudget(o.TableBytes)
+	tables, err := table.NewBudget(o.TableBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +68,7 @@ func (r *Resources) Close() error {
 	r.closed = true
 	C.tm_budget_free(r.budget)
 	r.cache.Destroy()
-	return r.tables.close()
+	return r.tables.Close()
 }
 
 // acquire counts a database in.

@@ -13,204 +13,133 @@ import (
 
 	"github.com/linxGnu/grocksdb"
 
-	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/rocks/table"
 )
 
 const (
-	// fileEntries is from how many entries on a file of their own is cheaper
-	// than a way through the write buffer.
+	// fileEntries is the number of entries from which on a file of their own costs
+	// less than the write buffer.
 	fileEntries = 256
-	// spillBytes is about how much goes to RocksDB in one call.
+	// spillBytes is about how many bytes one call passes to RocksDB.
 	spillBytes = 256 << 10
-	// spillName is the directory of files on their way into the database.
+	// spillName is the directory of files that are to become part of the database.
 	spillName = "spill"
 )
 
-// spiller writes entries to RocksDB. It does not touch a DB's own fields,
-// so that it may run beside the DB's goroutine.
+// spiller writes entries to RocksDB. Any goroutine may use it.
 type spiller struct {
 	dir     string
 	db      *grocksdb.DB
 	options *grocksdb.Options
 	expiry  *expiry
-	told    int64 // what time RocksDB is told, in Unix milliseconds
 }
 
-// spill writes entries to a column: all of them, or, where it fails, none.
-func (s spiller) spill(h *grocksdb.ColumnFamilyHandle, e entries) error {
-	count := e.count()
-	if count == 0 {
+// Write implements table.Below: many entries as a file, few through the write
+// buffer.
+func (f family) Write(e *table.Entries) error {
+	switch n := e.Len(); {
+	case n == 0:
 		return nil
+	case n >= fileEntries:
+		return f.writeFile(e)
 	}
-	if count >= fileEntries {
-		return s.spillFile(h, e)
-	}
-	// So few are no copy of the state that is worth a sample.
-	if err := s.allowRuns(h, 0, nil); err != nil {
+	// So few are no copy of the state, and not worth a sample.
+	if err := f.allowRuns(f.handle, 0, nil); err != nil {
 		return err
 	}
 	var all []byte
-	err := s.each(h, e, math.MaxInt, func(buf []byte) error {
-		all = buf
+	err := f.encode(e, math.MaxInt, func(entries []byte) error {
+		all = entries
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return e.landing.publish(func() error {
-		if msg := C.tm_write(cDB(s.db), cColumn(h), bytesOf(all), C.size_t(len(all))); msg != nil {
-			return failure("write", s.dir, taken(msg))
+	return e.Publish(func() error {
+		if msg := C.tm_write(cDB(f.db), cColumn(f.handle), bytesOf(all), C.size_t(len(all))); msg != nil {
+			return failure("write", f.dir, taken(msg))
 		}
 		return nil
 	})
 }
 
-func (s spiller) spillFile(h *grocksdb.ColumnFamilyHandle, e entries) (err error) {
-	file, err := os.CreateTemp(filepath.Join(s.dir, spillName), "*.sst")
+func (f family) writeFile(e *table.Entries) (err error) {
+	path, err := f.newFile()
 	if err != nil {
-		return &Error{Op: "write", Dir: s.dir, Message: err.Error(), Err: classifyOS(err)}
+		return err
 	}
-	path := file.Name()
 	defer func() {
-		if rmErr := os.Remove(path); err != nil || rmErr != nil && !os.IsNotExist(rmErr) {
-			err = firstError(err, rmErr)
+		if rmErr := os.Remove(path); err == nil && !os.IsNotExist(rmErr) {
+			err = rmErr
 		}
 	}()
-	if err := file.Close(); err != nil {
-		return &Error{Op: "write", Dir: s.dir, Message: err.Error(), Err: classifyOS(err)}
-	}
 	cPath := C.CString(path)
 	defer C.free(unsafe.Pointer(cPath))
-	var f *C.tm_file
-	if msg := C.tm_file_new(cOptions(s.options), cColumn(h), cPath, &f); msg != nil {
-		return failure("write", s.dir, taken(msg))
+	var file *C.tm_file
+	if msg := C.tm_file_new(cOptions(f.options), cColumn(f.handle), cPath, &file); msg != nil {
+		return failure("write", f.dir, taken(msg))
 	}
-	defer C.tm_file_free(f)
-	err = s.each(h, e, spillBytes, func(buf []byte) error {
-		if msg := C.tm_file_add(f, bytesOf(buf), C.size_t(len(buf))); msg != nil {
-			return failure("write", s.dir, taken(msg))
+	defer C.tm_file_free(file)
+	err = f.encode(e, spillBytes, func(entries []byte) error {
+		if msg := C.tm_file_add(file, bytesOf(entries), C.size_t(len(entries))); msg != nil {
+			return failure("write", f.dir, taken(msg))
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	err = s.allowRuns(h, int64(C.tm_file_bytes(f)), func() (float64, error) { return s.overwrites(f, h) })
+	err = f.allowRuns(f.handle, int64(C.tm_file_bytes(file)), func() (float64, error) { return f.overwrites(file, f.handle) })
 	if err != nil {
 		return err
 	}
-	return e.landing.publish(func() error {
-		if msg := C.tm_file_ingest(f, cDB(s.db), cColumn(h), cPath); msg != nil {
-			return failure("write", s.dir, taken(msg))
+	return e.Publish(func() error {
+		if msg := C.tm_file_ingest(file, cDB(f.db), cColumn(f.handle), cPath); msg != nil {
+			return failure("write", f.dir, taken(msg))
 		}
 		return nil
 	})
 }
 
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+// newFile makes an empty file, which RocksDB will write and ingest.
+func (s spiller) newFile() (path string, err error) {
+	file, err := os.CreateTemp(filepath.Join(s.dir, spillName), "*.sst")
+	if err == nil {
+		path = file.Name()
+		err = file.Close()
 	}
-	return nil
+	if err != nil {
+		return "", &Error{Op: "write", Dir: s.dir, Message: err.Error(), Err: classifyOS(err)}
+	}
+	return path, nil
 }
 
-// foldedAtOnce is for how many entries what lies below operands is read together:
-// in order, so that neighbours are found in the same block.
-const foldedAtOnce = 1024
-
-// each calls f with the entries, in order, as the shim takes them, some bytes at
-// a time; operands as the values that they make, and what has expired as deletions.
-func (s spiller) each(h *grocksdb.ColumnFamilyHandle, e entries, atOnce int, f func(buf []byte) error) error {
-	out := stored{form: e.form, folder: folder{fold: e.fold, form: e.form}, expiry: s.expiry.at()}
-	below := multiGet{most: foldedAtOnce / 16}
-	var window, operands []block
-	order := e.sort()
-	for more := true; more; {
-		window, operands = window[:0], operands[:0]
-		for len(window) < foldedAtOnce {
-			var b block
-			if b, more = order.step(); !more {
-				break
-			}
-			window = append(window, b)
-			if b.operand() {
-				operands = append(operands, b)
-			}
+// encode calls f with the entries as the shim takes them, in order, about atOnce
+// bytes at a time. Values that have expired become tombstones.
+func (f family) encode(e *table.Entries, atOnce int, to func(entries []byte) error) error {
+	expiry := f.expiry.at()
+	var buf []byte
+	err := e.Each(func(key, stored []byte, deleted bool) error {
+		deleted = deleted || expiry.drops(stored)
+		length := uint32(C.TM_DELETED)
+		if !deleted {
+			length = uint32(len(stored))
 		}
-		next := 0 // of window
-		write := func(older []byte) error {
-			err := out.add(window[next], older)
-			next++
-			if err == nil && len(out.buf) >= atOnce {
-				err = f(out.buf)
-				out.buf = out.buf[:0]
-			}
-			return err
+		buf = binary.NativeEndian.AppendUint32(buf, uint32(len(key)))
+		buf = binary.NativeEndian.AppendUint32(buf, length)
+		buf = append(buf, key...)
+		if !deleted {
+			buf = append(buf, stored...)
 		}
-		values := func() error {
-			for next < len(window) && !window[next].operand() {
-				if err := write(nil); err != nil {
-					return err
-				}
-			}
+		if len(buf) < atOnce {
 			return nil
 		}
-		if err := values(); err != nil {
-			return err
-		}
-		key := func(i int) []byte { return operands[i].key() }
-		err := below.read(s.db, h, s.dir, len(operands), key, func(_ int, older []byte) error {
-			if err := write(older); err != nil {
-				return err
-			}
-			return values()
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if len(out.buf) == 0 {
-		return nil
-	}
-	return f(out.buf)
-}
-
-// stored are entries as the shim takes them.
-type stored struct {
-	form   *state.CellForm
-	folder folder
-	expiry expiryAt
-	buf    []byte
-}
-
-// add appends an entry; older is what lies below it, if it is an operand.
-func (s *stored) add(b block, older []byte) (err error) {
-	start := len(s.buf)
-	s.buf = binary.NativeEndian.AppendUint32(s.buf, uint32(b.keyLen()))
-	s.buf = binary.NativeEndian.AppendUint32(s.buf, C.TM_DELETED)
-	s.buf = append(s.buf, b.key()...)
-	if b.deleted() {
-		return nil
-	}
-	before := len(s.buf)
-	switch {
-	case b.operand():
-		s.buf, err = s.folder.stored(s.buf, older, b.value())
-	case s.form != nil:
-		s.buf, err = s.form.Encode(s.buf, b.value())
-	default:
-		s.buf = append(s.buf, b.value()...)
-	}
-	switch {
-	case err != nil:
-	case s.expiry.drops(s.buf[before:]):
-		s.buf = s.buf[:before]
-	default:
-		binary.NativeEndian.PutUint32(s.buf[start+4:], uint32(len(s.buf)-before))
+		err := to(buf)
+		buf = buf[:0]
+		return err
+	})
+	if err == nil && len(buf) > 0 {
+		err = to(buf)
 	}
 	return err
 }
-
-func (d *DB) spiller() spiller { return spiller{d.dir, d.db, d.options, d.expiry, d.tellable()} }

@@ -6,16 +6,6 @@ import (
 	"unsafe"
 )
 
-// CellColumn is a Column that can keep values in memory in a form of their
-// own, so that they are encoded when they leave it and not at each access.
-type CellColumn interface {
-	Column
-	// Cells returns the column as it is to be used from now on, but for
-	// Column.Scan, with values as cells; scans give them encoded. False: it holds
-	// cells of another form already, and is to be used as it is.
-	Cells(f CellForm) (Rows, bool)
-}
-
 // CellForm turns cells into stored values and back. Any goroutine may call its
 // functions; they append to dst.
 type CellForm struct {
@@ -53,7 +43,7 @@ func isFlat(t reflect.Type) bool {
 type cell[V any] struct {
 	value  V
 	expiry [expiryBytes]byte // as in a stored value
-	_      [sinceBytes]byte  // room for an operand's
+	_      [sinceBytes]byte  // space for the beginning of an operand
 }
 
 // valueBytes is the length of a cell that does not expire.
@@ -65,8 +55,8 @@ func (c *cell[V]) memory() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(c)), c.valueBytes()+expiryBytes)
 }
 
-// room returns the memory with room for an operand.
-func (c *cell[V]) room() []byte {
+// withOperand returns the memory with space for the beginning of an operand.
+func (c *cell[V]) withOperand() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(c)), c.valueBytes()+expiryBytes+sinceBytes)
 }
 
@@ -129,24 +119,9 @@ func cellForm[V any](codec Codec[V]) CellForm {
 
 // cellValue keeps values as cells: nothing is encoded on access.
 type cellValue[V any] struct {
-	keyed                // rows gives and takes cells
-	operands OperandRows // nil: none
-	codec    Codec[V]
-	room     cell[V]
-}
-
-// openCells returns k with the memory of values as cells, where column and
-// codec allow it.
-func openCells[V any](k keyed, col Column, codec Codec[V], merge func(older, newer V) V) (*cellValue[V], bool) {
-	c, ok := col.(CellColumn)
-	if f, isFlat := codec.(flatCodec); !ok || !isFlat || !f.flat() {
-		return nil, false
-	}
-	s := &cellValue[V]{keyed: k, codec: codec}
-	if s.rows, ok = c.Cells(cellForm(codec)); ok && merge != nil {
-		s.operands = s.operandRows(foldCells(merge))
-	}
-	return s, ok
+	keyed   // rows gives and takes cells
+	codec   Codec[V]
+	scratch cell[V]
 }
 
 func (s *cellValue[V]) get(cur *Current) (v V, found bool, err error) {
@@ -155,14 +130,14 @@ func (s *cellValue[V]) get(cur *Current) (v V, found bool, err error) {
 	}
 	var expires bool
 	if stored, ok := s.rowed(); ok {
-		expires, err = s.room.decode(s.codec, stored)
+		expires, err = s.scratch.decode(s.codec, stored)
 	} else {
-		room := s.room.memory()
-		room, found, err = s.rows.Get(room[:0:len(room)], s.at)
+		memory := s.scratch.memory()
+		memory, found, err = s.rows.Get(memory[:0:len(memory)], s.at)
 		if err != nil || !found {
 			return v, false, s.wrap("get", err)
 		}
-		expires, err = s.room.fill(room)
+		expires, err = s.scratch.fill(memory)
 	}
 	if err != nil {
 		return v, false, s.wrap("get", err)
@@ -172,13 +147,13 @@ func (s *cellValue[V]) get(cur *Current) (v V, found bool, err error) {
 			return v, false, err
 		}
 	}
-	return s.room.value, true, nil
+	return s.scratch.value, true, nil
 }
 
-// keep reports whether the value in room has not expired, and puts off its
-// expiry where reading does.
+// keep reports whether the value in scratch has not expired, and puts off its expiry
+// where reading does.
 func (s *cellValue[V]) keep() (live bool, err error) {
-	expiry, now := s.room.expiresAt(), s.life.clock.unixMillis()
+	expiry, now := s.scratch.expiresAt(), s.life.clock.unixMillis()
 	if expiry <= now {
 		return false, nil
 	}
@@ -186,8 +161,8 @@ func (s *cellValue[V]) keep() (live bool, err error) {
 		return true, nil
 	}
 	if renewed := now + s.life.millis; renewed > expiry {
-		s.room.setExpiry(renewed)
-		err = s.wrap("refresh", s.put(s.room.memory()))
+		s.scratch.setExpiry(renewed)
+		err = s.wrap("refresh", s.put(s.scratch.memory()))
 	}
 	return true, err
 }
@@ -199,19 +174,19 @@ func (s *cellValue[V]) set(cur *Current, v V) error {
 	return s.wrap("set", s.put(s.written(v)))
 }
 
-// written makes room the cell of a value that is written now.
+// written makes scratch the cell of a value that is written now.
 func (s *cellValue[V]) written(v V) []byte {
-	s.room.value = v
+	s.scratch.value = v
 	if s.life.millis == 0 {
-		return s.room.room()[:s.room.valueBytes()]
+		return s.scratch.withOperand()[:s.scratch.valueBytes()]
 	}
-	s.room.setExpiry(s.life.next())
-	return s.room.room()[:len(s.room.memory())]
+	s.scratch.setExpiry(s.life.next())
+	return s.scratch.withOperand()[:len(s.scratch.memory())]
 }
 
 func (s *cellValue[V]) find(cur *Current) (v V, known Known, err error) {
-	if s.operands == nil {
-		return certain(s.get(cur))
+	if !s.folds {
+		return asKnown(s.get(cur))
 	}
 	if err := s.seek(cur); err != nil {
 		return v, KnownNothing, err
@@ -219,25 +194,25 @@ func (s *cellValue[V]) find(cur *Current) (v V, known Known, err error) {
 	var expires bool
 	if stored, ok := s.rowed(); ok {
 		known = KnownValue
-		expires, err = s.room.decode(s.codec, stored)
+		expires, err = s.scratch.decode(s.codec, stored)
 	} else {
-		room := s.room.room()
-		room, known, err = s.operands.Find(room[:0:len(room)], s.at)
+		memory := s.scratch.withOperand()
+		memory, known, err = s.rows.Find(memory[:0:len(memory)], s.at)
 		if known == KnownOperand && err == nil {
-			room, s.since, err = cutSince(room)
+			memory, s.since, err = cutSince(memory)
 		}
 		if err != nil || known == KnownNothing || known == KnownAbsent {
 			return v, known, s.wrap("add to", err)
 		}
-		expires, err = s.room.fill(room)
+		expires, err = s.scratch.fill(memory)
 	}
 	if err != nil {
 		return v, known, s.wrap("add to", err)
 	}
-	if expires && s.room.expiresAt() <= s.life.clock.unixMillis() {
+	if expires && s.scratch.expiresAt() <= s.life.clock.unixMillis() {
 		return v, KnownAbsent, nil // an operand that has expired hides what is below it
 	}
-	return s.room.value, known, nil
+	return s.scratch.value, known, nil
 }
 
 func (s *cellValue[V]) putOperand(v V, begins bool) (done bool, err error) {
@@ -245,7 +220,7 @@ func (s *cellValue[V]) putOperand(v V, begins bool) (done bool, err error) {
 		s.begin()
 	}
 	s.row.valid = false
-	done, err = s.operands.PutOperand(s.at, appendSince(s.written(v), s.since))
+	done, err = s.rows.PutOperand(s.at, appendSince(s.written(v), s.since))
 	return done, s.wrap("add to", err)
 }
 

@@ -7,11 +7,11 @@
 // state; statetest holds the tests that every backend must pass, and memstate
 // is the one in memory.
 //
-// A backend may be given the hash that routed the record with each access, and
-// be told which entries belong to one key (RowColumn), keep values of types
-// without pointers as they lie in memory (CellColumn), be told which keys come
-// next (ExpectingColumn), and take what is added without knowing what it is added
-// to (OperandRows); none of this changes what a state means.
+// A backend may offer more than a sorted map (RowColumn): it is given the hash that
+// routed the record with each access, is told which entries belong to one key, keeps
+// values of types without pointers as they lie in memory (CellForm), and takes
+// operands, additions to a value that it has not read (Fold). It may also be told
+// which keys come next (ExpectingColumn). None of this changes what a state means.
 //
 // # Column keys
 //

@@ -22,6 +22,7 @@ type keyed struct {
 	name  string
 	err   error // why the state could not be opened
 	rows  Rows
+	folds bool // rows takes operands
 	row   *row
 	life  lifetime
 	at    Place  // what is accessed; its Key is reused
@@ -50,9 +51,16 @@ func (k *keyed) put(stored []byte) error {
 	return k.rows.Put(k.at, stored)
 }
 
-// openKeyed opens a keyed state. What goes wrong is told to the registry, and
-// to whoever uses the state all the same.
-func openKeyed(r *Registry, d Descriptor, o options, codecErr error) (k keyed, col Column) {
+// openKeyed opens a keyed state whose values are as they are stored. What goes
+// wrong is told to the registry, and to whoever uses the state all the same.
+func openKeyed(r *Registry, d Descriptor, o options, codecErr error) keyed {
+	k, col := openColumn(r, d, o, codecErr)
+	k.open(r, col, Access{Grouped: d.Kind == KindList || d.Kind == KindMap})
+	return k
+}
+
+// openColumn returns a keyed state without rows, which open adds.
+func openColumn(r *Registry, d Descriptor, o options, codecErr error) (k keyed, col Column) {
 	k = keyed{name: d.Name, row: &row{}}
 	life, err := r.lifetimeOf(o)
 	if err = errors.Join(codecErr, err); err != nil {
@@ -64,12 +72,31 @@ func openKeyed(r *Registry, d Descriptor, o options, codecErr error) (k keyed, c
 		_ = r.fail(k.err) // kept in the registry
 		return k, nil
 	}
-	if k.rows, err = rowsOf(col, d.Kind == KindList || d.Kind == KindMap); err != nil {
-		k.err = r.fail(fmt.Errorf("open state %q: %w", d.Name, err))
-		return k, nil
-	}
 	k.row = r.rows[len(r.rows)-1]
 	return k, col
+}
+
+// takesRows reports whether a column may be accessed by places.
+func takesRows(col Column) bool {
+	_, ok := col.(RowColumn)
+	return ok
+}
+
+// open opens the rows of a column, unless an error is known.
+func (k *keyed) open(r *Registry, col Column, a Access) {
+	if k.err != nil {
+		return
+	}
+	rc, ok := col.(RowColumn)
+	if !ok {
+		k.rows = plain{col}
+		return
+	}
+	var err error
+	if k.rows, err = rc.Rows(a); err != nil {
+		k.err = r.fail(fmt.Errorf("open state %q: %w", k.name, err))
+	}
+	k.folds = a.Fold != nil
 }
 
 // seek goes to the row of the current key and namespace: the key group, the

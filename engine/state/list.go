@@ -28,7 +28,7 @@ func NewList[V any](c OpenContext, name string, opts ...Option) List[V] {
 	if s.codec, err = codecFor[V](o); err == nil {
 		d.Value = s.codec.Signature()
 	}
-	s.keyed, _ = openKeyed(c.Registry(), d, o, err)
+	s.keyed = openKeyed(c.Registry(), d, o, err)
 	return List[V]{s}
 }
 

@@ -37,7 +37,7 @@ func NewMap[MK comparable, V any](c OpenContext, name string, opts ...Option) Ma
 			d.Value = s.values.Signature()
 		}
 	}
-	s.keyed, _ = openKeyed(c.Registry(), d, o, err)
+	s.keyed = openKeyed(c.Registry(), d, o, err)
 	return Map[MK, V]{s}
 }
 

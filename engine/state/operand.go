@@ -3,45 +3,18 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"runtime/debug"
 )
 
-// OperandRows is Rows that take operands: what is to be merged into the value of
-// a place when that is wanted, or leaves memory. To write one, nothing is read.
-type OperandRows interface {
-	Rows
-	// Folds tells how operands become values, once, before the first access.
-	// False: the rows take no operands.
-	Folds(f Fold) bool
-	// Find is Get, but for what would have to be read first, of which it knows
-	// nothing.
-	Find(dst []byte, at Place) (value []byte, known Known, err error)
-	// PutOperand puts an operand where Find has just known nothing, or an operand
-	// that this one includes. False: room had to be made, which may have changed
-	// what Find knew, and nothing was put.
-	PutOperand(at Place, operand []byte) (done bool, err error)
-}
-
-// Known is what is known of a place without reading.
-type Known uint8
-
-// What may be known: nothing, that there is no value, the value, or an operand
-// that is to be merged into whatever there is.
-const (
-	KnownNothing Known = iota
-	KnownAbsent
-	KnownValue
-	KnownOperand
-)
-
-// Fold appends to dst the value that an operand makes of an older value; nil:
-// there is none. Any goroutine may call it, at any time after the operand was put,
-// and more than once.
+// Fold appends to dst the value that an operand makes of an older value; nil: there
+// is none. Any goroutine may call it, at any time after the operand was put, and
+// more than once.
 type Fold func(dst, older, operand []byte) ([]byte, error)
 
-// An operand is a value as its rows have it, with its expiry, and behind that when
-// it began, in Unix milliseconds, signed, big-endian: an older value that had
-// expired by then is absent to it, one that expires later is not.
+// An operand is a value as its rows have it, with its expiry, followed by the time
+// when it began, in Unix milliseconds, signed, big-endian. To the operand an older
+// value is absent if it had expired by then.
 const sinceBytes = 8
 
 func appendSince(dst []byte, since int64) []byte {
@@ -56,19 +29,21 @@ func cutSince(operand []byte) (value []byte, since int64, err error) {
 	return operand[:n], int64(binary.BigEndian.Uint64(operand[n:])), nil
 }
 
-// operandRows returns k's rows if they take the operands that f folds.
-func (k *keyed) operandRows(f Fold) OperandRows {
-	if rows, ok := k.rows.(OperandRows); ok && rows.Folds(guarded(f)) {
-		return rows
+// OperandSince returns when an operand began, in Unix milliseconds. What had not
+// expired then is needed to fold it.
+func OperandSince(operand []byte) int64 {
+	_, since, err := cutSince(operand)
+	if err != nil {
+		return math.MinInt64 // Fold reports the error
 	}
-	return nil
+	return since
 }
 
-// begin notes when an operand begins.
+// begin notes that an operand begins now.
 func (k *keyed) begin() { k.since = k.life.clock.unixMillis() }
 
-// add has a value become what step makes of it, without reading it where the
-// store can do without.
+// add replaces a value by what step makes of it, without reading it where the store
+// can do without.
 func add[V any](s valueStore[V], cur *Current, step func(old V, found bool) V) error {
 	for {
 		old, known, err := s.find(cur)
@@ -85,17 +60,20 @@ func add[V any](s valueStore[V], cur *Current, step func(old V, found bool) V) e
 	}
 }
 
-// certain is what get has found, as find tells it.
-func certain[V any](v V, found bool, err error) (V, Known, error) {
+// asKnown reports get's result in find's terms.
+func asKnown[V any](v V, found bool, err error) (V, Known, error) {
 	if found || err != nil {
 		return v, KnownValue, err
 	}
 	return v, KnownAbsent, nil
 }
 
-// foldStored returns the Fold of values as they are stored.
+// foldStored returns the Fold of values as they are stored; nil if merge is.
 func foldStored[V any](codec Codec[V], merge func(older, newer V) V) Fold {
-	return func(dst, older, operand []byte) ([]byte, error) {
+	if merge == nil {
+		return nil
+	}
+	return guarded(func(dst, older, operand []byte) ([]byte, error) {
 		newer, since, err := cutSince(operand)
 		if err != nil {
 			return dst, err
@@ -122,12 +100,15 @@ func foldStored[V any](codec Codec[V], merge func(older, newer V) V) Fold {
 			return dst, err
 		}
 		return codec.Append(append(dst, newer[:len(newer)-len(after)]...), merge(a, b))
-	}
+	})
 }
 
-// foldCells returns the Fold of values as cells.
+// foldCells returns the Fold of values as cells; nil if merge is.
 func foldCells[V any](merge func(older, newer V) V) Fold {
-	return func(dst, older, operand []byte) ([]byte, error) {
+	if merge == nil {
+		return nil
+	}
+	return guarded(func(dst, older, operand []byte) ([]byte, error) {
 		from, since, err := cutSince(operand)
 		if err != nil {
 			return dst, err
@@ -146,11 +127,10 @@ func foldCells[V any](merge func(older, newer V) V) Fold {
 			}
 		}
 		return append(dst, b.memory()[:len(from)]...), nil
-	}
+	})
 }
 
-// guarded has what a user's function breaks be an error like any: the goroutine
-// may be a backend's.
+// guarded turns a panic in f into an error: the goroutine may be a backend's.
 func guarded(f Fold) Fold {
 	return func(dst, older, operand []byte) (value []byte, err error) {
 		defer func() {

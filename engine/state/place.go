@@ -1,12 +1,16 @@
 package state
 
-import "github.com/zeebo/xxh3"
+import (
+	"errors"
 
-// Place says where in a column an entry is, with what its user knows of it. A
-// row is the entries of one key and namespace: a value, a list or a map.
+	"github.com/zeebo/xxh3"
+)
+
+// Place says where in a column an entry is. A row is the entries of one key and
+// namespace: a value, a list or a map.
 type Place struct {
 	Key []byte // the column key
-	Row int    // so much of Key is that of its row
+	Row int    // length of the row's part of Key
 	// Hash and RowHash are hashes of Key and of Key[:Row], the same whenever the
 	// entry is accessed in this process.
 	Hash, RowHash uint64
@@ -28,33 +32,51 @@ func (p Place) Range() (start, end []byte) {
 	return row, prefixEnd(row)
 }
 
+// RowColumn is a Column that makes use of what its user knows of places.
+type RowColumn interface {
+	Column
+	// Rows opens the column for access by places, once. From then on, of Column's own
+	// methods only Scan may be called.
+	Rows(a Access) (Rows, error)
+}
+
+// Access says how a column is used by places.
+type Access struct {
+	Grouped bool      // rows may have several entries
+	Form    *CellForm // values are given and taken as cells; nil: as they are stored
+	Fold    Fold      // turns operands into values; nil: none are put. Not with Grouped
+}
+
 // Rows is access to a column by places. No method retains what it is given.
 type Rows interface {
 	// Get, Put and Delete are as Column's.
 	Get(dst []byte, at Place) (value []byte, found bool, err error)
 	Put(at Place, value []byte) error
 	Delete(at Place) error
-	// Scan returns the entries of a row, as Column.Scan.
+	// Scan returns the entries of a row, values as they are stored, as Column.Scan.
 	Scan(row Place) Iterator
+	// Find is Get without reading from below, where that can be avoided. It may give
+	// an operand. With Access.Fold only.
+	Find(dst []byte, at Place) (value []byte, known Known, err error)
+	// PutOperand puts an operand where Find has just known nothing, or an operand
+	// that this one includes and that began when it did. False: memory had to be
+	// freed, which may have changed what Find knew, and nothing was put.
+	PutOperand(at Place, operand []byte) (done bool, err error)
 }
 
-// RowColumn is a Column that makes use of what its user knows of a place.
-type RowColumn interface {
-	Column
-	// Rows returns the column as it is to be used from now on, but for
-	// Column.Scan. grouped: rows may have several entries.
-	Rows(grouped bool) (Rows, error)
-}
+// Known is what is known of a place without reading.
+type Known uint8
 
-// rowsOf returns access to any column.
-func rowsOf(c Column, grouped bool) (Rows, error) {
-	if rc, ok := c.(RowColumn); ok {
-		return rc.Rows(grouped)
-	}
-	return plain{c}, nil
-}
+// What may be known: nothing, that there is no value, the value, or an operand
+// that is yet to be merged into whatever there is.
+const (
+	KnownNothing Known = iota
+	KnownAbsent
+	KnownValue
+	KnownOperand
+)
 
-// plain is Rows of a column that knows keys only.
+// plain is Rows of a column that knows keys only. It takes no operands.
 type plain struct{ c Column }
 
 func (p plain) Get(dst []byte, at Place) ([]byte, bool, error) { return p.c.Get(dst, at.Key) }
@@ -64,3 +86,11 @@ func (p plain) Put(at Place, value []byte) error { return p.c.Put(at.Key, value)
 func (p plain) Delete(at Place) error { return p.c.Delete(at.Key) }
 
 func (p plain) Scan(row Place) Iterator { return p.c.Scan(row.Range()) }
+
+func (p plain) Find(dst []byte, at Place) ([]byte, Known, error) {
+	return asKnown(p.Get(dst, at))
+}
+
+func (p plain) PutOperand(Place, []byte) (bool, error) {
+	return false, errors.New("a column without rows takes no operands")
+}

@@ -31,36 +31,31 @@ func (s Value[V]) Set(c Context, v V) error { return s.store.set(c.Current(), v)
 // Clear removes the value of the current key.
 func (s Value[V]) Clear(c Context) error { return s.store.clear(c.Current()) }
 
-// directValue encodes and decodes on each access.
-type directValue[V any] struct {
-	keyed
-	operands OperandRows // nil: none
-	codec    Codec[V]
-	value    V // decoded into; kept so that decoding does not allocate it
-}
-
 // openValue opens a state of one value for each key; merge, if it is not nil,
 // merges those that were added, the older one first.
 func openValue[V any](c OpenContext, kind Kind, name string, opts []Option, merge func(older, newer V) V) valueStore[V] {
 	o := collect(opts)
-	s := &directValue[V]{}
-	var err error
+	codec, err := codecFor[V](o)
 	d := Descriptor{Name: name, Kind: kind, Namespace: o.namespace}
-	if s.codec, err = codecFor[V](o); err == nil {
-		d.Value = s.codec.Signature()
+	if err == nil {
+		d.Value = codec.Signature()
 	}
-	var col Column
-	s.keyed, col = openKeyed(c.Registry(), d, o, err)
-	if s.err != nil {
-		return s
+	r := c.Registry()
+	k, col := openColumn(r, d, o, err)
+	if f, flat := codec.(flatCodec); flat && f.flat() && takesRows(col) {
+		form := cellForm(codec)
+		k.open(r, col, Access{Form: &form, Fold: foldCells(merge)})
+		return &cellValue[V]{keyed: k, codec: codec}
 	}
-	if cells, ok := openCells(s.keyed, col, s.codec, merge); ok {
-		return cells
-	}
-	if merge != nil {
-		s.operands = s.operandRows(foldStored(s.codec, merge))
-	}
-	return s
+	k.open(r, col, Access{Fold: foldStored(codec, merge)})
+	return &directValue[V]{keyed: k, codec: codec}
+}
+
+// directValue encodes and decodes on each access.
+type directValue[V any] struct {
+	keyed
+	codec Codec[V]
+	value V // decoded into; kept so that decoding does not allocate it
 }
 
 func (s *directValue[V]) get(cur *Current) (v V, found bool, err error) {
@@ -79,15 +74,15 @@ func (s *directValue[V]) get(cur *Current) (v V, found bool, err error) {
 }
 
 func (s *directValue[V]) find(cur *Current) (v V, known Known, err error) {
-	if s.operands == nil {
-		return certain(s.get(cur))
+	if !s.folds {
+		return asKnown(s.get(cur))
 	}
 	if err := s.seek(cur); err != nil {
 		return v, KnownNothing, err
 	}
 	stored, listed := s.rowed()
 	if known = KnownValue; !listed {
-		s.bytes, known, err = s.operands.Find(s.bytes[:0], s.at)
+		s.bytes, known, err = s.rows.Find(s.bytes[:0], s.at)
 		stored = s.bytes
 	}
 	if known == KnownOperand && err == nil {
@@ -115,7 +110,7 @@ func (s *directValue[V]) putOperand(v V, begins bool) (done bool, err error) {
 	if err == nil {
 		b = appendSince(b, s.since)
 		s.row.valid = false
-		done, err = s.operands.PutOperand(s.at, b)
+		done, err = s.rows.PutOperand(s.at, b)
 	}
 	s.bytes = b[:0]
 	return done, s.wrap("add to", err)

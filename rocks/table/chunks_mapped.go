@@ -1,6 +1,6 @@
 //go:build !invariants
 
-package rocks
+package table
 
 import (
 	"slices"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// chunks are the memory of whole chunks, outside of Go's heap: there the
-// collector would let garbage grow to the size of all tables before it looks.
-// Pages are taken from the system when they are first written.
+// chunks are a budget's whole chunks. They lie outside of Go's heap, where the
+// collector would let garbage grow to the size of all tables before it ran. The
+// system provides pages when they are first written.
 type chunks struct {
 	mapping []byte
 	rest    []byte // of the mapping
@@ -28,14 +28,14 @@ func newChunks(n int64) (*chunks, error) {
 		return nil, err
 	}
 	if len(m) >= 16*hugePage {
-		// Lookups touch memory all over: fewer pages are found faster. Where
-		// the system has no large ones it goes on without.
+		// Lookups touch memory all over, and large pages are found faster. A system
+		// without large pages works as well.
 		_ = unix.Madvise(m, unix.MADV_HUGEPAGE)
 	}
 	return &chunks{mapping: m, rest: m}, nil
 }
 
-// take returns a chunk with any content; nil: there is none left.
+// take returns a chunk of any content; nil: none is left.
 func (c *chunks) take() []byte {
 	if last := len(c.spare) - 1; last >= 0 {
 		chunk := c.spare[last]

@@ -1,4 +1,4 @@
-package rocks
+package table
 
 import (
 	"bytes"
@@ -6,25 +6,19 @@ import (
 	"encoding/binary"
 	"iter"
 	"slices"
-
-	"github.com/tidemark/tidemark/engine/state"
 )
 
-// entries are blocks of an arena that do not change.
-type entries struct {
-	memory  memory
-	parts   [][]address
-	form    *state.CellForm // of their values; nil: as in RocksDB
-	fold    state.Fold      // of operands; nil: there are none
-	landing *landing        // nil: they are not to be written
-	seal    seal
+// blocks are blocks of an arena that do not change.
+type blocks struct {
+	memory memory
+	lists  [][]address
 }
 
-// blocks yields the blocks, dead ones too, in no order.
-func (e entries) blocks() iter.Seq2[address, block] {
+// each yields the blocks, dead ones too, in no order.
+func (e blocks) each() iter.Seq2[address, block] {
 	return func(yield func(address, block) bool) {
-		for _, part := range e.parts {
-			for _, a := range part {
+		for _, list := range e.lists {
+			for _, a := range list {
 				if !yield(a, e.memory.view(a)) {
 					return
 				}
@@ -33,51 +27,42 @@ func (e entries) blocks() iter.Seq2[address, block] {
 	}
 }
 
-// count is how many blocks there are, dead ones too.
-func (e entries) count() (n int) {
-	for _, part := range e.parts {
-		n += len(part)
-	}
-	return n
-}
-
-// bytes is the length of keys and values together.
-func (e entries) bytes() int64 {
-	n := int64(0)
-	for _, b := range e.blocks() {
-		n += int64(b.keyLen() + b.valueLen())
+// count is the number of blocks, dead ones too.
+func (e blocks) count() (n int) {
+	for _, list := range e.lists {
+		n += len(list)
 	}
 	return n
 }
 
 const (
-	// bucketed is from how many entries on it pays to part them by the first
-	// bytes of their keys, the key group, before they are sorted.
+	// bucketed is the least number of entries that it pays to part by the first bytes
+	// of their keys, the key group, before sorting.
 	bucketed    = 4096
 	bucketBytes = 2
 	buckets     = 1 << (8 * bucketBytes)
 )
 
-// sorted yields entries in the order of their keys.
+// sorted yields blocks in the order of their keys.
 type sorted struct {
 	memory memory
 	all    []address // bucket after bucket
-	ends   []uint32  // of the buckets, in all; nil: one bucket
-	bucket int
-	order  []ranked // of the bucket
-	next   int      // in order
+	ends   []uint32  // where the buckets end in all; nil: there is one bucket
+	bucket int       // the next one
+	order  []ranked  // the current one, sorted
+	next   int       // in order
 }
 
-// ranked is an address, and how its key begins, for comparisons that need not
-// look at the block.
+// ranked is a block with the beginning of its key, so that most comparisons need
+// not read the block.
 type ranked struct {
 	high, low uint64
 	at        address
 }
 
-// sort returns the entries that are not dead now, in order. It does not change
-// e.
-func (e entries) sort() *sorted {
+// sort returns the blocks in order, but for dead ones and those that skip, if it
+// is not nil, says to leave out.
+func (e blocks) sort(skip func(key []byte) bool) *sorted {
 	count := e.count()
 	s := &sorted{memory: e.memory, all: make([]address, 0, count)}
 	var of []uint16 // the bucket of each
@@ -85,8 +70,8 @@ func (e entries) sort() *sorted {
 		of = make([]uint16, 0, count)
 		s.ends = make([]uint32, buckets+1)
 	}
-	for a, b := range e.blocks() {
-		if b.dead() {
+	for a, b := range e.each() {
+		if b.dead() || skip != nil && skip(b.key()) {
 			continue
 		}
 		s.all = append(s.all, a)
@@ -105,7 +90,7 @@ func (e entries) sort() *sorted {
 		s.ends[i+1] += s.ends[i]
 	}
 	parted := make([]address, len(s.all))
-	for i, a := range s.all { // ends[b] is where the next of b goes, and so becomes its end
+	for i, a := range s.all { // ends[b] is where the next of b goes; it ends up as the end of b
 		parted[s.ends[of[i]]] = a
 		s.ends[of[i]]++
 	}
@@ -113,15 +98,15 @@ func (e entries) sort() *sorted {
 	return s
 }
 
-// step moves to the next entry.
-func (s *sorted) step() (b block, ok bool) {
+// step returns the next block; nil at the end.
+func (s *sorted) step() block {
 	for {
 		if s.next < len(s.order) {
 			s.next++
-			return s.memory.view(s.order[s.next-1].at), true
+			return s.memory.view(s.order[s.next-1].at)
 		}
 		if s.ends == nil || s.bucket == buckets {
-			return nil, false
+			return nil
 		}
 		start := uint32(0)
 		if s.bucket > 0 {
@@ -149,8 +134,7 @@ func (s *sorted) rank(addresses []address) {
 	})
 }
 
-// beginning returns the first 16 bytes of a key, big-endian, with zeros behind
-// a shorter one.
+// beginning returns the first 16 bytes of a key, big-endian, padded with zeros.
 func beginning(key []byte) (high, low uint64) {
 	if len(key) >= 16 {
 		return binary.BigEndian.Uint64(key), binary.BigEndian.Uint64(key[8:])

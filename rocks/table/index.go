@@ -1,12 +1,12 @@
-package rocks
+package table
 
 import (
 	"bytes"
 	"math/bits"
 )
 
-// index finds blocks by key: open addressing, in segments, so that to grow one
-// holds nobody up for long.
+// index finds blocks by key. It is a hash table with open addressing, divided
+// into segments that grow one at a time, so that no single insertion takes long.
 type index struct {
 	segments [segments]segment
 	entries  int
@@ -20,8 +20,9 @@ const (
 	slotBytes   = 8
 )
 
-// segment's slots hold a hash above an address; 0 is empty. The upper bits of
-// the hash choose the segment, the lower ones the slot.
+// segment's slots hold a hash in the upper half and an address in the lower; 0 is
+// an empty slot. The upper bits of the hash choose the segment, the lower bits the
+// slot.
 type segment struct {
 	slots []uint64
 	used  int
@@ -31,7 +32,8 @@ func slotOf(hash uint32, at address) uint64 { return uint64(hash)<<32 | uint64(a
 
 func (x *index) segment(hash uint32) *segment { return &x.segments[hash>>(32-segmentBits)] }
 
-// find returns the block of a key, or, in an index of rows, one of a row.
+// find returns the block of a key. In an index of rows, key is a row, and find
+// returns one block of it.
 func (x *index) find(m memory, hash uint32, key []byte, row bool) (address, block) {
 	s := x.segment(hash)
 	if len(s.slots) == 0 {
@@ -52,7 +54,7 @@ func (x *index) find(m memory, hash uint32, key []byte, row bool) (address, bloc
 	}
 }
 
-// first returns the slot where the search for a hash begins.
+// first returns the content of the slot where the search for a hash begins.
 func (x *index) first(hash uint32) uint64 {
 	s := x.segment(hash)
 	if len(s.slots) == 0 {
@@ -61,7 +63,7 @@ func (x *index) first(hash uint32) uint64 {
 	return s.slots[hash&uint32(len(s.slots)-1)]
 }
 
-// add adds a key that is not there.
+// add adds the block of a key that the index does not have.
 func (x *index) add(hash uint32, at address) {
 	s := x.segment(hash)
 	if 4*(s.used+1) > 3*len(s.slots) {
@@ -72,7 +74,7 @@ func (x *index) add(hash uint32, at address) {
 	x.entries++
 }
 
-// replace has a key's block be another.
+// replace points a key at another block.
 func (x *index) replace(hash uint32, from, to address) {
 	s := x.segment(hash)
 	if i, ok := s.find(slotOf(hash, from)); ok {
@@ -80,14 +82,14 @@ func (x *index) replace(hash uint32, from, to address) {
 	}
 }
 
-// remove removes a block, and reports whether it was there.
+// remove removes a block and reports whether the index had it.
 func (x *index) remove(hash uint32, at address) bool {
 	s := x.segment(hash)
 	gap, ok := s.find(slotOf(hash, at))
 	if !ok {
 		return false
 	}
-	// What the gap would hide from a search moves into it.
+	// Move entries back into the gap that a search would otherwise stop at.
 	mask := uint32(len(s.slots) - 1)
 	for i := (gap + 1) & mask; s.slots[i] != 0; i = (i + 1) & mask {
 		home := uint32(s.slots[i]>>32) & mask
@@ -135,8 +137,8 @@ func (s *segment) grow() (added int) {
 	return len(s.slots) - len(before)
 }
 
-// addresses returns the addresses of all blocks in ascending order, in which
-// memory is read fastest.
+// addresses returns the addresses of all blocks in ascending order, the fastest
+// order to read memory in.
 func (x *index) addresses(m memory) []address {
 	const word = 64
 	there := make([]uint64, len(m)<<chunkBits/word)

@@ -1,8 +1,8 @@
 //go:build invariants
 
-package rocks
+package table
 
-// chunks under test are on Go's heap, where the race detector sees them.
+// chunks under test lie on Go's heap, where the race detector sees them.
 type chunks struct{}
 
 func newChunks(int64) (*chunks, error) { return &chunks{}, nil }

@@ -1,0 +1,38 @@
+package table
+
+// Below is what a table lies above: a sorted map of bytes. In production it is a
+// column family of RocksDB, in package memstate a tree. A Below belongs to the
+// goroutine of its table, except where a method says otherwise.
+type Below interface {
+	// Get appends the value of key to dst.
+	Get(dst, key []byte) (value []byte, found bool, err error)
+	// Reader returns a reader of many keys at a time. Any goroutine may call it.
+	Reader() Reader
+	// Scan returns the entries with start ≤ key < end; a nil end is the end of the
+	// map. The iterator sees the map as it was when Scan was called.
+	Scan(start, end []byte) Iterator
+	// Write writes the entries of a flush, all or none: it reads them by e.Each,
+	// and makes them visible to readers within e.Publish. It runs in the goroutine
+	// of the flush, beside the other methods. A table has one Write at a time.
+	Write(e *Entries) error
+}
+
+// Reader reads many keys at a time. It belongs to one goroutine.
+type Reader interface {
+	// Read looks up n keys, which ascend, and calls found for each of them in order.
+	// stored is valid until found returns; nil: there is no such key. The first error
+	// of found ends it.
+	Read(n int, key func(i int) []byte, found func(i int, stored []byte) error) error
+}
+
+// Iterator is a position in a sorted map, before the first entry at first.
+type Iterator interface {
+	// Next moves to the next entry; false at the end and on an error.
+	Next() bool
+	// Key and Value are valid until Next or Close.
+	Key() []byte
+	Value() []byte
+	Err() error
+	// Close may be called again, to no effect.
+	Close() error
+}

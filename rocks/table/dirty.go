@@ -1,0 +1,227 @@
+package table
+
+import (
+	"math"
+	"slices"
+)
+
+// part is the entries that became dirty in some consecutive epochs. Parts are
+// spilled one by one, so that what has been dirty longest is written first.
+type part struct {
+	to     uint64    // its newest epoch
+	blocks []address // dead ones among them
+	dead   []address // those of blocks that were replaced
+	bytes  int64     // of the blocks that are not dead
+	since  int64     // when the oldest of its operands began
+}
+
+// never is the beginning of no operand.
+const never = math.MaxInt64
+
+// markDirty adds a block to the dirty set. It was written in the epoch after
+// sealed.
+func (t *Table) markDirty(at address, b block) {
+	n := len(t.dirty)
+	if n == 0 || t.dirty[n-1].bytes > t.share.partBytes {
+		t.seal()
+		b.setEpoch(t.sealed + 1)
+		t.dirty = append(t.dirty, part{since: never})
+		n++
+	}
+	p := &t.dirty[n-1]
+	p.to = t.sealed + 1
+	p.blocks = append(p.blocks, at)
+	t.countDirty(p, int64(len(b)))
+	if b.operand() {
+		p.since = min(p.since, t.since(b.value()))
+	}
+}
+
+func (t *Table) countDirty(p *part, n int64) {
+	p.bytes += n
+	t.share.dirty += n
+}
+
+// dirtyBytes is the size of the dirty entries that are in no flush.
+func (t *Table) dirtyBytes() (n int64) {
+	for _, p := range t.dirty {
+		n += p.bytes
+	}
+	return n
+}
+
+// partsFor is how many parts, from the oldest on, have the dirty bytes together;
+// all of them if they have less.
+func (t *Table) partsFor(bytes int64) (n int) {
+	for n < len(t.dirty) && bytes > 0 {
+		bytes -= t.dirty[n].bytes
+		n++
+	}
+	return n
+}
+
+// partOf returns the part that has the blocks of an epoch.
+func partOf(parts []part, epoch uint64) *part {
+	i := slices.IndexFunc(parts, func(p part) bool { return epoch <= p.to })
+	return &parts[i]
+}
+
+// seal ends an epoch.
+func (t *Table) seal() { t.sealed++ }
+
+// inFlight is the newest epoch of the flushes in flight; 0: there are none.
+func (t *Table) inFlight() uint64 {
+	if n := len(t.flushes); n > 0 {
+		return t.flushes[n-1].to()
+	}
+	return 0
+}
+
+// mutable reports whether nobody else reads the blocks of an epoch.
+func (t *Table) mutable(epoch uint64) bool {
+	switch {
+	case epoch > t.sealed:
+		return true
+	case t.scans > 0:
+		return false
+	}
+	return epoch <= t.clean || epoch > t.inFlight()
+}
+
+// retire takes over a block that was replaced, and frees it once nobody reads it.
+func (t *Table) retire(at address, b block) {
+	e := b.epoch()
+	switch {
+	case e > t.clean && e > t.inFlight():
+		p := partOf(t.dirty, e)
+		t.bury(p, at, b)
+		t.dropDead(p)
+	case t.mutable(e):
+		t.release(at)
+	case len(t.flushes) > 0:
+		f := t.flushes[len(t.flushes)-1]
+		f.superseded = append(f.superseded, at)
+	default:
+		t.held = append(t.held, at)
+	}
+}
+
+// bury marks a block of a dirty part dead.
+func (t *Table) bury(p *part, at address, b block) {
+	b.setDead()
+	t.countDirty(p, -int64(len(b)))
+	p.dead = append(p.dead, at)
+}
+
+// dropDead takes the dead blocks out of a part once they are many.
+func (t *Table) dropDead(p *part) {
+	if t.scans > 0 || len(p.dead) < 1024+len(p.blocks)/2 {
+		return
+	}
+	p.blocks = slices.DeleteFunc(p.blocks, func(a address) bool { return t.arena.memory.at(a).dead() })
+	t.discard(p.dead)
+	p.dead = nil
+}
+
+// discard makes garbage of blocks that no flush reads.
+func (t *Table) discard(blocks []address) {
+	switch {
+	case t.scans > 0:
+		t.held = append(t.held, blocks...)
+	case len(blocks) > 0:
+		t.garbage = append(t.garbage, blocks)
+	}
+}
+
+// collected is how many blocks of garbage a write frees: more than it makes, and
+// few enough that no record waits.
+const collected = 4
+
+func (t *Table) collect(n int) {
+	for ; n > 0 && len(t.garbage) > 0; n-- {
+		list := len(t.garbage) - 1
+		blocks := t.garbage[list]
+		last := len(blocks) - 1
+		t.release(blocks[last])
+		if t.garbage[list] = blocks[:last]; last == 0 {
+			t.garbage[list] = nil
+			t.garbage = t.garbage[:list]
+		}
+	}
+}
+
+// release frees a block.
+func (t *Table) release(at address) {
+	if chunk := t.arena.release(at); chunk != nil {
+		t.share.give(chunk)
+	}
+}
+
+// freeze takes the oldest parts out of the dirty set, for a flush. It takes the
+// same short time whatever their size.
+func (t *Table) freeze(parts int) *Entries {
+	if parts == len(t.dirty) {
+		t.seal()
+	}
+	e := &Entries{below: t.below, form: t.form, fold: t.folder.fold, parts: t.dirty[:parts:parts]}
+	t.dirty = t.dirty[parts:]
+	if parts == 0 {
+		e.parts = []part{{to: t.sealed, since: never}}
+	}
+	for i := range e.parts {
+		t.share.dirty -= e.parts[i].bytes
+	}
+	e.blocks = t.blocksOf(e.parts)
+	e.seal = sealOf(e.blocks)
+	t.flushes = append(t.flushes, e)
+	return e
+}
+
+// landed ends the oldest flush: Below has all of it.
+func (t *Table) landed() {
+	e := t.flushes[0]
+	t.flushes = slices.Delete(t.flushes, 0, 1)
+	t.clean = e.to()
+	t.discard(e.superseded)
+	for _, p := range e.parts {
+		t.discard(p.dead)
+	}
+}
+
+// revert ends all flushes. Entries that Below does not have are dirty again, but
+// for those that were replaced meanwhile.
+func (t *Table) revert() {
+	for len(t.flushes) > 0 && t.flushes[0].published.Load() {
+		t.landed() // a later column, or what follows the entries, failed
+	}
+	var parts []part
+	var superseded []address
+	for _, e := range t.flushes {
+		parts = append(parts, e.parts...)
+		superseded = append(superseded, e.superseded...)
+	}
+	t.flushes = nil
+	for i := range parts {
+		t.share.dirty += parts[i].bytes
+	}
+	var clean []address
+	for _, at := range superseded {
+		b := t.arena.memory.at(at)
+		if b.epoch() <= t.clean {
+			clean = append(clean, at)
+			continue
+		}
+		t.bury(partOf(parts, b.epoch()), at, b)
+	}
+	t.discard(clean)
+	t.dirty = append(parts, t.dirty...)
+}
+
+// blocksOf returns the blocks of some parts, as they are now.
+func (t *Table) blocksOf(parts []part) blocks {
+	e := blocks{memory: t.arena.memory}
+	for _, p := range parts {
+		e.lists = append(e.lists, p.blocks)
+	}
+	return e
+}

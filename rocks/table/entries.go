@@ -1,0 +1,137 @@
+package table
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Entries are the dirty entries of one table in a flush. They do not change. The
+// goroutine of the flush reads them by the exported methods.
+type Entries struct {
+	below  Below
+	form   *Form
+	fold   Fold
+	blocks blocks
+	seal   seal
+
+	publishing sync.Mutex // held while the entries become visible in Below
+	published  atomic.Bool
+
+	// These belong to the goroutine of the table.
+	parts      []part
+	superseded []address // replaced since the flush began
+}
+
+// to is the newest epoch of the entries.
+func (e *Entries) to() uint64 { return e.parts[len(e.parts)-1].to }
+
+// Len is the number of entries, at most: some may have been replaced before the
+// flush began.
+func (e *Entries) Len() int { return e.blocks.count() }
+
+// Bytes is the length of keys and values together, at most.
+func (e *Entries) Bytes() (n int64) {
+	for _, b := range e.blocks.each() {
+		n += int64(b.keyLen() + b.valueLen())
+	}
+	return n
+}
+
+// Publish calls write, which makes all of the entries visible in Below or fails and
+// makes none. An operand is spent if and only if write has succeeded.
+func (e *Entries) Publish(write func() error) error {
+	e.publishing.Lock()
+	defer e.publishing.Unlock()
+	err := write()
+	if err == nil {
+		e.published.Store(true)
+	}
+	return err
+}
+
+// foldedAtOnce is for how many entries the values below their operands are read
+// together: in order, so that neighbours are found in the same block of a file.
+const foldedAtOnce = 1024
+
+// Each calls f with the entries in the order of their keys, values in Below's form
+// and operands merged into what Below has. key and stored are valid until f
+// returns. The first error ends it.
+func (e *Entries) Each(f func(key, stored []byte, deleted bool) error) error {
+	out := encoder{form: e.form, folder: folder{fold: e.fold, form: e.form}, to: f}
+	order := e.blocks.sort(nil)
+	if e.fold == nil {
+		for b := order.step(); b != nil; b = order.step() {
+			if err := out.add(b, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	below := e.below.Reader()
+	var window, operands []block
+	for {
+		window, operands = window[:0], operands[:0]
+		for len(window) < foldedAtOnce {
+			b := order.step()
+			if b == nil {
+				break
+			}
+			window = append(window, b)
+			if b.operand() {
+				operands = append(operands, b)
+			}
+		}
+		if len(window) == 0 {
+			return nil
+		}
+		next := 0 // in window
+		values := func() error {
+			for ; next < len(window) && !window[next].operand(); next++ {
+				if err := out.add(window[next], nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if err := values(); err != nil {
+			return err
+		}
+		key := func(i int) []byte { return operands[i].key() }
+		err := below.Read(len(operands), key, func(i int, older []byte) error {
+			next++
+			if err := out.add(operands[i], older); err != nil {
+				return err
+			}
+			return values()
+		})
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// encoder passes entries on in Below's form.
+type encoder struct {
+	form   *Form
+	folder folder
+	stored []byte // reused
+	to     func(key, stored []byte, deleted bool) error
+}
+
+// add passes an entry on. older is the value below it, if it is an operand.
+func (e *encoder) add(b block, older []byte) (err error) {
+	switch {
+	case b.deleted():
+		return e.to(b.key(), nil, true)
+	case b.operand():
+		e.stored, err = e.folder.stored(e.stored[:0], older, b.value())
+	case e.form != nil:
+		e.stored, err = e.form.Encode(e.stored[:0], b.value())
+	default:
+		return e.to(b.key(), b.value(), false)
+	}
+	if err != nil {
+		return err
+	}
+	return e.to(b.key(), e.stored, false)
+}

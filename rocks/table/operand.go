@@ -1,0 +1,183 @@
+package table
+
+// An operand is an entry that is yet to be merged into the older value, which
+// Below has, if there is one. That happens when somebody asks for the value, and
+// when a flush writes the entry: Below never gets an operand. Then the operand is
+// spent: the table's entry counts for nothing, and the next addition to the key
+// begins a new operand.
+//
+// Only Below's value is ever under an operand. An operand in flight cannot be added
+// to: it is made a value first.
+
+// Fold appends to dst the value that an operand makes of an older one, both in the
+// table's form; nil: there is no older one. Any goroutine may call it, any number
+// of times.
+type Fold func(dst, older, operand []byte) ([]byte, error)
+
+// Known is what a table knows of an entry without reading Below.
+type Known uint8
+
+// What a table may know: nothing, that there is no value, the value, or an operand
+// that is yet to be merged into whatever there is.
+const (
+	KnownNothing Known = iota
+	KnownAbsent
+	KnownValue
+	KnownOperand
+)
+
+func knownValue(found bool) Known {
+	if found {
+		return KnownValue
+	}
+	return KnownAbsent
+}
+
+// Find is Get without reading, where that can be avoided: it appends the value or
+// the operand that the table has.
+func (t *Table) Find(dst []byte, p Place) ([]byte, Known, error) {
+	_, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
+	known := KnownValue
+	switch {
+	case b == nil || t.spent(b):
+		if t.whole || t.absent(p) {
+			return dst, KnownAbsent, nil
+		}
+		if b == nil || !b.again() {
+			return dst, KnownNothing, nil
+		}
+		// This key is added to again and again. Keeping its value costs less than a
+		// merge at each flush.
+		dst, found, err := t.getBelow(dst, p)
+		return dst, knownValue(found), err
+	case b.deleted():
+		known = KnownAbsent
+	case b.operand():
+		if t.flushOf(b.epoch()) != nil {
+			dst, found, err := t.resolve(dst, p, b)
+			return dst, knownValue(found), err
+		}
+		known = KnownOperand
+	}
+	b.markRecent()
+	return append(dst, b.value()...), known, nil
+}
+
+// PutOperand stores an operand where Find has just known nothing, or an operand
+// that this one includes and that began when it did. False: the table had to free
+// memory, and may have flushed what Find found. Nothing was stored; look again.
+func (t *Table) PutOperand(p Place, operand []byte) (done bool, err error) {
+	return t.tryPut(p, operand, flagOperand)
+}
+
+// flushOf returns the flush in flight that has the blocks of an epoch; nil: none
+// has.
+func (t *Table) flushOf(epoch uint64) *Entries {
+	if epoch > t.clean {
+		for _, e := range t.flushes {
+			if epoch <= e.to() {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+// spent reports whether a block is an operand that Below has.
+func (t *Table) spent(b block) bool {
+	if !b.operand() {
+		return false
+	}
+	if b.epoch() <= t.clean {
+		return true
+	}
+	e := t.flushOf(b.epoch())
+	return e != nil && e.published.Load()
+}
+
+// resolve appends the value that an operand makes, and replaces the operand by it.
+func (t *Table) resolve(dst []byte, p Place, b block) (_ []byte, found bool, err error) {
+	older, spent, err := t.readOlder(p, b)
+	if err != nil {
+		return dst, false, err
+	}
+	if spent {
+		return t.getBelow(dst, p)
+	}
+	have := len(dst)
+	if dst, err = t.folder.value(dst, older, b.value()); err != nil {
+		return dst, false, err
+	}
+	value := dst[have:]
+	for !t.tryStore(p, value, 0) {
+		if !t.owner.reclaim(t, t.sizeOf(p, value)) {
+			break // it stays an operand
+		}
+	}
+	return dst, true, nil
+}
+
+// readOlder returns the value below an operand; nil: there is none. spent: Below
+// has the operand, too.
+func (t *Table) readOlder(p Place, b block) (older []byte, spent bool, err error) {
+	if e := t.flushOf(b.epoch()); e != nil {
+		e.publishing.Lock() // the operand is published before or after this read
+		defer e.publishing.Unlock()
+		if e.published.Load() {
+			return nil, true, nil
+		}
+	}
+	var found bool
+	if t.older, found, err = t.below.Get(t.older[:0], p.Key); err != nil || !found {
+		return nil, false, err
+	}
+	if t.older == nil {
+		t.older = []byte{} // nil would say that there is no value
+	}
+	return t.older, false, nil
+}
+
+// oldestOperand is when the oldest operand began that Below does not have, in Unix
+// milliseconds; never: there is none.
+func (t *Table) oldestOperand() int64 {
+	oldest := int64(never)
+	for _, e := range t.flushes {
+		for _, p := range e.parts {
+			oldest = min(oldest, p.since)
+		}
+	}
+	for _, p := range t.dirty {
+		oldest = min(oldest, p.since)
+	}
+	return oldest
+}
+
+// folder makes values of operands. It belongs to one goroutine.
+type folder struct {
+	fold        Fold
+	form        *Form
+	older, cell []byte // reused
+}
+
+// value appends the value in the table's form. older is in Below's form; nil: there
+// is none.
+func (f *folder) value(dst, older, operand []byte) (_ []byte, err error) {
+	if older != nil && f.form != nil {
+		if f.older, err = f.form.Decode(f.older[:0], older); err != nil {
+			return dst, err
+		}
+		older = f.older
+	}
+	return f.fold(dst, older, operand)
+}
+
+// stored appends the value in Below's form.
+func (f *folder) stored(dst, older, operand []byte) (_ []byte, err error) {
+	if f.form == nil {
+		return f.value(dst, older, operand)
+	}
+	if f.cell, err = f.value(f.cell[:0], older, operand); err != nil {
+		return dst, err
+	}
+	return f.form.Encode(dst, f.cell)
+}
