@@ -62,7 +62,7 @@ func Run(ctx context.Context, job *engine.Job, args []string, stdout, stderr io.
 	case err == nil:
 		return 0
 	case errors.Is(err, errInterrupted):
-		_, _ = fmt.Fprintln(stderr, "tidemark: interrupted; the same command goes on from the newest checkpoint")
+		_, _ = fmt.Fprintln(stderr, "tidemark: interrupted; the same command resumes from the newest checkpoint")
 		return exitInterrupted
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(stderr, "tidemark: %v\n", err)

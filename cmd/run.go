@@ -22,12 +22,12 @@ func runCommand(job *engine.Job) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run <job>",
 		Short: "Run a job, with incremental checkpoints",
-		Long:  "Run a built-in job:\n\n" + jobList() + "\nA job that was stopped or killed goes on from its newest checkpoint when the same command is run again.",
+		Long:  "Run a built-in job:\n\n" + jobList() + "\nThe same command resumes a job that was stopped or killed, from its newest checkpoint.",
 		Args:  cli.Args(cobra.ExactArgs(1)),
 	}
 	if job != nil {
 		c.Use, c.Args = "run", cli.Args(cobra.NoArgs)
-		c.Long = fmt.Sprintf("Run the job %s. If it was stopped or killed it goes on from its newest checkpoint.", job.Name())
+		c.Long = fmt.Sprintf("Run the job %s. If it was stopped or killed, it resumes from its newest checkpoint.", job.Name())
 	}
 	f.Bind(c.Flags(), job == nil)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -85,7 +85,7 @@ func printStart(w io.Writer, c launch.Config, s launch.Start) {
 	}
 	switch {
 	case s.Final:
-		_, _ = fmt.Fprintf(w, "%s: finished: checkpoint %d is that of the end of its input. To run it again: --restore none, or another --job-id, and another --output\n", job, s.Checkpoint)
+		_, _ = fmt.Fprintf(w, "%s: finished: checkpoint %d was taken at the end of its input. To run it again: --restore none, or another --job-id, and another --output\n", job, s.Checkpoint)
 	case s.Checkpoint != 0:
 		_, _ = fmt.Fprintf(w, "%s: resuming from checkpoint %d\n", job, s.Checkpoint)
 	case s.Attempt > 1:

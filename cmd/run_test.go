@@ -147,7 +147,7 @@ func TestSignals(t *testing.T) {
 			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			if code := exitCode(t, cmd); code != 130 || !strings.Contains(stderr.String(), "goes on from the newest checkpoint") {
+			if code := exitCode(t, cmd); code != 130 || !strings.Contains(stderr.String(), "resumes from the newest checkpoint") {
 				t.Errorf("exit code %d, %s", code, stderr)
 			}
 			for name := range tree(t, p.state()) {

@@ -45,11 +45,11 @@ func TestMissingBucket(t *testing.T) {
 	p := place{t.TempDir()}
 	before := tree(t, s.BucketDir(""))
 	r := tidemark(t, p.run("--checkpoint-store", "s3://no-such-bucket/jobs")...)
-	says(t, r, 1, "s3://no-such-bucket/jobs", "bucket does not exist", "make the bucket, or correct --checkpoint-store")
+	says(t, r, 1, "s3://no-such-bucket/jobs", "bucket does not exist", "create the bucket, or correct --checkpoint-store")
 	if d := differences(before, tree(t, s.BucketDir(""))); len(d) > 0 {
 		t.Errorf("something changed: %q", d)
 	}
-	says(t, tidemark(t, "checkpoints", "ls", "s3://no-such-bucket/jobs/count"), 1, "s3://no-such-bucket/jobs", "bucket does not exist", "make the bucket")
+	says(t, tidemark(t, "checkpoints", "ls", "s3://no-such-bucket/jobs/count"), 1, "s3://no-such-bucket/jobs", "bucket does not exist", "create the bucket")
 }
 
 func TestWrongCredentials(t *testing.T) {

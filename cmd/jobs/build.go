@@ -24,14 +24,14 @@ type Info struct {
 
 // jobs is in the order in which they are listed.
 var jobs = []Info{
-	{Name: "wordcount", Help: "lines of text: how often each word comes (runs of letters and digits, in lower case)", build: wordcount},
+	{Name: "wordcount", Help: "lines of text: the count of each word (letters and digits, in lower case)", build: wordcount},
 	{Name: "flights", Help: "flights of Parquet, CSV or JSONL files: delays by route, and the 20 airports with the greatest mean delay", finalOnly: true, build: flights},
-	{Name: "count", Help: "seeded keys, evenly spread: how often each comes", Seeded: true, keys: true, build: count},
-	{Name: "count-hot", Help: "seeded keys, nine of ten out of a tenth of them: how often each comes", Seeded: true, keys: true, build: countHot},
-	{Name: "update", Help: "seeded keys: each written once, then read, changed and written at random", Seeded: true, keys: true, values: true, build: update},
-	{Name: "q0", Help: "seeded bids, passed through", Seeded: true, build: q0},
-	{Name: "q17", Help: "seeded bids: statistics of the prices of each auction and day", Seeded: true, build: q17},
-	{Name: "q18", Help: "seeded bids: the last of each bidder on each auction, whole", Seeded: true, build: q18},
+	{Name: "count", Help: "generated keys, evenly spread: the count of each", Seeded: true, keys: true, build: count},
+	{Name: "count-hot", Help: "generated keys, nine of ten from a tenth of the keys: the count of each", Seeded: true, keys: true, build: countHot},
+	{Name: "update", Help: "generated keys: each written once, then read, changed and written at random", Seeded: true, keys: true, values: true, build: update},
+	{Name: "q0", Help: "generated bids, passed through", Seeded: true, build: q0},
+	{Name: "q17", Help: "generated bids: statistics of the prices of each auction and day", Seeded: true, build: q17},
+	{Name: "q18", Help: "generated bids: the last whole bid of each bidder on each auction", Seeded: true, build: q18},
 }
 
 // Jobs lists the jobs.
