@@ -2,9 +2,7 @@ package suite
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,19 +11,16 @@ import (
 
 	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/measure"
-	"github.com/tidemark/tidemark/bench/observe"
 	"github.com/tidemark/tidemark/cmd/jobs"
 	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
-	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
 // The figures of increments.
 const (
-	stateBytes     = "state bytes"
 	changedPer     = "changed bytes per checkpoint"
 	newPer         = "new bytes per checkpoint"
 	newPerMax      = "new bytes per checkpoint, greatest"
@@ -35,8 +30,6 @@ const (
 	putsPer        = "PUTs a subtask a checkpoint"
 	liveFiles      = "files of the last checkpoint"
 	checkpointsIn  = "checkpoints compared"
-	checkpointSize = 1000 // bytes of a value: a state of 1 GB has a million keys
-	keyBytes       = 8
 )
 
 // incrementRounds bounds the rounds of what is mostly counts.
@@ -104,51 +97,6 @@ func incrementArm(name string, bytes int64, checkpoints int, interval time.Durat
 		}
 		return incrementSample(ctx, r, o, grow)
 	}}
-}
-
-// updateRun is a run of update that has ended.
-type updateRun struct {
-	config launch.Config
-	report launch.Report
-	watch  *observe.Watch
-	store  upload.Store // the job's
-}
-
-// runUpdate runs the job update in this process.
-func runUpdate(ctx context.Context, dir, store string, o jobs.Options, interval time.Duration, set func(*launch.Config)) (updateRun, error) {
-	job, _, err := jobs.Build("update", o)
-	if err != nil {
-		return updateRun{}, err
-	}
-	c := launch.Config{
-		Job: job, Store: store, StateDir: filepath.Join(dir, "state"), Interval: interval,
-		Logger: slog.New(slog.DiscardHandler), Engine: engine.Config{},
-	}
-	if set != nil {
-		set(&c)
-	}
-	r := updateRun{watch: observe.NewWatch(&c)}
-	if r.report, err = launch.Run(ctx, c); err != nil {
-		return r, err
-	}
-	if r.report.Checkpoints.Completed == 0 {
-		return r, errors.New("no checkpoint was completed")
-	}
-	r.config = c
-	s, err := storeurl.Open(ctx, store, storeurl.Options{S3: c.S3})
-	if err != nil {
-		return r, err
-	}
-	r.store = upload.Prefixed(s, "update")
-	return r, nil
-}
-
-// sample returns the figures of a run that shared this process with the suite:
-// its memory is not told.
-func (r updateRun) sample() experiment.Sample {
-	s := experiment.SampleOf(r.report, r.report.CPUS)
-	delete(s.Values, experiment.RSSBytes)
-	return s
 }
 
 // checkpointed is a checkpoint of update, with how far its sources had come.

@@ -45,7 +45,6 @@ const (
 	leastKeyedMemory = 8 << 20
 	keyedValueBytes  = 100
 	zipfExponent     = 0.99
-	tidemarkArm      = "Tidemark"
 )
 
 // keyed compares the job update with db_bench's read-modify-writes of the same

@@ -46,10 +46,3 @@ func pauses(c experiment.Child, sizes []int64, seconds int64) experiment.Experim
 	}
 	return e
 }
-
-func sizeName(bytes int64) string {
-	if bytes >= 1e9 {
-		return fmt.Sprintf("%.3g GB", float64(bytes)/1e9)
-	}
-	return fmt.Sprintf("%.3g MB", float64(bytes)/1e6)
-}

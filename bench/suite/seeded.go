@@ -5,14 +5,7 @@ import (
 
 	"github.com/tidemark/tidemark/bench/experiment"
 	"github.com/tidemark/tidemark/bench/measure"
-	"github.com/tidemark/tidemark/cmd/jobs"
 )
-
-// known is the digest of a seeded job, if it is known.
-func known(job string, events, keys int64) string {
-	digest, _ := jobs.KnownDigest(job, jobs.Options{Events: events, Keys: keys})
-	return digest
-}
 
 // noise runs one job as two arms that are the same.
 func noise(c experiment.Child, events int64) experiment.Experiment {

@@ -22,10 +22,10 @@ type Progress struct {
 	DeletedObject int
 }
 
-// watch calls c.Progress until the function that it returns is called; that
-// waits until no call is under way.
-func watch(c Config, m *engine.Metrics, coord *coordinator.Coordinator) (stop func()) {
-	if c.Progress == nil {
+// watch calls show about every so often until the function that it returns is
+// called; that waits until no call is under way. show may be nil.
+func watch(show func(Progress), every time.Duration, m *engine.Metrics, coord *coordinator.Coordinator) (stop func()) {
+	if show == nil {
 		return func() {}
 	}
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -46,11 +46,11 @@ func watch(c Config, m *engine.Metrics, coord *coordinator.Coordinator) (stop fu
 			}
 		}
 		last = p
-		c.Progress(p)
+		show(p)
 	}
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(c.ProgressEvery)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {

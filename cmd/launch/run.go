@@ -30,7 +30,7 @@ func run(ctx context.Context, c Config) (report Report, err error) {
 
 	var p parts
 	if err = p.open(ctx, c); err == nil {
-		stop, sampled := watch(c, &p.metrics, p.coordinator), sample(meter, &p.metrics)
+		stop, sampled := watch(c.Progress, c.ProgressEvery, &p.metrics, p.coordinator), sample(meter, &p.metrics)
 		var result engine.Result
 		result, err = engine.Run(ctx, c.Job, p.config(c))
 		stop()

@@ -1,0 +1,60 @@
+package tidemarkcmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/tidemark/tidemark/cmd/internal/cli"
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/storeurl"
+)
+
+// checkpointFlags are the flags that all verbs of checkpoints share.
+type checkpointFlags struct {
+	store cli.StoreFlags
+	json  bool
+}
+
+// open opens the store of a URL for reading.
+func (f *checkpointFlags) open(ctx context.Context, url string) (upload.Reader, error) {
+	s, err := storeurl.Open(ctx, url, storeurl.Options{S3: f.store.Options()})
+	if err != nil {
+		return nil, cli.Explain(fmt.Errorf("checkpoint store %s: %w", url, err))
+	}
+	return s, nil
+}
+
+// chosen returns the checkpoint that the arguments name.
+func chosen(infos []coordinator.CheckpointInfo, args []string) (coordinator.CheckpointInfo, error) {
+	if len(infos) == 0 {
+		return coordinator.CheckpointInfo{}, fmt.Errorf("%s has no checkpoint yet", args[0])
+	}
+	if len(args) == 1 {
+		return infos[len(infos)-1], nil
+	}
+	id, err := strconv.ParseUint(args[1], 10, 64)
+	if err != nil {
+		return coordinator.CheckpointInfo{}, cli.Usage(fmt.Errorf("checkpoint %q: it is named by a number", args[1]))
+	}
+	var have []string
+	for _, i := range infos {
+		if i.ID == checkpoint.ID(id) {
+			return i, nil
+		}
+		have = append(have, i.ID.String())
+	}
+	return coordinator.CheckpointInfo{}, fmt.Errorf("checkpoint %d is not retained in %s: there are %s", id, args[0], strings.Join(have, ", "))
+}
+
+// noJob says what it means that a job has no head.
+func noJob(url string, err error) error {
+	if errors.Is(err, upload.ErrNotExist) {
+		return fmt.Errorf("%s is no job's directory: it has no head. Name it as <store>/<job-id>: %w", url, err)
+	}
+	return cli.Explain(err)
+}
