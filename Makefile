@@ -77,6 +77,10 @@ test-race: ## Test under the race detector where goroutines meet
 test: build lint test-nocgo test-race ## All tests: build, lint, unit, race, walls, end to end on a real S3 server
 	go test -tags $(TAGS) -timeout 20m ./rocks/... ./bench/... ./cmd/... .
 
+.PHONY: explore
+explore: ## Explore the coordinator's decisions within long bounds: minutes, gigabytes of memory
+	go test -run Explore -v -timeout 60m ./coordinator -long
+
 .PHONY: crash
 crash: build tools ## Kill the jobs with -9 N times at random moments and compare: make crash N=50 SEED=1
 	bin/tidemark bench crash --n $(N) --seed $(SEED)

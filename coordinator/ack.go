@@ -23,8 +23,8 @@ func (m *machine) ack(now time.Time, a checkpoint.Ack) {
 		}
 		return
 	}
-	i := slices.Index(m.attempt.subtasks, a.Subtask)
-	if a.Attempt != p.attempt || i < 0 || i >= len(p.acks) || p.acks[i] != nil {
+	i, ok := m.attempt.subtasks[a.Subtask]
+	if !ok || a.Attempt != m.attempt.number || p.attempt != m.attempt.number || p.acks[i] != nil {
 		return
 	}
 	p.acks[i] = &a
@@ -116,83 +116,4 @@ func (m *machine) decline(now time.Time, d checkpoint.Decline) {
 	if slices.Contains(m.aborts, d.Checkpoint) {
 		m.discard(slices.DeleteFunc(slices.Clone(d.Objects), func(o string) bool { return !uploadedFor(d.Ref(), o) }))
 	}
-}
-
-// discard deletes objects that no checkpoint can ever reach.
-func (m *machine) discard(names []string) {
-	if len(names) > 0 {
-		m.do(discard{names})
-	}
-}
-
-// abort ends a checkpoint for good: its swap was never sent, or was fenced.
-func (m *machine) abort(now time.Time, id checkpoint.ID, c cause, reason error) {
-	q, ok := m.find(id)
-	if !ok {
-		return
-	}
-	p := *q
-	var names []string
-	for _, a := range p.acks {
-		if a != nil {
-			names = append(names, ownObjects(p.Ref, a)...)
-		}
-	}
-	if m.commit.ref == p.Ref {
-		if m.commit.stage > writing { // else its manifest is discarded once it was written
-			names = append(names, manifestName(p.Ref))
-		}
-		m.commit = commit{}
-	}
-	if m.aborts = append(slices.Clone(m.aborts), p.ID); len(m.aborts) > maxAborts {
-		m.aborts = m.aborts[1:]
-	}
-	m.pending = slices.DeleteFunc(m.pending, func(p pending) bool { return p.ID == id })
-	m.end(now, p, Aborted, c, reason)
-	m.discard(names)
-	if c.counts() {
-		m.failed(p, reason)
-	}
-	if p.kind == checkpoint.Final && m.final == finalPending {
-		m.retryFinal(now, reason)
-	}
-}
-
-// end tells everybody of a checkpoint's end.
-func (m *machine) end(now time.Time, p pending, to State, c cause, reason error) {
-	m.lastEnd = now
-	m.do(moved{p.ID, to})
-	if m.attempt.stage == running && m.attempt.number == p.attempt {
-		if to == Completed {
-			m.do(committed{p.Ref})
-		} else {
-			m.do(aborted{p.Ref, reason})
-		}
-	}
-	m.do(ended{p.report(now, to, reason), c, to == Aborted && c.counts()})
-}
-
-// failed counts a failure, and ends the attempt with the first that is not
-// tolerated.
-func (m *machine) failed(p pending, reason error) {
-	m.failures++
-	if m.failures == m.tolerable+1 && m.tolerable >= 0 && m.attempt.stage == running {
-		m.attempt.failing = true
-		m.do(fail{fmt.Errorf("%d checkpoints in a row failed, and %d are tolerated; the last was %d: %w", m.failures, m.tolerable, p.ID, reason)})
-	}
-}
-
-// retryFinal takes the final checkpoint again, unless too many have failed.
-func (m *machine) retryFinal(now time.Time, reason error) {
-	if m.tolerable >= 0 && m.failures > m.tolerable {
-		m.final = notFinal
-		m.do(finished{fmt.Errorf("final checkpoint: %w", reason)})
-		return
-	}
-	m.final, m.finalAfter = finalWanted, now.Add(backoff(m.failures))
-}
-
-// backoff is the pause before something is tried again that failed n times.
-func backoff(n int) time.Duration {
-	return min(100*time.Millisecond<<min(n, 10), 10*time.Second)
 }

@@ -9,67 +9,75 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
 
 // Bounds of the cleaner.
 const (
-	deleteBatch  = 250
-	deleteTries  = 6
-	readTries    = 4
-	maxWaiting   = 100_000 // objects; more are left to a sweep
-	maxUnknown   = 100     // names that are remembered
-	cleanerPause = 200 * time.Millisecond
-	listingLimit = 10 // of the time that one request may take
+	deleteBatch   = 250     // objects in one request
+	deleteLanes   = 8       // requests at a time
+	maxWaiting    = 100_000 // objects; more are left to a sweep
+	maxUnknown    = 100     // names that are remembered
+	readsToHalt   = 3       // times that something must be found unreadable
+	triesAtEnd    = 4       // of a request that fails, once finish was called
+	firstPause    = 200 * time.Millisecond
+	longestPause  = time.Minute
+	listingFactor = 10 // a listing may take as long as this many requests
 )
 
-// cleaner deletes what a commit left unreachable, what aborted checkpoints
-// left behind, and orphans. It is one goroutine beside the event loop. What it
-// deletes follows from stored manifests; one that it cannot read, or a listing
-// that fails, ends all deletion.
+// cleaner deletes what the machine decides to delete. It is one goroutine
+// beside the event loop, so it never holds up a checkpoint. What a checkpoint
+// reaches it knows from stored manifests alone.
+//
+// A request that fails pauses all deletion and is tried again for ever. A
+// manifest that is missing or unreadable halts it: what is reachable is not
+// known then.
 type cleaner struct {
-	store  upload.Store
-	job    string
-	log    *slog.Logger
-	rate   int           // deletes a second
-	limit  time.Duration // of one request
-	events *teller
+	store upload.Store
+	job   string
+	log   *slog.Logger
+	limit time.Duration // of one request
+	pace  *rate.Limiter // of objects deleted
+	tell  func(event)
 
 	registry *registry // of run's goroutine
+	paused   bool      // of run's goroutine
 
 	mu struct {
 		sync.Mutex
+		kept     []Ref // by the newest head
 		dropped  []Ref // by commits, and not collected yet
-		kept     []Ref // by the newest commit
 		names    []string
-		sweeps   []sweep
+		dead     *scope // of the sweep to come
+		sweeping bool
+		deleting int // objects that run is about to delete
 		finished bool
-		left     bool
+		ended    bool // no work is taken any more
 		status   CleanerStatus
 	}
-	wake chan struct{} // of capacity 1
-	done chan struct{}
+	wake    chan struct{} // of capacity 1
+	leaving chan struct{} // closed by finish
+	done    chan struct{} // closed when run has returned
 }
 
-// sweep looks for orphans among all objects of the job.
-type sweep struct {
-	kept []Ref
-	dead func(Ref) bool
-}
-
-func newCleaner(o Options, events *teller) *cleaner {
+func newCleaner(o Options, tell func(event)) *cleaner {
 	return &cleaner{
-		store: o.Store, job: o.Job, log: o.Logger, rate: o.DeletesPerSecond, limit: o.RequestTimeout, events: events,
-		registry: newRegistry(), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		store: o.Store, job: o.Job, log: o.Logger, limit: o.RequestTimeout, tell: tell,
+		pace:     rate.NewLimiter(rate.Limit(o.DeletesPerSecond), max(deleteBatch, o.DeletesPerSecond/10)),
+		registry: newRegistry(), wake: make(chan struct{}, 1), leaving: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
-// add queues work. Collections are coalesced, so what waits is bounded.
-func (c *cleaner) add(work any) {
+// add queues a collect, a discard or a sweep. What waits is bounded: collections
+// and sweeps are merged, and discards beyond maxWaiting are left to a sweep.
+func (c *cleaner) add(work action) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mu.finished || c.mu.left || c.mu.status.Halted != nil {
+	if c.mu.ended {
 		return
 	}
 	switch w := work.(type) {
@@ -77,235 +85,33 @@ func (c *cleaner) add(work any) {
 		c.mu.dropped = append(c.mu.dropped, w.dropped...)
 		c.mu.kept = w.kept
 	case discard:
-		c.mu.status.Doomed += len(w.names)
-		if room := maxWaiting - len(c.mu.names); len(w.names) > room {
-			c.mu.status.LeftToSweep += len(w.names) - room
-			w.names = w.names[:room]
-		}
-		c.mu.names = append(c.mu.names, w.names...)
-		c.mu.status.Waiting += len(w.names)
+		room := min(len(w.names), maxWaiting-len(c.mu.names))
+		c.mu.names = append(c.mu.names, w.names[:room]...)
+		c.mu.status.LeftToSweep += len(w.names) - room
 	case sweep:
-		c.mu.sweeps = append(c.mu.sweeps, w)
-		c.mu.kept = w.kept
+		c.mu.kept, c.mu.dead = w.kept, &w.dead // it covers what an earlier one would
 	}
-	c.signal()
-}
-
-// leave drops all work: another leader's sweep will find what is left.
-func (c *cleaner) leave() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mu.left = true
-	c.mu.dropped, c.mu.names, c.mu.sweeps = nil, nil, nil
-	c.mu.status.LeftToSweep += c.mu.status.Waiting
-	c.mu.status.Waiting = 0
-}
-
-// finish lets run return once all work is done.
-func (c *cleaner) finish() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mu.finished = true
-	c.signal()
-}
-
-func (c *cleaner) signal() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
-// status returns what came of the work so far.
-func (c *cleaner) status() CleanerStatus {
+// end drops all work: the sweep of a later leader finds what is left.
+func (c *cleaner) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.mu.status
-	s.Unknown = slices.Clone(s.Unknown)
-	return s
+	c.mu.ended = true
+	c.mu.status.LeftToSweep += len(c.mu.names)
+	c.mu.dropped, c.mu.names, c.mu.dead = nil, nil, nil
 }
 
-// run works until finish was called and nothing is left, or ctx ends.
-func (c *cleaner) run(ctx context.Context) {
-	defer close(c.done)
-	for ctx.Err() == nil {
-		work, finished := c.take()
-		var err error
-		switch w := work.(type) {
-		case collect:
-			err = c.collect(ctx, w)
-		case discard:
-			c.remove(ctx, w.names)
-		case sweep:
-			err = c.sweep(ctx, w)
-		default:
-			if finished {
-				return
-			}
-			select {
-			case <-c.wake:
-			case <-ctx.Done():
-			}
-		}
-		if err != nil && ctx.Err() == nil {
-			c.halt(err)
-		}
-	}
-}
-
-// take returns the next piece of work, nil where there is none.
-func (c *cleaner) take() (work any, finished bool) {
+// finish lets run return once all work is done. It is called once.
+func (c *cleaner) finish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	m := &c.mu
-	switch {
-	case m.status.Halted != nil:
-	case len(m.dropped) > 0:
-		work, m.dropped = collect{m.dropped, m.kept}, nil
-	case len(m.names) > 0:
-		n := min(deleteBatch, len(m.names))
-		work, m.names = discard{m.names[:n:n]}, m.names[n:]
-		m.status.Waiting -= n
-	case len(m.sweeps) > 0:
-		// What was kept when the sweep was asked for may have been dropped and
-		// deleted since.
-		work, m.sweeps = sweep{m.kept, m.sweeps[0].dead}, m.sweeps[1:]
-	}
-	return work, m.finished
-}
-
-// halt ends all deletion: what is reachable is not known any more.
-func (c *cleaner) halt(err error) {
-	err = fmt.Errorf("nothing is deleted any more until the job is started again: %w", err)
-	c.mu.Lock()
-	c.mu.status.Halted = err
-	c.mu.dropped, c.mu.names, c.mu.sweeps = nil, nil, nil
-	c.mu.status.LeftToSweep += c.mu.status.Waiting
-	c.mu.status.Waiting = 0
-	c.mu.Unlock()
-	c.alarm("deletion halted", err)
-}
-
-func (c *cleaner) alarm(what string, err error, args ...any) {
-	c.mu.Lock()
-	c.mu.status.Alarms++
-	c.mu.Unlock()
-	c.log.With(args...).Error("alarm", "what", what, "job", c.job, "error", err)
-	c.events.alarm(err)
-}
-
-// collect deletes what the dropped checkpoints reach and no kept one does.
-func (c *cleaner) collect(ctx context.Context, w collect) error {
-	if err := c.keep(ctx, w.kept); err != nil {
-		return err
-	}
-	var manifests, data []string
-	var refs []Ref
-	for _, ref := range w.dropped {
-		m, err := c.manifest(ctx, ref)
-		if errors.Is(err, upload.ErrNotExist) {
-			// Somebody was here already. What it reached alone is for the sweep:
-			// without the stored manifest nothing is known for sure.
-			c.registry.unregister(ref.String())
-			continue
-		}
-		if err == nil {
-			err = c.registry.register(ref.String(), reach(m))
-		}
-		if err != nil {
-			return fmt.Errorf("collect dropped checkpoint %d: %w", ref.ID, err)
-		}
-		refs = append(refs, ref)
-	}
-	for _, ref := range refs {
-		for _, o := range c.registry.unregister(ref.String()) {
-			if o == manifestName(ref) {
-				manifests = append(manifests, o)
-			} else {
-				data = append(data, o)
-			}
-		}
-	}
-	c.mu.Lock()
-	c.mu.status.Doomed += len(manifests) + len(data)
-	c.mu.Unlock()
-	if c.remove(ctx, manifests) && c.remove(ctx, data) {
-		for _, ref := range refs {
-			c.events.moved(ref.ID, Discarded)
-		}
-	}
-	return nil
-}
-
-// keep registers checkpoints by their stored manifests, each read once.
-func (c *cleaner) keep(ctx context.Context, refs []Ref) error {
-	for _, ref := range refs {
-		if c.registry.has(ref.String()) {
-			continue
-		}
-		m, err := c.manifest(ctx, ref)
-		if err == nil {
-			err = c.registry.register(ref.String(), reach(m))
-		}
-		if err != nil {
-			return fmt.Errorf("what retained checkpoint %d reaches is not known: %w", ref.ID, err)
-		}
-	}
-	return nil
-}
-
-// manifest reads a stored manifest, again where that may help.
-func (c *cleaner) manifest(ctx context.Context, ref Ref) (m *incremental.Manifest, err error) {
-	for try := range readTries {
-		if try > 0 && !pause(ctx, cleanerPause<<try) {
-			return nil, ctx.Err()
-		}
-		request, cancel := context.WithTimeout(ctx, c.limit)
-		m, err = incremental.ReadManifest(request, c.store, ref.ID, ref.Epoch)
-		cancel()
-		if err == nil {
-			return m, m.CheckJob(c.job)
-		}
-		var corrupt *incremental.CorruptManifestError
-		if permanent(err) || errors.Is(err, upload.ErrNotExist) || errors.Is(err, incremental.ErrNewerVersion) || errors.As(err, &corrupt) {
-			break
-		}
-	}
-	return nil, err
-}
-
-// remove deletes objects in batches, and reports whether all are gone. What
-// cannot be deleted is tried again for a while, and then left to a sweep.
-func (c *cleaner) remove(ctx context.Context, names []string) bool {
-	all := true
-	for batch := range slices.Chunk(names, deleteBatch) {
-		var err error
-		for try := range deleteTries {
-			if try > 0 && !pause(ctx, cleanerPause<<try) {
-				return false
-			}
-			request, cancel := context.WithTimeout(ctx, c.limit)
-			err = c.store.Delete(request, batch...)
-			cancel()
-			if err == nil || ctx.Err() != nil || permanent(err) {
-				break
-			}
-			c.count(func(s *CleanerStatus) { s.Failures++ })
-		}
-		if err != nil {
-			all = false
-			c.count(func(s *CleanerStatus) { s.LeftToSweep += len(batch) })
-			if ctx.Err() == nil {
-				c.alarm("delete objects", err, "objects", len(batch), "object", batch[0])
-			}
-			continue
-		}
-		c.count(func(s *CleanerStatus) { s.Deleted += len(batch) })
-		if !pause(ctx, time.Duration(len(batch))*time.Second/time.Duration(c.rate)) {
-			return false
-		}
-	}
-	return all
+	c.mu.finished = true
+	close(c.leaving)
 }
 
 func (c *cleaner) count(change func(*CleanerStatus)) {
@@ -314,89 +120,267 @@ func (c *cleaner) count(change func(*CleanerStatus)) {
 	change(&c.mu.status)
 }
 
-// sweep deletes orphans, and ends unfinished uploads of dead checkpoints.
-func (c *cleaner) sweep(ctx context.Context, w sweep) error {
-	if err := c.keep(ctx, w.kept); err != nil {
-		return err
-	}
-	found, err := c.survey(ctx, w.dead)
-	if err != nil {
-		return err
-	}
+// status returns what came of the work so far.
+func (c *cleaner) status() CleanerStatus {
 	c.mu.Lock()
-	c.mu.status.Doomed += len(found.doomed)
-	c.mu.status.Unknown = found.unknown[:min(len(found.unknown), maxUnknown)]
-	c.mu.Unlock()
-	if len(found.unknown) > 0 {
-		c.log.Warn("names that are none of the job's are left alone", "job", c.job, "objects", len(found.unknown), "object", found.unknown[0])
-	}
-	c.remove(ctx, found.doomed)
-	for _, u := range found.uploads {
-		request, cancel := context.WithTimeout(ctx, c.limit)
-		err := c.store.AbortUpload(request, u)
-		cancel()
-		if err != nil {
-			c.count(func(s *CleanerStatus) { s.Failures++ })
-			if ctx.Err() == nil {
-				c.alarm("abort unfinished upload", err, "object", u)
+	defer c.mu.Unlock()
+	s := c.mu.status
+	s.Unknown = slices.Clone(s.Unknown)
+	s.Waiting = len(c.mu.names) + c.mu.deleting
+	s.Sweeping = c.mu.sweeping || c.mu.dead != nil
+	return s
+}
+
+// run works until finish was called and nothing is left, or ctx ends.
+func (c *cleaner) run(ctx context.Context) {
+	defer close(c.done)
+	for ctx.Err() == nil {
+		work, finished := c.take()
+		switch w := work.(type) {
+		case collect:
+			var d doomed
+			if c.retry(ctx, func() (err error) { d, err = c.collect(ctx, w.dropped); return err }) && c.delete(ctx, d) {
+				c.tell(collected{d.refs})
 			}
+		case discard:
+			c.delete(ctx, doomed{data: w.names})
+		case sweep:
+			c.sweep(ctx, w.dead)
+		default:
+			if finished {
+				return
+			}
+			select {
+			case <-c.wake:
+			case <-c.leaving:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// take returns the next piece of work, nil where there is none.
+func (c *cleaner) take() (work action, finished bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := &c.mu
+	m.deleting, m.sweeping = 0, false
+	switch {
+	case len(m.dropped) > 0:
+		work, m.dropped = collect{dropped: m.dropped}, nil
+	case len(m.names) > 0:
+		work, m.deleting, m.names = discard{m.names}, len(m.names), nil
+	case m.dead != nil:
+		work, m.dead, m.sweeping = sweep{dead: *m.dead}, nil, true
+	}
+	return work, m.finished
+}
+
+// retry does something until it succeeds. It reports false where it gave up:
+// ctx ended, the leadership did, only a person can help, or the coordinator
+// closes and it failed several times.
+func (c *cleaner) retry(ctx context.Context, do func() error) bool {
+	for try := 1; ; try++ {
+		err := do()
+		if err == nil {
+			c.report(nil)
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		c.count(func(s *CleanerStatus) { s.Failures++ })
+		if unreadableFor(err) && try >= readsToHalt {
+			c.halt(err)
+			return false
+		}
+		c.report(err)
+		c.mu.Lock()
+		over := c.mu.ended || c.mu.finished && try >= triesAtEnd
+		leaving := c.leaving
+		if c.mu.finished {
+			leaving = nil
+		}
+		c.mu.Unlock()
+		if over {
+			return false
+		}
+		t := time.NewTimer(min(firstPause<<min(try, 10), longestPause))
+		select {
+		case <-t.C:
+		case <-leaving:
+		case <-ctx.Done():
+		}
+		t.Stop()
+	}
+}
+
+// unreadableFor reports whether the error says that it is not known what a
+// checkpoint reaches, however often it is asked for.
+func unreadableFor(err error) bool {
+	var corrupt *incremental.CorruptManifestError
+	return errors.As(err, &corrupt) || errors.Is(err, incremental.ErrNewerVersion) || errors.Is(err, incremental.ErrWrongJob) ||
+		errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt)
+}
+
+// report tells of a failure, and of the first success after one.
+func (c *cleaner) report(err error) {
+	if err == nil && !c.paused {
+		return
+	}
+	c.paused = err != nil
+	c.count(func(s *CleanerStatus) { s.Paused = err })
+	c.tell(deletion{err: err})
+}
+
+// halt ends all deletion.
+func (c *cleaner) halt(err error) {
+	c.end()
+	c.count(func(s *CleanerStatus) { s.Paused, s.Halted = nil, err })
+	c.tell(deletion{err: err, halted: true})
+}
+
+// doomed is what is to be deleted, manifests first.
+type doomed struct {
+	manifests, data []string
+	refs            []Ref // the checkpoints that end with it
+}
+
+// collect finds what the dropped checkpoints reach and no kept one does.
+func (c *cleaner) collect(ctx context.Context, dropped []Ref) (d doomed, err error) {
+	if err := c.keep(ctx); err != nil {
+		return d, err
+	}
+	for _, ref := range dropped {
+		err := c.register(ctx, ref)
+		if errors.Is(err, upload.ErrNotExist) {
+			// Somebody was here already. What it reached alone is for the sweep:
+			// without the stored manifest nothing is known for sure.
 			continue
 		}
-		c.count(func(s *CleanerStatus) { s.Uploads++ })
+		if err != nil {
+			return d, fmt.Errorf("collect dropped checkpoint %d: %w", ref.ID, err)
+		}
+		d.refs = append(d.refs, ref)
+	}
+	for _, ref := range d.refs {
+		for _, o := range c.registry.unregister(ref.String()) {
+			if o == manifestName(ref) {
+				d.manifests = append(d.manifests, o)
+			} else {
+				d.data = append(d.data, o)
+			}
+		}
+	}
+	return d, nil
+}
+
+// keep registers the checkpoints that the newest head retains.
+func (c *cleaner) keep(ctx context.Context) error {
+	c.mu.Lock()
+	kept := c.mu.kept
+	c.mu.Unlock()
+	for _, ref := range kept {
+		if err := c.register(ctx, ref); err != nil {
+			return fmt.Errorf("what retained checkpoint %d reaches is not known: %w", ref.ID, err)
+		}
 	}
 	return nil
 }
 
-// survey looks for orphans, again where that may help.
-func (c *cleaner) survey(ctx context.Context, dead func(Ref) bool) (f findings, err error) {
-	for try := range readTries {
-		if try > 0 && !pause(ctx, cleanerPause<<try) {
-			return findings{}, ctx.Err()
-		}
-		request, cancel := context.WithTimeout(ctx, listingLimit*c.limit)
-		f, err = survey(request, c.store, func(o string) bool { return len(c.registry.keepers[o]) > 0 }, dead)
-		cancel()
-		if err == nil || permanent(err) {
-			break
-		}
+// register learns from the stored manifest what a checkpoint reaches.
+func (c *cleaner) register(ctx context.Context, ref Ref) error {
+	if c.registry.has(ref.String()) {
+		return nil
 	}
-	return f, err
+	var m *incremental.Manifest
+	err := c.request(ctx, 1, func(ctx context.Context) (err error) {
+		m, err = incremental.ReadManifest(ctx, c.store, ref.ID, ref.Epoch)
+		return err
+	})
+	if err == nil {
+		err = m.CheckJob(c.job)
+	}
+	if err != nil {
+		return err
+	}
+	return c.registry.register(ref.String(), reach(m))
 }
 
-// findings are what a survey of a job's store found.
-type findings struct{ doomed, unknown, uploads []string }
-
-// survey lists a job's store and picks the orphans. It changes nothing; with
-// an error nothing is known.
-func survey(ctx context.Context, store upload.Store, kept func(string) bool, dead func(Ref) bool) (findings, error) {
-	var f findings
-	var listing []string
-	for info, err := range store.List(ctx, "") {
-		if err != nil {
-			return f, fmt.Errorf("look for orphans: %w", err)
+// sweep deletes orphans, and ends unfinished uploads of dead checkpoints.
+func (c *cleaner) sweep(ctx context.Context, dead scope) {
+	for more := true; more; {
+		var f findings
+		if !c.retry(ctx, func() (err error) {
+			if err := c.keep(ctx); err != nil {
+				return err
+			}
+			return c.request(ctx, listingFactor, func(ctx context.Context) (err error) {
+				f, err = survey(ctx, c.store, c.kept, dead, maxWaiting)
+				return err
+			})
+		}) {
+			return
 		}
-		listing = append(listing, info.Name)
+		c.count(func(s *CleanerStatus) { s.Unknown = f.unknown[:min(len(f.unknown), maxUnknown)] })
+		if len(f.unknown) > 0 {
+			c.log.Warn("objects with names that are not the job's are left alone", "job", c.job, "objects", len(f.unknown), "object", f.unknown[0])
+		}
+		if !c.delete(ctx, f.doomed) {
+			return
+		}
+		for _, u := range f.uploads {
+			if !c.retry(ctx, func() error {
+				return c.request(ctx, 1, func(ctx context.Context) error { return c.store.AbortUpload(ctx, u) })
+			}) {
+				return
+			}
+			c.count(func(s *CleanerStatus) { s.Uploads++ })
+		}
+		more = f.more
 	}
-	f.doomed, f.unknown = orphans(listing, kept, dead)
-	for name, err := range store.Uploads(ctx, "") {
-		if err != nil {
-			return findings{}, fmt.Errorf("look for unfinished uploads: %w", err)
-		}
-		if ref, ok := owner(name); ok && dead(ref) {
-			f.uploads = append(f.uploads, name)
-		}
-	}
-	return f, nil
 }
 
-// pause waits, and reports false where ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
+// kept reports whether a retained checkpoint reaches the object.
+func (c *cleaner) kept(object string) bool { return len(c.registry.keepers[object]) > 0 }
+
+// delete deletes objects, the manifests before anything else, and reports
+// whether all are gone.
+func (c *cleaner) delete(ctx context.Context, d doomed) bool {
+	all := len(d.manifests) + len(d.data)
+	c.mu.Lock()
+	c.mu.deleting = all
+	c.mu.status.Doomed += all
+	c.mu.Unlock()
+	for _, names := range [][]string{d.manifests, d.data} {
+		for round := range slices.Chunk(names, deleteBatch*deleteLanes) {
+			if !c.retry(ctx, func() error { return c.deleteAtOnce(ctx, round) }) {
+				c.count(func(s *CleanerStatus) { s.LeftToSweep += c.mu.deleting; c.mu.deleting = 0 })
+				return false
+			}
+			c.count(func(s *CleanerStatus) { s.Deleted += len(round); c.mu.deleting -= len(round) })
+		}
 	}
+	return true
+}
+
+// deleteAtOnce deletes objects by several requests at a time.
+func (c *cleaner) deleteAtOnce(ctx context.Context, names []string) error {
+	var g errgroup.Group
+	for batch := range slices.Chunk(names, deleteBatch) {
+		g.Go(func() error {
+			if err := c.pace.WaitN(ctx, len(batch)); err != nil {
+				return fmt.Errorf("delete %d objects: %w", len(batch), err)
+			}
+			return c.request(ctx, 1, func(ctx context.Context) error { return c.store.Delete(ctx, batch...) })
+		})
+	}
+	return g.Wait()
+}
+
+// request bounds the time of a request to the store.
+func (c *cleaner) request(ctx context.Context, factor time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, factor*c.limit)
+	defer cancel()
+	return do(ctx)
 }

@@ -1,7 +1,7 @@
 package coordinator_test
 
 import (
-	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -40,8 +40,13 @@ func TestManifestIsDeletedFirst(t *testing.T) {
 		}
 		tidy(t, store)
 
-		// Data outlives a manifest that cannot be deleted.
-		c = open(t, store, func(o *coordinator.Options) { o.Retain = 1 })
+		// Data outlives a manifest that cannot be deleted. Deletion waits, says so,
+		// and goes on by itself.
+		var alarms []coordinator.Alarm
+		c = open(t, store, func(o *coordinator.Options) {
+			o.Retain = 1
+			o.Listener.Alarm = func(a coordinator.Alarm) { alarms = append(alarms, a) }
+		})
 		w, _ = begin(t, store, c, 1)
 		time.Sleep(time.Minute)
 		before := len(store.History())
@@ -53,24 +58,33 @@ func TestManifestIsDeletedFirst(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(25 * time.Minute)
 		for _, op := range store.History()[before:] {
 			if op.Kind == faultstore.Delete && strings.HasPrefix(op.Name, incremental.DataPrefix) {
 				t.Errorf("%s was deleted although its manifest is there", op.Name)
 			}
 		}
-		if s := c.Status().Cleaner; s.LeftToSweep == 0 || s.Alarms == 0 {
-			t.Errorf("cleaner %+v", s)
+		if s := c.Status(); s.Cleaner.Waiting == 0 || !errors.Is(s.Cleaner.Paused, upload.ErrDenied) || len(s.Alarms) != 1 || s.Alarms[0].Code != coordinator.DeletionPaused {
+			t.Errorf("status %+v", s)
 		}
 		store.Set(nil)
+		time.Sleep(2 * time.Minute)
+		if s := c.Status(); s.Cleaner.Waiting != 0 || s.Cleaner.Paused != nil || len(s.Alarms) != 0 {
+			t.Errorf("status %+v", s)
+		}
+		if len(alarms) != 4 || alarms[0].Cleared || alarms[2].Cleared || !alarms[3].Cleared { // at once, twice again, over
+			t.Errorf("alarms %v", alarms)
+		}
+		tidy(t, store)
 		w.end()
 		closed(t, c)
 		tidy(t, store)
 	})
 }
 
-// I10: a listing that fails is no reason to delete; it ends all deletion.
-func TestFailedListingHaltsDeletion(t *testing.T) {
+// I10: a listing that fails is no reason to delete. Deletion waits until it
+// succeeds; what is left at the end is no error, and counted.
+func TestFailedListingPausesDeletion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := memstore.New()
 		store := faultstore.Wrap(mem, nil)
@@ -89,15 +103,16 @@ func TestFailedListingHaltsDeletion(t *testing.T) {
 		c = open(t, store, nil)
 		w, _ = begin(t, store, c, 1)
 		time.Sleep(time.Minute)
-		if s := c.Status().Cleaner; s.Halted == nil || s.Alarms == 0 || s.Deleted != 0 {
-			t.Errorf("cleaner %+v", s)
+		if s := c.Status(); s.Cleaner.Paused == nil || !s.Cleaner.Sweeping || len(s.Alarms) != 1 || s.Cleaner.Deleted != 0 {
+			t.Errorf("status %+v", s)
 		}
 		if !slices.Contains(mem.Names(), orphan) {
 			t.Error("the orphan was deleted on half a listing")
 		}
 		w.end()
-		if err := c.Close(context.Background()); err == nil {
-			t.Error("close tells nothing of it")
+		closed(t, c)
+		if s := c.Status().Cleaner; s.Paused == nil {
+			t.Errorf("cleaner %+v", s)
 		}
 		store.Set(nil)
 		c = open(t, store, nil)

@@ -15,10 +15,11 @@ type commit struct {
 	stage    commitStage
 	ref      Ref
 	manifest *incremental.Manifest
-	next     Head // as it was or will be sent
-	fence    Head
-	cause    error // why the outcome is in doubt
-	tries    int   // how often it stayed so
+	next     Head      // as it was or will be sent
+	sends    int       // how often next was sent
+	since    time.Time // the outcome is in doubt; zero: it is not
+	cause    error     // why
+	tries    int       // how often it stayed so
 	again    time.Time
 }
 
@@ -29,12 +30,11 @@ const (
 	writing              // the manifest
 	swapping             // head, to include the checkpoint
 	looking              // at head, since the outcome is in doubt
-	fencing              // swapping head for the same, so that the first swap can win no more
 	resting              // before looking again
 )
 
-// sent reports whether the swap that commits id was sent: nothing but a swap
-// can end it then.
+// sent reports whether the swap that commits id was sent: nothing but head can
+// end it then.
 func (c commit) sent(id checkpoint.ID) bool { return c.ref.ID == id && c.inDoubt() }
 
 // inDoubt reports whether there is a swap that may or may not win.
@@ -60,30 +60,36 @@ func (m *machine) startCommit(now time.Time) {
 		}
 		p.stats = manifest.Stats
 		m.commit = commit{stage: writing, ref: p.Ref, manifest: manifest}
+		m.writes++
 		m.do(writeManifest{manifest})
 	}
 }
 
-// onManifest sends the swap that commits the checkpoint, if it still is.
+// onManifest sends the swap that commits the checkpoint, unless it was aborted
+// meanwhile.
 func (m *machine) onManifest(now time.Time, e manifestWritten) {
-	if m.phase != leads {
-		return
-	}
-	if m.commit.stage != writing || m.commit.ref != e.ref {
-		m.discard([]string{manifestName(e.ref)}) // it was aborted meanwhile
-		return
-	}
-	if e.err != nil {
+	m.writes--
+	switch {
+	case m.phase != leads:
+	case m.commit.stage != writing || m.commit.ref != e.ref:
+		m.discard([]string{manifestName(e.ref)})
+	case e.err != nil:
 		m.abort(now, e.ref.ID, byManifest, e.err)
 		m.discard([]string{manifestName(e.ref)})
-		return
+	default:
+		m.sendCommit(now)
 	}
-	p, _ := m.find(e.ref.ID)
-	m.commit.stage, m.commit.next = swapping, m.including(now, p)
+}
+
+// sendCommit plans the head that holds the checkpoint, and sends it.
+func (m *machine) sendCommit(now time.Time) {
+	p, _ := m.find(m.commit.ref.ID)
+	c := &m.commit
+	c.stage, c.next, c.sends, c.tries = swapping, m.including(now, p), 1, 0
 	if !m.rules.on(ownCommit) {
-		m.do(collect{dropped(m.head.Retained, m.commit.next.Retained), m.commit.next.refs()})
+		m.do(collect{dropped(m.head.Retained, c.next.Retained), c.next.refs()})
 	}
-	m.do(swapHead{m.commit.next, m.etag})
+	m.do(swapHead{c.next, m.etag})
 }
 
 // including returns the head that commits p, retention applied.
@@ -104,18 +110,21 @@ func (m *machine) including(now time.Time, p *pending) Head {
 	return h
 }
 
-// onCommitSwapped takes the answer to a commit or to its fence.
+// onCommitSwapped takes the answer to a commit.
 func (m *machine) onCommitSwapped(now time.Time, e swapped) {
 	c := &m.commit
 	switch {
-	case c.stage == swapping && e.outcome == won:
+	case c.stage != swapping:
+	case e.outcome == won:
 		m.won(now, c.next, e.etag)
-	case c.stage == swapping:
-		c.stage, c.cause = looking, e.err
+	case e.outcome == denied && (c.sends == 1 || !m.rules.on(deniedFirst)):
+		m.abort(now, c.ref.ID, byCommit, fmt.Errorf("write head: %w", e.err))
+	case c.since.IsZero():
+		c.stage, c.since, c.cause = looking, now, e.err
+		m.raise(now, doubtToAlarm, CommitInDoubt, fmt.Sprintf("whether checkpoint %d was committed is not known since %s; no other starts until head can be read and written: %v", c.ref.ID, now.UTC().Format(time.RFC3339), e.err))
 		m.do(doubt{c.ref.ID, e.err}, readHead{})
-	case c.stage == fencing && e.outcome == won:
-		m.lost(now, c.fence, e.etag)
-	case c.stage == fencing:
+	default:
+		c.cause = e.err
 		m.rest(now)
 	}
 }
@@ -127,8 +136,9 @@ func (m *machine) rest(now time.Time) {
 }
 
 // resolve learns from head what became of the commit. That head lacks the
-// checkpoint proves nothing while the swap may still be on its way: only a
-// later version of head does, be it this leader's fence.
+// checkpoint proves nothing while the swap may still be on its way: then the
+// very same is sent again, and whichever is applied first refuses the other.
+// Once head has moved on, no swap that was sent before can win.
 func (m *machine) resolve(now time.Time, e headRead) {
 	c := &m.commit
 	switch {
@@ -140,12 +150,43 @@ func (m *machine) resolve(now time.Time, e headRead) {
 		m.fenced(now, fencedBy(e.head))
 	case e.head.has(c.ref):
 		m.won(now, e.head, e.etag)
-	case e.head.Version > m.head.Version, !m.rules.on(fenceUnknown):
-		m.lost(now, e.head, e.etag)
+	case !m.rules.on(headDecides):
+		m.abort(now, c.ref.ID, byCommit, fmt.Errorf("write head: %w", c.cause))
+	case e.head.Version > m.head.Version:
+		m.rebase(now, e.head, e.etag)
 	default:
-		c.stage, c.fence = fencing, m.edited(e.head)
-		m.do(swapHead{c.fence, e.etag})
+		c.stage = swapping
+		c.sends++
+		m.do(swapHead{c.next, e.etag})
 	}
+}
+
+// rebase goes on from a head that a tool edited meanwhile (it added or took
+// away a pin, a tag, a claim): the commit is planned anew on that head.
+func (m *machine) rebase(now time.Time, h Head, etag string) {
+	m.head, m.etag = h, etag
+	m.abortBaseless(now)
+	if m.commit.stage != noCommit {
+		m.clear(CommitInDoubt)
+		m.commit.since = time.Time{}
+		m.sendCommit(now)
+	}
+}
+
+// abortBaseless aborts what builds on a checkpoint that a tool dropped from
+// head: what it reuses may be deleted.
+func (m *machine) abortBaseless(now time.Time) {
+	for _, p := range slices.Clone(m.pending) {
+		if p.base.ID != 0 && !m.head.has(p.base.Ref) && m.rules.on(baseKept|rebasesOnBase) {
+			m.abort(now, p.ID, byBase, fmt.Errorf("checkpoint %d: %w", p.base.ID, errBaseGone))
+		}
+	}
+}
+
+// settled ends the commit under way.
+func (m *machine) settled() {
+	m.commit = commit{}
+	m.clear(CommitInDoubt)
 }
 
 // won: head holds the checkpoint.
@@ -153,7 +194,8 @@ func (m *machine) won(now time.Time, h Head, etag string) {
 	gone := dropped(m.head.Retained, h.Retained)
 	m.head, m.etag = h, etag
 	c := m.commit
-	m.commit = commit{}
+	m.settled()
+	m.clear(CheckpointsFailing)
 	q, _ := m.find(c.ref.ID)
 	p := *q
 	m.pending = slices.DeleteFunc(m.pending, func(q pending) bool { return q.ID == p.ID })
@@ -164,6 +206,7 @@ func (m *machine) won(now time.Time, h Head, etag string) {
 			m.abort(now, old.ID, byOvertaken, errOvertaken)
 		}
 	}
+	m.abortBaseless(now)
 	for _, r := range gone {
 		m.do(moved{r.ID, Subsumed})
 	}
@@ -174,10 +217,4 @@ func (m *machine) won(now time.Time, h Head, etag string) {
 		m.final = finalDone
 		m.do(finished{})
 	}
-}
-
-// lost: head does not hold the checkpoint, and never will.
-func (m *machine) lost(now time.Time, h Head, etag string) {
-	m.head, m.etag = h, etag
-	m.abort(now, m.commit.ref.ID, byCommit, fmt.Errorf("write head: %w", m.commit.cause))
 }

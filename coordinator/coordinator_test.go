@@ -114,7 +114,7 @@ func TestOptionsValidate(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, name := range []string{"Store", "Job", "Interval", "MinPause", "MaxConcurrent", "Timeout", "Retain", "DeletesPerSecond", "RequestTimeout"} {
+	for _, name := range []string{"Store", "Job", "Graph", "Interval", "MinPause", "MaxConcurrent", "Timeout", "Retain", "DeletesPerSecond", "RequestTimeout"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%v does not name %s", err, name)
 		}

@@ -192,11 +192,13 @@ func TestRestoreChoice(t *testing.T) {
 		w.end()
 		closed(t, c)
 
-		c = open(t, store, func(o *coordinator.Options) { o.Restore = coordinator.RestoreID(2) })
-		if _, err := c.Attach(t.Context(), jobGraph(), 1); err == nil || !strings.Contains(err.Error(), "3, 4, 5") {
+		before := store.Names()
+		if _, err := tryOpen(t, store, func(o *coordinator.Options) { o.Restore = coordinator.RestoreID(2) }); !errors.Is(err, coordinator.ErrNotRetained) || !strings.Contains(err.Error(), "3, 4, 5") {
 			t.Errorf("restore of what is not retained: %v", err)
 		}
-		closed(t, c)
+		if after := store.Names(); !slices.Equal(before, after) {
+			t.Errorf("objects were %v, and are %v", before, after)
+		}
 
 		c = open(t, store, func(o *coordinator.Options) { o.Restore = coordinator.RestoreID(4) })
 		w, r := begin(t, store, c, 1)
@@ -286,15 +288,15 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// I2, I10: an unreadable manifest of a retained checkpoint ends all deletion,
-// loudly; checkpoints go on.
+// I2, I10: an unreadable manifest of a checkpoint that was retained halts all
+// deletion, loudly; checkpoints go on.
 func TestDeletionHaltsOnUnreadableManifest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		var alarms []error
+		var alarms []coordinator.Alarm
 		c := open(t, store, func(o *coordinator.Options) {
 			o.Retain = 2
-			o.Listener.Alarm = func(err error) { alarms = append(alarms, err) }
+			o.Listener.Alarm = func(a coordinator.Alarm) { alarms = append(alarms, a) }
 		})
 		w, _ := begin(t, store, c, 1)
 		for i := range 5 {
@@ -307,14 +309,18 @@ func TestDeletionHaltsOnUnreadableManifest(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
+		deleted := c.Status().Cleaner.Deleted
+		if _, err := c.Trigger(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
 		s := c.Status()
-		if s.Completed != 5 || s.Cleaner.Halted == nil || s.Cleaner.Deleted != 0 || s.Cleaner.Alarms == 0 || len(alarms) == 0 {
+		if s.Completed != 6 || s.Cleaner.Halted == nil || s.Cleaner.Deleted != deleted || len(s.Alarms) != 1 || s.Alarms[0].Code != coordinator.DeletionHalted || len(alarms) == 0 {
 			t.Errorf("status %+v, alarms %v", s.Cleaner, alarms)
 		}
 		w.end()
-		if err := c.Close(context.Background()); err == nil {
-			t.Error("close tells nothing of it")
-		}
+		closed(t, c)
+		intact(t, store)
 	})
 }
 

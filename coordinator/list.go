@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -94,70 +93,4 @@ func register(ctx context.Context, r upload.Reader, h Head) (*registry, error) {
 		}
 	}
 	return reg, nil
-}
-
-// SweepOptions say how a sweep goes.
-type SweepOptions struct {
-	// DryRun: find, but delete nothing.
-	DryRun bool
-}
-
-// Swept is what a sweep found.
-type Swept struct {
-	Epoch   checkpoint.Epoch // that head had; nothing of it or later was touched
-	Orphans []string         // deleted, unless it was a dry run
-	Uploads []string         // unfinished multipart uploads; ended, unless …
-	Unknown []string         // names that are none of the job's; left alone
-}
-
-// maxSweepTries bounds how often a sweep begins anew because the job went on
-// meanwhile.
-const maxSweepTries = 4
-
-// Sweep deletes what no retained checkpoint reaches and dead epochs left
-// behind. It does not lead, and may run beside a leader: it reads head first,
-// lists second, and touches only objects of epochs before head's, which can
-// commit nothing any more. Where head or a manifest cannot be read, or a
-// listing fails, nothing is deleted.
-func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, error) {
-	h, reg, err := survivors(ctx, store)
-	if err != nil {
-		return Swept{}, fmt.Errorf("sweep: %w", err)
-	}
-	dead := deadBefore(h.Epoch, rules{})
-	f, err := survey(ctx, store, func(o string) bool { return len(reg.keepers[o]) > 0 }, dead)
-	if err != nil {
-		return Swept{}, fmt.Errorf("sweep: %w", err)
-	}
-	s := Swept{h.Epoch, f.doomed, f.uploads, f.unknown}
-	if o.DryRun {
-		return s, nil
-	}
-	if err := store.Delete(ctx, f.doomed...); err != nil {
-		return s, fmt.Errorf("sweep: %w", err)
-	}
-	for _, u := range f.uploads {
-		if err := store.AbortUpload(ctx, u); err != nil {
-			return s, fmt.Errorf("sweep: %w", err)
-		}
-	}
-	return s, nil
-}
-
-// survivors reads head and what it keeps, as of one moment: where a manifest
-// is gone because the leader dropped it meanwhile, head has changed.
-func survivors(ctx context.Context, store upload.Store) (Head, *registry, error) {
-	for try := 1; ; try++ {
-		h, etag, err := ReadHead(ctx, store)
-		if err != nil {
-			return Head{}, nil, err
-		}
-		reg, err := register(ctx, store, h)
-		if err == nil || !errors.Is(err, upload.ErrNotExist) || try == maxSweepTries {
-			return h, reg, err
-		}
-		if _, now, headErr := ReadHead(ctx, store); headErr != nil || now == etag {
-			return h, nil, err
-		}
-	}
 }

@@ -87,7 +87,7 @@ func describeEvent(e event) string {
 		}
 		return fmt.Sprintf("headRead %s: %s", e.etag, headLine(e.head))
 	case swapped:
-		return fmt.Sprintf("swapped %s %s %v", []string{"unknown", "won", "refused"}[e.outcome], e.etag, e.err)
+		return fmt.Sprintf("swapped %s %s %v", []string{"unknown", "won", "refused", "denied"}[e.outcome], e.etag, e.err)
 	case acked:
 		return fmt.Sprintf("acked %d by attempt %d", e.Checkpoint, e.Attempt)
 	case declined:
@@ -96,8 +96,8 @@ func describeEvent(e event) string {
 		return fmt.Sprintf("manifestWritten %v %v", e.ref, e.err)
 	case probed:
 		return fmt.Sprintf("probed %q %v", e.found, e.err)
-	case restored:
-		return fmt.Sprintf("restored %v %v", e.ref, e.err)
+	case manifestRead:
+		return fmt.Sprintf("manifestRead %v %v", e.ref, e.err)
 	}
 	return strings.TrimPrefix(fmt.Sprintf("%T", e), "coordinator.")
 }
@@ -203,7 +203,7 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, detached{})
 			d.tell(0, attached{checkpoint.Graph{}, 2}) // waits: what is newest is not known
 			d.tell(0, swapped{outcome: won, etag: "e2"})
-			d.tell(0, restored{ref: one, manifest: &incremental.Manifest{Checkpoint: 1, Epoch: 1}})
+			d.tell(0, manifestRead{ref: one, manifest: &incremental.Manifest{Checkpoint: 1, Epoch: 1}})
 		},
 		"detached-while-writing": func(d *director) {
 			d.leadAndStart()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -27,6 +26,9 @@ type Options struct {
 	Store upload.Store
 	// Job is the job's id, as manifests state it. Required.
 	Job string
+	// Graph is the job's. A start is refused, before anything is changed, where
+	// it does not fit the checkpoint to start from. Required.
+	Graph checkpoint.Graph
 	// Writer names the program and its version, for people who read a manifest.
 	Writer string
 
@@ -76,6 +78,7 @@ func (o Options) Validate() error {
 	}
 	check(o.Store != nil, "Store is missing: give the job's store")
 	check(o.Job != "", "Job is empty: give the job's id")
+	check(len(o.Graph.Operators) > 0, "Graph is empty: give the job's graph")
 	check(o.Interval >= 0, "Interval is %v: give a positive duration, or 0 for no periodic checkpoints", o.Interval)
 	check(o.MinPause >= 0, "MinPause is %v: give a positive duration, or 0 for none", o.MinPause)
 	check(o.MaxConcurrent >= 0, "MaxConcurrent is %d: give at least 1, or 0 for 1", o.MaxConcurrent)
@@ -111,47 +114,4 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.Default()
 	}
 	return o
-}
-
-// Restore chooses the checkpoint that a job starts from. The zero value is the
-// newest committed one, or none where there is none.
-type Restore struct {
-	empty bool
-	id    checkpoint.ID
-}
-
-// RestoreLatest starts from the newest committed checkpoint.
-func RestoreLatest() Restore { return Restore{} }
-
-// RestoreNone starts empty. Checkpoints that are there stay until retention
-// drops them, and ids go on.
-func RestoreNone() Restore { return Restore{empty: true} }
-
-// RestoreID starts from a retained checkpoint; id must not be zero.
-func RestoreID(id checkpoint.ID) Restore { return Restore{id: id} }
-
-// ParseRestore parses what Restore.String renders: "latest", "none" or an id.
-func ParseRestore(s string) (Restore, error) {
-	switch s {
-	case "latest":
-		return RestoreLatest(), nil
-	case "none":
-		return RestoreNone(), nil
-	}
-	id, err := strconv.ParseUint(s, 10, 64)
-	if err != nil || id == 0 {
-		return Restore{}, fmt.Errorf("restore choice %q: give latest, none, or the id of a retained checkpoint", s)
-	}
-	return RestoreID(checkpoint.ID(id)), nil
-}
-
-// String renders the choice as ParseRestore reads it.
-func (r Restore) String() string {
-	switch {
-	case r.empty:
-		return "none"
-	case r.id != 0:
-		return r.id.String()
-	}
-	return "latest"
 }

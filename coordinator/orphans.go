@@ -3,36 +3,91 @@ package coordinator
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 )
 
+const (
+	// sweepEvery is the time between sweeps of a leader: one listing of the
+	// job's objects each.
+	sweepEvery = time.Hour
+	// sweepAfterAbort brings the next sweep forward after an abort. Uploads of
+	// the aborted checkpoint that were not reported have ended by then.
+	sweepAfterAbort = 10 * time.Minute
+)
+
+// sweep decides to look for orphans now. A leader sweeps when an attempt
+// starts, every hour, some minutes after an abort, and last when it closes.
+func (m *machine) sweep(now time.Time) {
+	dead := scope{epoch: m.head.Epoch, next: m.next}
+	if m.rules.on(sparesPending) {
+		for _, p := range m.pending {
+			dead.spared = append(dead.spared, p.Ref)
+		}
+	}
+	m.sweepAt = now.Add(sweepEvery)
+	m.do(sweep{m.head.refs(), dead})
+}
+
+// sweepBy lets the next sweep be no later than at.
+func (m *machine) sweepBy(at time.Time) {
+	if at.Before(m.sweepAt) {
+		m.sweepAt = at
+	}
+}
+
+// scope says which checkpoints are dead, as of the moment of its decision:
+// those of epochs before epoch, which can commit nothing any more; and those of
+// epoch itself with an id below next that are not spared. Checkpoints that
+// start later have greater ids, so a scope stays true while its sweep waits.
+type scope struct {
+	epoch  checkpoint.Epoch
+	next   checkpoint.ID // zero: none of epoch itself
+	spared []Ref         // pending, or their commit is in doubt
+}
+
+// dead reports whether a checkpoint that is not in head can never be.
+func (s scope) dead(r Ref) bool {
+	return r.Epoch < s.epoch || r.Epoch == s.epoch && r.ID < s.next && !slices.Contains(s.spared, r)
+}
+
+// deadBefore is the scope of a process that does not lead: epochs before the
+// one in head.
+func deadBefore(e checkpoint.Epoch, r rules) scope {
+	if !r.on(deadEpochsOnly) {
+		e++
+	}
+	return scope{epoch: e}
+}
+
 // savepointPrefix is where self-contained savepoints lie: never swept.
 const savepointPrefix = "savepoints/"
 
-// orphans picks from a listing of a job's store what can be deleted: objects
-// that are not kept and belong to checkpoints that are dead, which means that
-// they can never be committed any more. Manifests come first. Unknown names
-// are nobody's to delete, and are returned for a person to look at.
-func orphans(listing []string, kept func(object string) bool, dead func(Ref) bool) (doomed, unknown []string) {
-	var data []string
-	for _, name := range listing {
-		if name == incremental.HeadName || strings.HasPrefix(name, savepointPrefix) {
-			continue
-		}
-		ref, ok := owner(name)
-		switch {
-		case !ok:
-			unknown = append(unknown, name)
-		case kept(name) || !dead(ref):
-		case strings.HasPrefix(name, incremental.ManifestPrefix):
-			doomed = append(doomed, name)
-		default:
-			data = append(data, name)
-		}
+// verdict is what a sweep does about an object.
+type verdict uint8
+
+const (
+	spare    verdict = iota
+	doom             // it can be deleted
+	stranger         // not an object of ours: a person has to look at it
+)
+
+// judge decides about an object that a listing shows. Only what no kept
+// checkpoint reaches and a dead one wrote is doomed.
+func judge(name string, kept func(object string) bool, dead scope) verdict {
+	if name == incremental.HeadName || strings.HasPrefix(name, savepointPrefix) {
+		return spare
 	}
-	return append(doomed, data...), unknown
+	ref, ok := owner(name)
+	switch {
+	case !ok:
+		return stranger
+	case kept(name) || !dead.dead(ref):
+		return spare
+	}
+	return doom
 }
 
 // owner returns the checkpoint that an object was written for.
@@ -42,16 +97,4 @@ func owner(name string) (Ref, bool) {
 	}
 	n, ok := incremental.ParseObjectName(name)
 	return Ref{ID: n.Checkpoint, Epoch: n.Epoch}, ok
-}
-
-// deadBefore tells that no epoch before this one can commit anything: this one
-// is in head.
-func deadBefore(e checkpoint.Epoch, r rules) func(Ref) bool {
-	return func(ref Ref) bool { return ref.Epoch < e || !r.on(deadEpochsOnly) }
-}
-
-// deadAtEnd tells, for the leader of an epoch that will start no checkpoint
-// any more, that only those that are pending can still be committed.
-func deadAtEnd(e checkpoint.Epoch, pending []Ref) func(Ref) bool {
-	return func(ref Ref) bool { return ref.Epoch <= e && !slices.Contains(pending, ref) }
 }

@@ -51,7 +51,7 @@ func (c *Coordinator) probe(ctx context.Context) event {
 func (c *Coordinator) swapHead(ctx context.Context, a swapHead) swapped {
 	b, err := EncodeHead(a.head)
 	if err != nil {
-		return swapped{outcome: refused, err: err}
+		return swapped{outcome: denied, err: err}
 	}
 	info, err := c.o.Store.Put(ctx, incremental.HeadName, upload.BodyFromBytes(b), upload.PutOptions{IfAbsent: a.etag == "", IfMatch: a.etag})
 	switch {
@@ -59,6 +59,8 @@ func (c *Coordinator) swapHead(ctx context.Context, a swapHead) swapped {
 		return swapped{outcome: won, etag: info.Version}
 	case errors.Is(err, upload.ErrPrecondition):
 		return swapped{outcome: refused, err: err}
+	case errors.Is(err, upload.ErrDenied), errors.Is(err, upload.ErrNoBucket), errors.Is(err, upload.ErrUnsupported):
+		return swapped{outcome: denied, err: err}
 	}
 	return swapped{outcome: unknown, err: err}
 }

@@ -1,24 +1,24 @@
 package coordinator
 
-// rule is one of the rules that keep retained checkpoints whole. Each is
-// followed at the places that ask for it by name, so that a test can switch it
-// off there and see a checkpoint lose objects.
-type rule uint8
+// rule is one of the rules that keep retained checkpoints whole. The code asks
+// for each by name where it follows it, so that a test can switch one off and
+// see a checkpoint lose objects. PROTOCOL.md says what each is for.
+type rule uint16
 
 const (
 	// baseNamed: a barrier names its base, and an acknowledgement reuses
 	// objects of that checkpoint alone.
 	baseNamed rule = 1 << iota
-	// baseKept: retention keeps a checkpoint while one that is based on it is
-	// pending, and none starts on one that an unresolved swap of head drops.
+	// baseKept: retention keeps the base of a pending checkpoint, and no
+	// checkpoint starts on a base that an unresolved swap of head drops.
 	baseKept
-	// fenceUnknown: a commit of unknown outcome is over only once a later swap
-	// of this leader succeeded.
-	fenceUnknown
+	// headDecides: a commit in doubt is over only once head holds it, or has
+	// moved on without it.
+	headDecides
 	// uniqueVersion: no two contents of head are equal, so no ETag returns.
 	uniqueVersion
-	// deadEpochsOnly: who does not lead touches objects of epochs before head's
-	// alone.
+	// deadEpochsOnly: a sweep by a process that does not lead touches only
+	// objects of epochs before head's.
 	deadEpochsOnly
 	// namesOnce: an id, and so an object's name, is used once, also after an
 	// abort.
@@ -26,6 +26,21 @@ const (
 	// ownCommit: what a swap of head drops is deleted once the swap won, not
 	// when it was sent.
 	ownCommit
+	// sparesPending: a leader's sweep spares the objects of checkpoints that
+	// are pending or whose commit is in doubt.
+	sparesPending
+	// closesLast: a leader that closes waits for its commit in doubt before the
+	// last sweep.
+	closesLast
+	// rebasesOnBase: after a tool edited head, a checkpoint is committed only if
+	// its base is still in head.
+	rebasesOnBase
+	// deniedFirst: a denial proves that a commit was not applied only where it
+	// answers the first request; an earlier one may still be on its way.
+	deniedFirst
+	// executionNamed: a notice names epoch and id, and a subtask publishes only
+	// what it holds for exactly that checkpoint.
+	executionNamed
 )
 
 // rules holds the rules that are off: none, but in a test.

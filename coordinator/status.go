@@ -54,14 +54,15 @@ type Report struct {
 }
 
 // Listener hears what happens. Functions may be nil; they are called one at a
-// time, from the coordinator's goroutines, and must not block or call back.
+// time, from the coordinator's goroutine, and must not block or call back.
 type Listener struct {
 	// Moved tells that a checkpoint came to a state.
 	Moved func(checkpoint.ID, State)
 	// Ended tells that a checkpoint was completed or aborted.
 	Ended func(Report)
-	// Alarm tells what an operator must look into.
-	Alarm func(error)
+	// Alarm tells what a person must look into: when it is raised, again every
+	// ten minutes while it goes on, and when it is over.
+	Alarm func(Alarm)
 }
 
 // Pending describes a checkpoint under way.
@@ -71,7 +72,9 @@ type Pending struct {
 	State           State
 	Triggered       time.Time
 	Acked, Subtasks int
-	InDoubt         bool // its commit was sent, and the outcome is not known yet
+	// InDoubtSince is when the outcome of its commit became unknown; zero: it
+	// did not.
+	InDoubtSince time.Time
 }
 
 // Status is what a coordinator has done so far. It is a copy.
@@ -95,24 +98,26 @@ type Status struct {
 	// NewBytes and FullBytes are sums over the completed ones.
 	NewBytes, FullBytes int64
 
+	// Alarms are those that go on.
+	Alarms  []Alarm
 	Cleaner CleanerStatus
 }
 
 // CleanerStatus is what the deletion of objects came to.
 type CleanerStatus struct {
-	Doomed   int // objects that were decided to be deleted
-	Deleted  int // objects that were deleted
-	Waiting  int // objects that are to be deleted
-	Failures int // delete requests that failed; they are tried again
-	// LeftToSweep counts objects that were given up here, for a sweep to find.
+	Doomed   int  // objects that were decided to be deleted
+	Deleted  int  // objects that were deleted
+	Waiting  int  // objects that are known and still to be deleted
+	Sweeping bool // the job's objects are being listed, or will be, for more to delete
+	Failures int  // requests that failed; they are tried again
+	// LeftToSweep counts objects that were given up here, for a later sweep.
 	LeftToSweep int
 	// Uploads counts unfinished multipart uploads that were ended.
 	Uploads int
-	// Unknown are names in the store that are none of the job's, at most 100:
-	// they are never deleted.
+	// Unknown are names in the store that are not the job's, at most 100: they
+	// are never deleted.
 	Unknown []string
-	// Alarms counts what an operator must look into; Halted is why nothing is
-	// deleted any more, nil while it is.
-	Alarms int
-	Halted error
+	// Paused is why deletion waits and will be tried again; Halted why nothing
+	// is deleted until the next start. Nil while it is not so.
+	Paused, Halted error
 }

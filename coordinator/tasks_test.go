@@ -187,7 +187,7 @@ func open(t *testing.T, store upload.Store, change func(*coordinator.Options)) *
 }
 
 func tryOpen(t *testing.T, store upload.Store, change func(*coordinator.Options)) (*coordinator.Coordinator, error) {
-	o := coordinator.Options{Store: store, Job: "j", Writer: "test", Logger: quiet}
+	o := coordinator.Options{Store: store, Job: "j", Graph: jobGraph(), Writer: "test", Logger: quiet}
 	if change != nil {
 		change(&o)
 	}

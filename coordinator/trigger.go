@@ -1,7 +1,6 @@
 package coordinator
 
 import (
-	"slices"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -88,33 +87,4 @@ func (m *machine) nextID() checkpoint.ID {
 	}
 	m.next = max(m.next, id+1)
 	return id
-}
-
-// finish asks for the final checkpoint.
-func (m *machine) finish() {
-	switch {
-	case m.phase != leads || m.attempt.stage != running:
-		m.do(finished{errDetached})
-	case m.final == notFinal || m.final == finalComing:
-		m.final = finalWanted
-	case m.final == finalDone:
-		m.do(finished{})
-	}
-}
-
-// expire aborts what has been pending for too long. A commit in doubt cannot
-// be aborted, and counts as one more failure.
-func (m *machine) expire(now time.Time) {
-	for _, p := range slices.Clone(m.pending) {
-		if now.Before(p.deadline) {
-			continue
-		}
-		if !m.commit.sent(p.ID) {
-			m.abort(now, p.ID, byTimeout, errTimeout)
-			continue
-		}
-		q, _ := m.find(p.ID)
-		q.deadline = now.Add(m.timeout)
-		m.failed(p, errTimeout)
-	}
 }

@@ -11,14 +11,16 @@ import (
 	"github.com/tidemark/tidemark/incremental"
 )
 
-// What the exploration (explore_test.go) drives: a store, the requests on their way to
-// it, and the processes that sent them.
+// What the exploration (explore_test.go) drives: a store, the requests on their
+// way to it, and the processes that sent them.
 
 const (
 	exploreRetain  = 1
 	explorePending = 2
 	slots          = 8 // ids of an epoch
 )
+
+var exploreGraph = checkpoint.Graph{Operators: []checkpoint.GraphOperator{{ID: "op"}}}
 
 // set is a set of objects: bit 2i is checkpoint i's data, 2i+1 its manifest.
 type set uint64
@@ -73,24 +75,27 @@ func (s set) String() string {
 
 // world is a state of everything.
 type world struct {
-	rules rules
-	// sweepFirst: a leader sweeps as soon as it leads, not at any time after.
-	sweepFirst bool
-	head       Head
-	exists     set
-	doomed     set
-	manifests  [universe]set // what each manifest states, itself included
-	boots      int
-	procs      [2]*process
-	net        []request
-	swept      bool
+	bounds
+	rules     rules
+	head      Head
+	exists    set
+	doomed    set
+	manifests [universe]set // what each manifest states, itself included
+	boots     int
+	procs     [2]*process
+	net       []request
+	swept     bool // somebody who does not lead swept
+	edited    int  // how often the tool sent an edit of head
+
+	// With outputs: what subtasks hold to publish, and what was ever in head.
+	held, won, published set
 }
 
 // process is a coordinator that runs, and its subtasks.
 type process struct {
 	m       machine
 	reading bool
-	sweep   bool // its first sweep is to come
+	sweep   *scope // decided, and not carried out yet
 	tasks   []task
 }
 
@@ -108,13 +113,20 @@ type request struct {
 	head    Head
 	waited  bool // its process waits for the answer
 	applied bool
+	again   bool // an earlier copy of it may be on its way, too
 }
+
+// tool is the boot of the tool that edits head.
+const tool = 9
 
 // contentOf renders all of a head that differs between two heads.
 func contentOf(h Head) string {
 	b := []byte{byte(h.Version), byte(h.Epoch), byte(h.NextID), h.Writer[0]}
 	for _, r := range h.Retained {
 		b = append(b, byte(r.ID), byte(r.Epoch))
+	}
+	for _, p := range h.Pins {
+		b = append(b, 0xf0, byte(p.Checkpoint))
 	}
 	return string(b)
 }
@@ -134,6 +146,9 @@ func (w *world) breach(retainedOnly bool) (string, set) {
 	if lost := w.retained() & (w.doomed | ^w.exists); lost != 0 {
 		return "I1: a retained checkpoint loses", lost
 	}
+	if early := w.published &^ w.won; early != 0 {
+		return "I15: published without a commit is", early
+	}
 	for _, p := range w.procs {
 		if retainedOnly || p == nil || p.m.phase != leads || p.m.head.Epoch != w.head.Epoch {
 			continue
@@ -142,6 +157,9 @@ func (w *world) breach(retainedOnly bool) (string, set) {
 			q, ok := p.m.find(t.ref.ID)
 			if !ok || q.Ref != t.ref || p.m.commit.inDoubt() && t.ref.ID < p.m.commit.ref.ID {
 				continue // aborted, or overtaken if the swap in doubt wins
+			}
+			if q.base.ID != 0 && !w.head.has(q.base.Ref) && p.m.head.Version < w.head.Version {
+				continue // the tool dropped its base, which its coordinator learns before it can commit it
 			}
 			if lost := t.names & w.doomed; lost != 0 {
 				return "I2: a pending checkpoint loses", lost
@@ -171,33 +189,44 @@ func (w *world) own(k int) *process {
 	return &p
 }
 
+// dawn is when everything happens. Pauses and deadlines decide nothing here:
+// what could happen after one may happen at any time.
+var dawn = time.Unix(1, 0)
+
 // tell steps the machine of process k and does what it says. choose is what
 // the subtask reuses if a checkpoint starts; unwritable fails manifests.
 func (w *world) tell(k int, e event, choose func(checkpoint.Barrier) set, unwritable bool) {
 	p := w.procs[k]
-	now := time.Time{}
-	if p.m.commit.stage == resting {
-		now = p.m.commit.again
+	now := dawn
+	if _, ok := e.(ticked); ok {
+		now = dawn.Add(sweepEvery)
+		if p.m.commit.stage == resting {
+			now = p.m.commit.again
+		}
 	}
 	for _, a := range p.m.step(now, e) {
 		switch a := a.(type) {
 		case readHead:
 			p.reading = true
 		case swapHead:
+			n := len(w.net)
 			w.net = slices.DeleteFunc(w.net, func(r request) bool { // the very same, sent again
 				return r.boot == k && r.ifMatch == a.etag && contentOf(r.head) == contentOf(a.head)
 			})
-			w.net = append(w.net, request{boot: k, ifMatch: a.etag, head: a.head, waited: true})
+			w.net = append(w.net, request{boot: k, ifMatch: a.etag, head: a.head, waited: true, again: len(w.net) < n})
 		case lead:
 			w.tell(k, attached{checkpoint.Graph{}, 1}, nil, false)
-		case restore:
-			w.tell(k, restored{ref: a.ref, manifest: w.manifest(a.ref)}, nil, false)
+		case readManifest:
+			w.tell(k, manifestRead{ref: a.ref, manifest: w.manifest(a.ref)}, nil, false)
 		case attachDone:
-			w.tell(k, started{checkpoint.Execution{Epoch: w.procs[k].m.head.Epoch, Attempt: 1}, []checkpoint.SubtaskID{{Vertex: "op"}}}, nil, false)
-			p.sweep = true
-			if w.sweepFirst {
-				p.sweep = false
-				w.sweepAll(w.reach(p.m.head.refs()), p.m.head.Epoch, rules{})
+			if a.err == nil {
+				w.tell(k, started{checkpoint.Execution{Epoch: p.m.head.Epoch, Attempt: 1}, []checkpoint.SubtaskID{{Vertex: "op"}}}, nil, false)
+			}
+		case sweep:
+			if w.sweepsLate {
+				p.sweep = &a.dead
+			} else {
+				w.sweepAll(w.reach(a.kept), a.dead)
 			}
 		case trigger:
 			r := Ref{ID: a.ID, Epoch: a.Epoch}
@@ -217,6 +246,8 @@ func (w *world) tell(k int, e event, choose func(checkpoint.Barrier) set, unwrit
 				w.manifests[index(r)] = s
 			}
 			w.tell(k, manifestWritten{r, err}, nil, false)
+		case committed:
+			w.publish(a.ref)
 		case collect:
 			w.doomed |= w.reach(a.dropped) &^ w.reach(a.kept)
 		case discard:
@@ -230,8 +261,25 @@ func (w *world) tell(k int, e event, choose func(checkpoint.Barrier) set, unwrit
 	if w.procs[k] == nil {
 		return
 	}
-	// Counters that decide nothing here but pauses and giving up.
-	p.m.lead.tries, p.m.commit.tries, p.m.failures, p.m.commit.cause = 0, 0, 0, nil
+	// What decides nothing but pauses, alarms and giving up.
+	m := &p.m
+	m.lead.tries, m.lead.found, m.commit.tries, m.commit.cause, m.failures, m.alarms = 0, headRead{}, 0, nil, 0, nil
+	m.commit.sends = min(m.commit.sends, 2)
+	if m.sound {
+		m.sweepAt = dawn.Add(sweepEvery)
+	}
+}
+
+// publish is the notice of a commit as it reaches all subtasks that still hold
+// an output, also those of a dead execution. Each follows executionNamed.
+func (w *world) publish(ref Ref) {
+	for i := range universe {
+		r := refAt(i)
+		if w.held&dataOf(r) != 0 && (r == ref || !w.rules.on(executionNamed) && r.ID == ref.ID) {
+			w.held &^= dataOf(r)
+			w.published |= dataOf(r)
+		}
+	}
 }
 
 // The following are made once for each set of names.
@@ -241,14 +289,14 @@ var (
 )
 
 type sweeping struct {
-	exists, kept set
-	epoch        checkpoint.Epoch
-	rules        rules
+	exists, kept, spared set
+	epoch                checkpoint.Epoch
+	next                 checkpoint.ID
 }
 
 // manifest makes a manifest that states what was written.
 func (w *world) manifest(r Ref) *incremental.Manifest {
-	return &incremental.Manifest{Checkpoint: r.ID, Epoch: r.Epoch, Subtasks: []incremental.Subtask{{Operator: "op", Keyed: w.handle(r, w.manifests[index(r)])}}}
+	return &incremental.Manifest{Checkpoint: r.ID, Epoch: r.Epoch, Graph: exploreGraph, Subtasks: []incremental.Subtask{{Operator: "op", Keyed: w.handle(r, w.manifests[index(r)])}}}
 }
 
 func (w *world) handle(r Ref, names set) *incremental.Handle {
@@ -279,20 +327,19 @@ func (w *world) wonUnawares(k int) bool {
 }
 
 // sweepAll dooms what the real decision picks from a listing.
-func (w *world) sweepAll(kept set, e checkpoint.Epoch, r rules) {
-	memo := sweeping{w.exists &^ w.doomed, kept, e, r}
+func (w *world) sweepAll(kept set, dead scope) {
+	memo := sweeping{exists: w.exists &^ w.doomed, kept: kept, epoch: dead.epoch, next: dead.next}
+	for _, r := range dead.spared {
+		memo.spared |= dataOf(r)
+	}
 	if doomed, ok := sweepings[memo]; ok {
 		w.doomed |= doomed
 		return
 	}
 	defer func() { sweepings[memo] = w.doomed & memo.exists }()
 	for name, bit := range objectByID {
-		if w.exists&bit&^w.doomed == 0 {
-			continue
-		}
-		doomed, _ := orphans([]string{name}, func(o string) bool { return kept&objectByID[o] != 0 }, deadBefore(e, r))
-		for _, n := range doomed {
-			w.doomed |= objectByID[n]
+		if w.exists&bit&^w.doomed != 0 && judge(name, func(o string) bool { return kept&objectByID[o] != 0 }, dead) == doom {
+			w.doomed |= bit
 		}
 	}
 }

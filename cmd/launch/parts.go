@@ -118,7 +118,7 @@ func (p *parts) lead(ctx context.Context, c Config) (err error) {
 		return nil
 	}
 	o := c.Checkpoints
-	o.Store, o.Job, o.Interval, o.Logger = p.store, c.JobID, c.Interval, c.Logger
+	o.Store, o.Job, o.Graph, o.Interval, o.Logger = p.store, c.JobID, c.graph(), c.Interval, c.Logger
 	ended := o.Listener.Ended
 	o.Listener.Ended = func(r coordinator.Report) {
 		p.history.add(r)

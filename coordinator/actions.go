@@ -1,0 +1,113 @@
+package coordinator
+
+import (
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/incremental"
+)
+
+// An action is what the machine wants done. An action that names an answer is
+// answered by exactly one such event.
+type action interface{ isAction() }
+
+type (
+	// readHead reads head; answered by headRead.
+	readHead struct{}
+	// probe looks for any object that only a head could account for; answered
+	// by probed, or by headRead where a head has appeared.
+	probe struct{}
+	// swapHead writes head where it still has the ETag, or, with none, where
+	// there is no head; answered by swapped.
+	swapHead struct {
+		head Head
+		etag string
+	}
+	// writeManifest puts a manifest; answered by manifestWritten.
+	writeManifest struct{ manifest *incremental.Manifest }
+	// readManifest reads a manifest of the job; answered by manifestRead.
+	readManifest struct{ ref Ref }
+
+	// lead tells that this process leads.
+	lead struct{ epoch checkpoint.Epoch }
+	// stop tells that this coordinator leads no more, or never did, and why.
+	stop struct{ err error }
+	// closed answers closing: nothing follows, but the cleaner's last work.
+	closed struct{}
+
+	// attachDone answers attached: what the attempt starts from (nil: empty),
+	// or why it cannot.
+	attachDone struct {
+		manifest *incremental.Manifest
+		err      error
+	}
+	// startDone answers started: the attempt's tasks are in charge, or why not.
+	startDone struct{ err error }
+	// trigger, committed, aborted and fail speak to the attempt's tasks.
+	trigger   struct{ checkpoint.Barrier }
+	committed struct{ ref Ref }
+	aborted   struct {
+		ref    Ref
+		reason error
+	}
+	fail struct{ err error }
+	// asking answers asked: the checkpoint that was started on its account.
+	asking struct{ id checkpoint.ID }
+	// unasked answers asked: there will be none.
+	unasked struct{ err error }
+	// finished answers finishing.
+	finished struct{ err error }
+
+	// moved and ended tell of a checkpoint's life.
+	moved struct {
+		id checkpoint.ID
+		to State
+	}
+	ended struct {
+		Report
+		cause   cause
+		counted bool // as a failure
+	}
+	// doubt tells that the outcome of a commit is not known, and why.
+	doubt struct {
+		id  checkpoint.ID
+		err error
+	}
+	// alarmed tells a person of an alarm that is raised, goes on, or is cleared.
+	alarmed struct{ Alarm }
+
+	// collect deletes what the dropped checkpoints reach and the kept ones do
+	// not, by their stored manifests.
+	collect struct{ dropped, kept []Ref }
+	// discard deletes objects that no checkpoint can ever reach.
+	discard struct{ names []string }
+	// sweep deletes orphans: objects of dead checkpoints that no kept one
+	// reaches.
+	sweep struct {
+		kept []Ref
+		dead scope
+	}
+)
+
+func (readHead) isAction()      {}
+func (probe) isAction()         {}
+func (swapHead) isAction()      {}
+func (writeManifest) isAction() {}
+func (readManifest) isAction()  {}
+func (lead) isAction()          {}
+func (stop) isAction()          {}
+func (closed) isAction()        {}
+func (attachDone) isAction()    {}
+func (startDone) isAction()     {}
+func (trigger) isAction()       {}
+func (committed) isAction()     {}
+func (aborted) isAction()       {}
+func (fail) isAction()          {}
+func (asking) isAction()        {}
+func (unasked) isAction()       {}
+func (finished) isAction()      {}
+func (moved) isAction()         {}
+func (ended) isAction()         {}
+func (doubt) isAction()         {}
+func (alarmed) isAction()       {}
+func (collect) isAction()       {}
+func (discard) isAction()       {}
+func (sweep) isAction()         {}

@@ -1,0 +1,98 @@
+package coordinator
+
+import (
+	"slices"
+	"time"
+)
+
+// AlarmCode names a kind of alarm, for rules and dashboards.
+type AlarmCode string
+
+// The kinds of alarm.
+const (
+	// CommitInDoubt: the outcome of a commit is not known for over a minute.
+	// The job goes on without new checkpoints until the store answers.
+	CommitInDoubt AlarmCode = "commit-in-doubt"
+	// CheckpointsFailing: several checkpoints in a row failed.
+	CheckpointsFailing AlarmCode = "checkpoints-failing"
+	// DeletionPaused: requests to delete or to look for what can be deleted
+	// fail. They are tried again for ever; meanwhile objects pile up.
+	DeletionPaused AlarmCode = "deletion-paused"
+	// DeletionHalted: a manifest is missing, damaged or of a newer format, so
+	// nothing is deleted until the job is started again.
+	DeletionHalted AlarmCode = "deletion-halted"
+	// LeadershipLost: a newer leader took over, or head is gone.
+	LeadershipLost AlarmCode = "leadership-lost"
+)
+
+// Alarm is something that a person must look into.
+type Alarm struct {
+	Code    AlarmCode
+	Text    string
+	Since   time.Time
+	Cleared bool // it is over
+}
+
+const (
+	alarmEvery      = 10 * time.Minute // how often an alarm that goes on is repeated
+	doubtToAlarm    = time.Minute      // how long a commit may be in doubt before
+	failuresToAlarm = 3                // how many checkpoints in a row may fail before
+)
+
+// alarm is one that goes on, or that is raised when it is due.
+type alarm struct {
+	Alarm
+	due  time.Time
+	told bool
+}
+
+// raise raises an alarm unless it is cleared before the delay has passed.
+func (m *machine) raise(now time.Time, delay time.Duration, code AlarmCode, text string) {
+	m.alarms = slices.Clone(m.alarms) // a copy of the old ones is in Status
+	if i := m.alarmed(code); i >= 0 {
+		m.alarms[i].Text = text
+		return
+	}
+	m.alarms = append(m.alarms, alarm{Alarm: Alarm{Code: code, Text: text, Since: now}, due: now.Add(delay)})
+}
+
+// clear ends an alarm.
+func (m *machine) clear(code AlarmCode) {
+	i := m.alarmed(code)
+	if i < 0 {
+		return
+	}
+	a := m.alarms[i]
+	m.alarms = slices.Delete(slices.Clone(m.alarms), i, i+1)
+	if a.told {
+		a.Cleared = true
+		m.do(alarmed{a.Alarm})
+	}
+}
+
+func (m *machine) alarmed(code AlarmCode) int {
+	return slices.IndexFunc(m.alarms, func(a alarm) bool { return a.Code == code })
+}
+
+// ring tells of alarms that are due, and again from time to time.
+func (m *machine) ring(now time.Time) {
+	for i, a := range m.alarms {
+		if !now.Before(a.due) {
+			m.alarms[i].told, m.alarms[i].due = true, now.Add(alarmEvery)
+			m.do(alarmed{a.Alarm})
+		}
+	}
+}
+
+// onDeletion raises and clears the alarms of the cleaner.
+func (m *machine) onDeletion(now time.Time, e deletion) {
+	if e.err == nil || e.halted {
+		m.clear(DeletionPaused)
+	}
+	switch {
+	case e.halted:
+		m.raise(now, 0, DeletionHalted, "nothing is deleted until the job is started again: "+e.err.Error())
+	case e.err != nil:
+		m.raise(now, 0, DeletionPaused, "deletion is paused and will be tried again: "+e.err.Error())
+	}
+}

@@ -1,0 +1,224 @@
+package coordinator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+// attempt is the execution of the job that is under way.
+type attempt struct {
+	stage    attemptStage
+	number   checkpoint.Attempt
+	graph    checkpoint.Graph
+	from     Ref                          // what is being restored
+	subtasks map[checkpoint.SubtaskID]int // their indexes in pending.acks; never changed
+	started  time.Time
+	failing  bool // it was told to fail
+}
+
+type attemptStage uint8
+
+const (
+	noAttempt attemptStage = iota
+	waiting                // for a commit in doubt to be resolved
+	restoring              // the manifest is being read
+	ready                  // not started yet
+	running
+)
+
+// attach begins an attempt.
+func (m *machine) attach(e attached) {
+	refuse := func(err error) { m.do(attachDone{err: fmt.Errorf("attach attempt %d: %w", e.attempt, err)}) }
+	if err := m.refusal(); err != nil {
+		refuse(err)
+		return
+	}
+	if m.attempt.stage != noAttempt {
+		refuse(fmt.Errorf("attempt %d is still attached", m.attempt.number))
+		return
+	}
+	// A commit of the last attempt may still win, and is then the newest.
+	m.attempt = attempt{stage: waiting, number: e.attempt, graph: e.graph}
+	m.final, m.failures = notFinal, 0
+}
+
+// chooseRestore picks what the attempt starts from: once this epoch committed
+// something, the newest; before, what the job was told to.
+func (m *machine) chooseRestore() {
+	choice := m.restore
+	if m.lineage {
+		choice = RestoreLatest()
+	}
+	from, ok, err := m.head.choose(choice)
+	switch {
+	case err != nil:
+		m.attempt = attempt{}
+		m.do(attachDone{err: err})
+	case !ok:
+		m.base = base{}
+		m.attempt.stage = ready
+		m.do(attachDone{})
+	default:
+		m.attempt.stage, m.attempt.from = restoring, from
+		m.do(readManifest{from})
+	}
+}
+
+// choose returns the checkpoint that the choice means, false for none.
+func (h Head) choose(r Restore) (Ref, bool, error) {
+	if r.id != 0 {
+		c, ok := h.find(r.id)
+		if !ok {
+			return Ref{}, false, fmt.Errorf("%w: restore checkpoint %d: %w; retained are: %s", checkpoint.ErrUnrestorable, r.id, ErrNotRetained, h.ids())
+		}
+		return c.Ref(), true, nil
+	}
+	if r.empty || len(h.Retained) == 0 {
+		return Ref{}, false, nil
+	}
+	return h.Retained[len(h.Retained)-1].Ref(), true, nil
+}
+
+// onManifestRead goes on with whatever the manifest was read for.
+func (m *machine) onManifestRead(e manifestRead) {
+	switch {
+	case m.phase == opening:
+		m.onInspected(e)
+	case m.attempt.stage != restoring || e.ref != m.attempt.from:
+	case e.err != nil:
+		m.attempt = attempt{}
+		m.do(attachDone{err: unreadable(e, m.head)})
+	default:
+		m.attempt.stage = ready
+		m.base = base{e.ref, e.manifest.Objects()}
+		if e.manifest.Kind == checkpoint.Final {
+			m.sound = true // nothing will run that could prove it
+		}
+		m.do(attachDone{manifest: e.manifest})
+	}
+}
+
+func unreadable(e manifestRead, h Head) error {
+	return fmt.Errorf("restore checkpoint %d: %w; nothing was deleted; retained checkpoints to choose from: %s", e.ref.ID, e.err, h.ids())
+}
+
+// start lets checkpoints begin. It is also when the objects that earlier
+// attempts and epochs left behind are swept: nothing is pending, and what was
+// restored proved to be readable.
+func (m *machine) start(now time.Time, e started) {
+	if m.attempt.stage != ready || e.execution != (checkpoint.Execution{Epoch: m.head.Epoch, Attempt: m.attempt.number}) {
+		if err := m.refusal(); err != nil {
+			m.do(startDone{err})
+		}
+		return
+	}
+	m.attempt.stage, m.attempt.started = running, now
+	m.attempt.subtasks = make(map[checkpoint.SubtaskID]int, len(e.subtasks))
+	for i, s := range e.subtasks {
+		m.attempt.subtasks[s] = i
+	}
+	m.sound, m.sweepAt = true, now
+	m.do(startDone{})
+}
+
+// ask wants a checkpoint as soon as one may start.
+func (m *machine) ask() {
+	if err := m.refusal(); err != nil {
+		m.do(unasked{err})
+		return
+	}
+	m.wanted = true
+}
+
+// finish asks for the final checkpoint.
+func (m *machine) finish() {
+	switch {
+	case m.phase != leads || m.attempt.stage != running:
+		m.do(finished{errDetached})
+	case m.final == notFinal || m.final == finalComing:
+		m.final = finalWanted
+	case m.final == finalDone:
+		m.do(finished{})
+	}
+}
+
+// detach ends an attempt. A checkpoint whose swap was sent cannot be aborted
+// any more, and is resolved without it.
+func (m *machine) detach(now time.Time) {
+	if m.phase != leads {
+		m.attempt = attempt{}
+		return
+	}
+	for _, p := range slices.Clone(m.pending) {
+		if !m.commit.sent(p.ID) {
+			m.abort(now, p.ID, byDetach, errDetached)
+		}
+	}
+	m.endAttempt(errDetached)
+}
+
+// endAttempt answers everybody who waits for the attempt, and forgets it.
+func (m *machine) endAttempt(err error) {
+	if m.attempt.stage == waiting || m.attempt.stage == restoring {
+		m.do(attachDone{err: err})
+	}
+	m.attempt = attempt{}
+	if m.final == finalWanted || m.final == finalPending {
+		m.do(finished{err})
+	}
+	if m.wanted {
+		m.do(unasked{err})
+	}
+	m.final, m.wanted = notFinal, false
+}
+
+// fenced ends the leadership: a newer leader took over, or head is not what
+// this leader left.
+func (m *machine) fenced(now time.Time, err error) {
+	for _, p := range slices.Clone(m.pending) {
+		// What it uploaded may have been committed by a swap that is still in
+		// doubt, so nothing is discarded: the new leader's sweep decides.
+		m.end(now, p, Aborted, byFence, err)
+	}
+	m.settled()
+	m.pending = nil
+	m.phase, m.why = stopped, err
+	if m.attempt.stage == running {
+		m.do(fail{err})
+	}
+	m.endAttempt(err)
+	m.raise(now, 0, LeadershipLost, err.Error())
+	m.do(stop{err})
+}
+
+func fencedBy(h Head) error {
+	return fmt.Errorf("head is of epoch %d: %w", h.Epoch, checkpoint.ErrFenced)
+}
+
+// finalStage is where the final checkpoint is.
+type finalStage uint8
+
+const (
+	notFinal    finalStage = iota
+	finalComing            // all input has been read
+	finalWanted
+	finalPending
+	finalDone
+)
+
+// retryFinal takes the final checkpoint again, unless too many have failed.
+func (m *machine) retryFinal(now time.Time, reason error) {
+	if m.tolerable >= 0 && m.failures > m.tolerable {
+		m.final = notFinal
+		m.do(finished{fmt.Errorf("final checkpoint: %w", reason)})
+		return
+	}
+	m.final, m.finalAfter = finalWanted, now.Add(backoff(m.failures))
+}
+
+// ErrNotRetained: there is no such checkpoint any more, or never was.
+var ErrNotRetained = errors.New("it is not retained")

@@ -1,0 +1,287 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/incremental"
+)
+
+// letter is an event for the loop, with where its answer goes.
+type letter struct {
+	event    event
+	tasks    checkpoint.Tasks
+	attached chan attachDone
+	finish   chan error
+	ask      ask
+	handled  chan struct{} // closed once the event was handled
+	closed   chan struct{} // closed once the machine has closed
+}
+
+// mailbox is a queue that never blocks who posts. It is bounded by those who
+// post: subtasks acknowledge once, callers wait for an answer.
+type mailbox struct {
+	mu    sync.Mutex
+	queue []letter
+	ready chan struct{} // of capacity 1
+}
+
+func (b *mailbox) post(l letter) {
+	b.mu.Lock()
+	b.queue = append(b.queue, l)
+	b.mu.Unlock()
+	select {
+	case b.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (b *mailbox) take() []letter {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q := b.queue
+	b.queue = nil
+	return q
+}
+
+// loop is what the goroutine that feeds the machine remembers: the machine, and
+// who waits for its answers.
+type loop struct {
+	m        *machine
+	tasks    checkpoint.Tasks
+	starting checkpoint.Tasks // of the event in hand
+	opened   chan error       // nil once it was answered
+	attached chan attachDone
+	finishes []chan error
+	asks     []ask                   // for the next checkpoint
+	taken    map[checkpoint.ID][]ask // for one under way
+	closed   []chan struct{}
+}
+
+// run feeds the machine, one event at a time, until Close.
+func (c *Coordinator) run() {
+	defer close(c.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		if at := c.loop.m.wake(); at.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(at))
+		}
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-timer.C:
+			c.handle(letter{event: ticked{}})
+		case <-c.mail.ready:
+			for _, l := range c.mail.take() {
+				c.handle(l)
+			}
+		}
+	}
+}
+
+// handle tells the machine of one event and does what it says.
+func (c *Coordinator) handle(l letter) {
+	w := &c.loop
+	switch {
+	case l.attached != nil && w.attached != nil:
+		l.attached <- attachDone{err: errors.New("another attempt is being attached")}
+		return
+	case l.attached != nil:
+		w.attached = l.attached
+	case l.finish != nil:
+		w.finishes = append(w.finishes, l.finish)
+	case l.ask != nil:
+		w.asks = append(w.asks, l.ask)
+	case l.closed != nil:
+		w.closed = append(w.closed, l.closed)
+	}
+	w.starting = l.tasks
+	for _, a := range w.m.step(time.Now(), l.event) {
+		c.carryOut(a)
+	}
+	c.publish()
+	if l.handled != nil {
+		close(l.handled)
+	}
+}
+
+// carryOut does one thing that the machine wants done.
+func (c *Coordinator) carryOut(a action) {
+	w := &c.loop
+	log := c.o.Logger.With("job", c.o.Job, "epoch", uint64(w.m.head.Epoch))
+	switch a := a.(type) {
+	case readHead, probe, swapHead, writeManifest, readManifest:
+		c.request(a)
+	case lead:
+		log.Info("leading", "retained", w.m.head.ids())
+		c.epoch = a.epoch
+		w.opened <- nil
+		w.opened = nil
+	case stop:
+		if w.opened != nil { // it never led
+			w.opened <- a.err
+			w.opened = nil
+		}
+		c.cleaner.end()
+		c.mu.Lock()
+		c.mu.status.Fenced = a.err
+		c.mu.Unlock()
+	case closed:
+		for _, done := range w.closed {
+			close(done)
+		}
+		w.closed = nil
+	case attachDone:
+		if w.attached != nil {
+			w.attached <- a
+			w.attached = nil
+		}
+	case startDone:
+		if a.err != nil {
+			w.starting.Fail(a.err)
+			break
+		}
+		w.tasks = w.starting
+	case trigger:
+		w.tasks.Trigger(a.Barrier)
+	case committed:
+		w.tasks.Committed(a.ref)
+	case aborted:
+		w.tasks.Aborted(a.ref, a.reason)
+	case fail:
+		log.Error("attempt fails", "error", a.err)
+		w.tasks.Fail(a.err)
+	case asking:
+		w.taken[a.id], w.asks = w.asks, nil
+	case unasked:
+		for _, ask := range w.asks {
+			ask <- answer{err: fmt.Errorf("checkpoint on demand: %w", a.err)}
+		}
+		w.asks = nil
+	case finished:
+		for _, f := range w.finishes {
+			f <- a.err
+		}
+		w.finishes = nil
+	case moved:
+		if c.o.Listener.Moved != nil {
+			c.o.Listener.Moved(a.id, a.to)
+		}
+	case ended:
+		c.ended(a)
+	case doubt:
+		log.Warn("outcome of commit is not known", "checkpoint_id", uint64(a.id), "error", a.err)
+	case alarmed:
+		c.alarmed(a.Alarm)
+	case collect, discard, sweep:
+		c.cleaner.add(a)
+	}
+}
+
+// ended counts a checkpoint that ended and tells of it.
+func (c *Coordinator) ended(a ended) {
+	r := a.Report
+	log := c.o.Logger.With("job", c.o.Job, "epoch", uint64(r.Epoch), "checkpoint_id", uint64(r.ID), "kind", r.Kind.String(), "duration", r.Duration)
+	c.mu.Lock()
+	s := &c.mu.status
+	if r.State == Completed {
+		s.Completed++
+		s.Last = &r
+		s.FullBytes += r.FullBytes
+		s.NewBytes += r.NewBytes
+		log.Info("checkpoint completed", "full_bytes", r.FullBytes, "new_bytes", r.NewBytes)
+	} else {
+		s.Aborted++
+		if a.counted {
+			s.Failed++
+		}
+		by := map[string]int{string(a.cause): 1} // copies of the old one are out
+		for k, n := range s.AbortedBy {
+			by[k] += n
+		}
+		s.AbortedBy, s.LastAborted = by, &r
+		log.Warn("checkpoint aborted", "cause", string(a.cause), "error", r.Reason)
+	}
+	c.mu.Unlock()
+	for _, ask := range c.loop.taken[r.ID] {
+		ask <- answer{r.ID, r.Reason}
+	}
+	delete(c.loop.taken, r.ID)
+	if c.o.Listener.Ended != nil {
+		c.o.Listener.Ended(r)
+	}
+}
+
+// alarmed tells a person of an alarm.
+func (c *Coordinator) alarmed(a Alarm) {
+	log := c.o.Logger.With("job", c.o.Job, "code", string(a.Code), "since", a.Since)
+	if a.Cleared {
+		log.Info("alarm is over", "text", a.Text)
+	} else {
+		log.Error("alarm", "text", a.Text)
+	}
+	if c.o.Listener.Alarm != nil {
+		c.o.Listener.Alarm(a)
+	}
+}
+
+// publish makes the machine's state visible to Status.
+func (c *Coordinator) publish() {
+	m := c.loop.m
+	pending := make([]Pending, len(m.pending))
+	for i, p := range m.pending {
+		pending[i] = Pending{ID: p.ID, Kind: p.kind, State: p.state, Triggered: p.triggered, Acked: len(p.acks) - p.missing, Subtasks: len(p.acks)}
+		if m.commit.sent(p.ID) {
+			pending[i].InDoubtSince = m.commit.since
+		}
+	}
+	var alarms []Alarm
+	for _, a := range m.alarms {
+		if a.told {
+			alarms = append(alarms, a.Alarm)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := &c.mu.status
+	s.Epoch, s.Leads, s.ConsecutiveFailures = m.head.Epoch, m.phase == leads, m.failures
+	s.Retained, s.Pending, s.Alarms = m.head.Retained, pending, alarms // never changed in place
+}
+
+// request sends what the machine asks of the store; the answer comes back as
+// an event.
+func (c *Coordinator) request(a action) {
+	c.io.Go(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, c.o.RequestTimeout)
+		defer cancel()
+		var e event
+		switch a := a.(type) {
+		case readHead:
+			e = c.readHead(ctx)
+		case probe:
+			e = c.probe(ctx)
+		case swapHead:
+			e = c.swapHead(ctx, a)
+		case writeManifest:
+			m := a.manifest
+			e = manifestWritten{Ref{ID: m.Checkpoint, Epoch: m.Epoch}, incremental.WriteManifest(ctx, c.o.Store, m)}
+		case readManifest:
+			m, err := incremental.ReadManifest(ctx, c.o.Store, a.ref.ID, a.ref.Epoch)
+			if err == nil {
+				err = m.CheckJob(c.o.Job)
+			}
+			if err != nil {
+				m, err = nil, fmt.Errorf("from %s: %w", c.o.Store, err)
+			}
+			e = manifestRead{a.ref, m, err}
+		}
+		c.mail.post(letter{event: e})
+	})
+}

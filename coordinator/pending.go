@@ -1,0 +1,164 @@
+package coordinator
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/incremental"
+)
+
+// base is a committed checkpoint and what it reaches. The zero base is none.
+type base struct {
+	Ref
+	objects map[string]incremental.Object // never changed in place
+}
+
+// pending is a checkpoint under way.
+type pending struct {
+	Ref
+	kind      checkpoint.Kind
+	base      base
+	triggered time.Time
+	deadline  time.Time
+	state     State
+	attempt   checkpoint.Attempt
+	acks      []*checkpoint.Ack // by subtask; nil: missing
+	missing   int
+	stats     incremental.Stats // once assembled
+}
+
+// cause sorts the reasons for which a checkpoint is aborted.
+type cause string
+
+const (
+	byDecline   cause = "declined"
+	byTimeout   cause = "timeout"
+	byManifest  cause = "manifest"  // it could not be written
+	byCommit    cause = "commit"    // head could not be written
+	byAck       cause = "bad-ack"   // an acknowledgement that cannot be accepted
+	byBase      cause = "base"      // a tool dropped its base from head
+	byOvertaken cause = "overtaken" // a newer one was committed first
+	byDetach    cause = "detached"
+	byFence     cause = "fenced"
+	byDrain     cause = "draining" // triggered when all input had ended
+)
+
+// counts reports whether it is a failure of checkpointing itself.
+func (c cause) counts() bool {
+	switch c {
+	case byDecline, byTimeout, byManifest, byCommit, byAck:
+		return true
+	}
+	return false
+}
+
+// Reasons for an abort.
+var (
+	errDetached  = errors.New("the attempt ended")
+	errTimeout   = errors.New("timed out")
+	errOvertaken = errors.New("a newer checkpoint was committed first")
+	errBaseGone  = errors.New("the base is no longer in head")
+)
+
+// maxAborts bounds the aborted checkpoints whose late acknowledgements are
+// recognised; a sweep finds what older ones leave behind.
+const maxAborts = 1024
+
+func (m *machine) move(p *pending, to State) {
+	p.state = to
+	m.do(moved{p.ID, to})
+}
+
+// expire aborts what has been pending for too long. A commit in doubt cannot
+// be aborted, and counts as one more failure.
+func (m *machine) expire(now time.Time) {
+	for _, p := range slices.Clone(m.pending) {
+		if now.Before(p.deadline) {
+			continue
+		}
+		if !m.commit.sent(p.ID) {
+			m.abort(now, p.ID, byTimeout, errTimeout)
+			continue
+		}
+		q, _ := m.find(p.ID)
+		q.deadline = now.Add(m.timeout)
+		m.failed(now, p, errTimeout)
+	}
+}
+
+// abort ends a checkpoint for good: no swap that could commit it was sent, or
+// none can win any more.
+func (m *machine) abort(now time.Time, id checkpoint.ID, c cause, reason error) {
+	q, ok := m.find(id)
+	if !ok {
+		return
+	}
+	p := *q
+	var names []string
+	for _, a := range p.acks {
+		if a != nil {
+			names = append(names, ownObjects(p.Ref, a)...)
+		}
+	}
+	if m.commit.ref == p.Ref {
+		if m.commit.stage > writing { // else its manifest is discarded once it was written
+			names = append(names, manifestName(p.Ref))
+		}
+		m.settled()
+	}
+	if m.aborts = append(slices.Clone(m.aborts), p.ID); len(m.aborts) > maxAborts {
+		m.aborts = m.aborts[1:]
+	}
+	m.pending = slices.DeleteFunc(m.pending, func(p pending) bool { return p.ID == id })
+	m.end(now, p, Aborted, c, reason)
+	m.discard(names)
+	m.sweepBy(now.Add(sweepAfterAbort))
+	if c.counts() {
+		m.failed(now, p, reason)
+	}
+	if p.kind == checkpoint.Final && m.final == finalPending {
+		m.retryFinal(now, reason)
+	}
+}
+
+// end tells everybody of a checkpoint's end.
+func (m *machine) end(now time.Time, p pending, to State, c cause, reason error) {
+	m.lastEnd = now
+	m.do(moved{p.ID, to})
+	if m.attempt.stage == running && m.attempt.number == p.attempt {
+		if to == Completed {
+			m.do(committed{p.Ref})
+		} else {
+			m.do(aborted{p.Ref, reason})
+		}
+	}
+	m.do(ended{p.report(now, to, reason), c, to == Aborted && c.counts()})
+}
+
+// failed counts a failure, and ends the attempt with the first that is not
+// tolerated.
+func (m *machine) failed(now time.Time, p pending, reason error) {
+	m.failures++
+	if m.failures >= failuresToAlarm {
+		m.raise(now, 0, CheckpointsFailing, fmt.Sprintf("%d checkpoints in a row failed; the last was %d: %v", m.failures, p.ID, reason))
+	}
+	if m.failures == m.tolerable+1 && m.tolerable >= 0 && m.attempt.stage == running {
+		m.attempt.failing = true
+		m.do(fail{fmt.Errorf("%d checkpoints in a row failed, and %d are tolerated; the last was %d: %w", m.failures, m.tolerable, p.ID, reason)})
+	}
+}
+
+// discard deletes objects that no checkpoint can ever reach.
+func (m *machine) discard(names []string) {
+	if len(names) > 0 {
+		m.do(discard{names})
+	}
+}
+
+// backoff is the pause before something is tried again that failed n times.
+func backoff(n int) time.Duration {
+	return min(100*time.Millisecond<<min(n, 10), 10*time.Second)
+}
