@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Limits and the default of a job's max parallelism. Two bytes of prefix hold
-// a group, so there can be no more than MaxGroups.
+// Limits and the default of a job's max parallelism. A group has two bytes in a
+// key's prefix, hence MaxGroups.
 const (
 	DefaultGroups = 128
 	MaxGroups     = 1 << 15
@@ -16,9 +16,9 @@ const (
 // KeyGroup is one of a job's max-parallelism groups of keys.
 type KeyGroup uint16
 
-// Of returns the group of a key with this hash. The upper half of the hash
-// chooses (by multiplication, so max need not be a power of two), which leaves
-// the lower half free for hash tables.
+// Of returns the group of a key with this hash. It uses the upper half of the hash,
+// by multiplication, so max need not be a power of two. Hash tables may use the
+// lower half.
 func Of(hash uint64, max int) KeyGroup {
 	return KeyGroup(((hash >> 32) * uint64(max)) >> 32)
 }
@@ -28,7 +28,7 @@ func AppendPrefix(dst []byte, g KeyGroup) []byte {
 	return binary.BigEndian.AppendUint16(dst, uint16(g))
 }
 
-// FromPrefix returns the group that key starts with, which must hold at least
+// FromPrefix returns the group that key starts with. key must have at least
 // PrefixBytes.
 func FromPrefix(key []byte) KeyGroup {
 	return KeyGroup(binary.BigEndian.Uint16(key))
@@ -45,8 +45,7 @@ func (r Range) Contains(g KeyGroup) bool { return int(g) >= r.Start && int(g) < 
 // Len returns the number of groups in r.
 func (r Range) Len() int { return max(0, r.End-r.Start) }
 
-// Intersect returns what r and o share; it is empty (Len 0) where they share
-// nothing.
+// Intersect returns the groups that are in both r and o; it may be empty (Len 0).
 func (r Range) Intersect(o Range) Range {
 	s := Range{max(r.Start, o.Start), min(r.End, o.End)}
 	if s.End <= s.Start {
@@ -58,9 +57,9 @@ func (r Range) Intersect(o Range) Range {
 // String renders r as "[start,end)".
 func (r Range) String() string { return fmt.Sprintf("[%d,%d)", r.Start, r.End) }
 
-// Assign returns the range that subtask index of parallelism owns. It panics
-// on an index outside [0, parallelism) and on a parallelism outside
-// [1, maxParallelism]: both are checked when a job is built.
+// Assign returns the range that subtask index of parallelism owns. It panics if
+// index is outside [0, parallelism) or parallelism outside [1, maxParallelism];
+// both are checked when a job is built.
 func Assign(maxParallelism, parallelism, index int) Range {
 	if parallelism < 1 || parallelism > maxParallelism || index < 0 || index >= parallelism {
 		panic(fmt.Sprintf("keygroup: no subtask %d of %d over %d groups", index, parallelism, maxParallelism))

@@ -21,7 +21,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[upload.Info, 
 		// Everything below the last slash of the prefix may match it.
 		dir := prefix[:strings.LastIndexByte(prefix, '/')+1]
 		if strings.HasPrefix(prefix, ".") || strings.Contains(prefix, "/.") || strings.HasPrefix(prefix, "/") || strings.Contains(prefix, "//") {
-			// No object has such a name, and the path might lead elsewhere.
+			// No object has such a name, and the path might leave the root.
 			dir = ""
 		}
 		if err := s.absent(); !errors.Is(err, upload.ErrNotExist) {
@@ -42,14 +42,14 @@ type lister struct {
 }
 
 // walk lists dir, which is empty or ends with a slash, and what is below it. It
-// returns false once the consumer wants no more.
+// returns false once the consumer has stopped.
 func (l *lister) walk(dir string) (more bool, err error) {
 	if err := l.ctx.Err(); err != nil {
 		return false, err
 	}
 	entries, err := os.ReadDir(l.s.path(dir))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return true, nil // removed meanwhile, as its last object was; or never there
+		return true, nil // never there, or removed with its last object
 	}
 	if err != nil {
 		return false, err

@@ -82,7 +82,7 @@ func fill(ctx context.Context, w io.Writer, body upload.Body) (err error) {
 	}
 }
 
-// allows needs the lock of the name.
+// allows checks the conditions of a Put. The caller holds the lock of the name.
 func (s *Store) allows(name string, o upload.PutOptions) error {
 	if !o.IfAbsent && o.IfMatch == "" {
 		return nil
@@ -109,8 +109,8 @@ func (s *Store) allows(name string, o upload.PutOptions) error {
 	return nil
 }
 
-// rename moves a file to its place, making directories on the way. A Delete may
-// remove a directory that just became empty meanwhile, so it tries again.
+// rename moves a file to its place and makes the directories above it. It tries
+// again, since a Delete may remove a directory that just became empty.
 func (s *Store) rename(from, to string) error {
 	for range 100 {
 		err := s.mkdirAll(filepath.Dir(to))
@@ -131,8 +131,8 @@ func (s *Store) rename(from, to string) error {
 	return fmt.Errorf("directories vanish as soon as they are made: is another program deleting below %s?", s.root)
 }
 
-// mkdirAll makes dir and what is missing above it, durably. It does not bring
-// back a root that is gone.
+// mkdirAll makes dir and the missing directories above it, durably. It does not
+// make the root.
 func (s *Store) mkdirAll(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
@@ -213,9 +213,9 @@ func (s *Store) remove(ctx context.Context, name string) error {
 	return err
 }
 
-// settle makes the removals from dir durable, and removes it and what is above
-// it as far as they are empty. A power failure may bring back an empty
-// directory, which is nothing to a listing.
+// settle makes the removals from dir durable, and removes dir and the directories
+// above it as far as they are empty. A power failure may bring back an empty
+// directory, which listings ignore.
 func (s *Store) settle(dir string) error {
 	if err := s.syncDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

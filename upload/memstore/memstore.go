@@ -4,7 +4,7 @@
 // # Invariants
 //
 //   - Every operation is atomic and visible to all at once.
-//   - A version is never used twice, also not for the same content.
+//   - A version is never used twice, not even for the same content.
 //   - Get verifies the checksum of what was put, so that Damage is found (I10).
 package memstore
 
@@ -54,7 +54,7 @@ func (s *Store) fail(op, name string, err error) error {
 	return &upload.Error{Op: op, Store: s.url, Name: name, Err: err}
 }
 
-// check says why an operation on name must not begin.
+// check returns why an operation on name cannot begin.
 func (s *Store) check(ctx context.Context, op, name string) error {
 	err := ctx.Err()
 	if err == nil {
@@ -106,7 +106,7 @@ func reader(ctx context.Context, b []byte) io.ReadCloser {
 	return &contextReader{ctx, bytes.NewReader(b)}
 }
 
-// contextReader ends with its context, as a reader from a network does.
+// contextReader fails once its context has ended, as a network's reader does.
 type contextReader struct {
 	ctx context.Context
 	r   *bytes.Reader
@@ -127,7 +127,7 @@ func (s *Store) Head(ctx context.Context, name string) (upload.Info, error) {
 	return o.info, err
 }
 
-// List implements upload.Reader. It yields the objects of one moment.
+// List implements upload.Reader. It yields the objects as of one moment.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[upload.Info, error] {
 	return func(yield func(upload.Info, error) bool) {
 		s.mu.RLock()
@@ -253,9 +253,8 @@ func (s *Store) Names() []string {
 	return slices.Sorted(maps.Keys(s.objects))
 }
 
-// Damage replaces the content of an object by what change makes of a copy of
-// it, and leaves all else that is known of the object as it was: size,
-// checksum, version. It returns false where there is no such object.
+// Damage replaces the content of an object by change(a copy of it). Size, checksum
+// and version stay as they were. It returns false if there is no such object.
 func (s *Store) Damage(name string, change func([]byte) []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

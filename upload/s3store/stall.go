@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// errStalled: the other side sent or took nothing for Options.StallTimeout.
+// errStalled: the server neither sent nor took bytes for Options.StallTimeout.
 var errStalled = errors.New("the server stalled: nothing sent or taken")
 
-// body returns the body of a response. It ends its request when closed, and
-// when nothing arrives for too long.
+// body returns the body of a response. Closing it ends the request; so does a
+// pause of StallTimeout in which nothing arrives.
 func (s *Store) body(ctx context.Context, cancel context.CancelFunc, r io.ReadCloser) io.ReadCloser {
 	return &stallReader{ctx: ctx, cancel: cancel, r: r, patience: s.o.StallTimeout}
 }
@@ -25,7 +25,7 @@ type stallReader struct {
 }
 
 func (b *stallReader) Read(p []byte) (int, error) {
-	// Armed only while a read waits: a slow consumer is no stalled server.
+	// The timer runs only while a read waits: a slow consumer is no stalled server.
 	stalled := false
 	fired := make(chan struct{})
 	t := time.AfterFunc(b.patience, func() {
@@ -48,14 +48,13 @@ func (b *stallReader) Read(p []byte) (int, error) {
 }
 
 func (b *stallReader) Close() error {
-	// A body that was not read to its end is of no more interest, and closing
-	// it would read on.
+	// Nobody wants the rest of the body, and closing it without this would read on.
 	b.cancel()
 	return b.r.Close()
 }
 
-// watch returns a request's body of r, and the context to send it by, which
-// ends where the server takes nothing for too long. Closing it closes r.
+// watch returns r as the body of a request, and the request's context, which ends
+// when the server takes nothing for StallTimeout. Closing the body closes r.
 func (s *Store) watch(ctx context.Context, r io.ReadSeekCloser) (context.Context, *watched) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &watched{r: r, patience: s.o.StallTimeout, cancel: cancel}
@@ -65,8 +64,8 @@ func (s *Store) watch(ctx context.Context, r io.ReadSeekCloser) (context.Context
 	return ctx, w
 }
 
-// watched is the body of a request. The HTTP client reads it from one goroutine
-// at a time, and no more once the request has ended.
+// watched is the body of a request. The HTTP client reads it from one goroutine at
+// a time, and not after the request has ended.
 type watched struct {
 	r        io.ReadSeekCloser
 	ctx      context.Context
@@ -80,7 +79,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	w.timer.Stop()
 	n, err := w.r.Read(p)
 	if cause := w.ctx.Err(); cause != nil {
-		// A request that ended must not reach the server whole.
+		// After its end a request must not reach the server whole.
 		return 0, cause
 	}
 	switch {
@@ -95,8 +94,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unrepeatable is an error after which the SDK must not try again: a body that
-// cannot be read now is for the caller to make anew.
+// unrepeatable is an error after which the SDK must not try again: the body cannot
+// be read, and only the caller can make another.
 type unrepeatable struct{ error }
 
 func (unrepeatable) RetryableError() bool { return false }
@@ -113,8 +112,8 @@ func (w *watched) Close() error {
 	return w.r.Close()
 }
 
-// explain returns what made a request with this body fail, better than err of
-// the HTTP client does. The ctx is the caller's.
+// explain returns why a request with this body failed, which the HTTP client's err
+// may not say. ctx is the caller's.
 func (w *watched) explain(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:

@@ -105,7 +105,7 @@ func testDelete(t *testing.T, s upload.Store) { // I6
 		t.Errorf("delete of nothing: %v", err)
 	}
 	wantAbsent(t, s, "data/a")
-	// A prefix is no object: to delete it deletes nothing (I2).
+	// A prefix is no object: deleting it deletes nothing (I2).
 	if err := s.Delete(t.Context(), "data"); err != nil {
 		t.Fatal(err)
 	}
@@ -167,9 +167,9 @@ func testAtomicOverwrite(t *testing.T, s upload.Store) {
 }
 
 func testConcurrent(t *testing.T, s upload.Store) {
-	// A server over a file system removes a directory with its last object, and
-	// may do so under a Put that has just made sure that it is there: versitygw
-	// then answers 409. No store is judged by that: an object stays in each.
+	// A server over a file system removes a directory with its last object. It may
+	// do so during a Put into that directory; versitygw then answers 409. So that no
+	// store fails here for that, an object stays in each directory.
 	for w := range 8 {
 		put(t, s, fmt.Sprintf("data/%d/first", w), nil)
 	}

@@ -11,11 +11,12 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// LargeBytes is the size of the suite's large objects. A harness of a store
-// with multipart uploads sets its threshold below it.
+// LargeBytes is the size of the suite's large objects. A store with multipart
+// uploads should be tested with a threshold below it.
 const LargeBytes = 11<<20 + 7
 
-// Run tests the store that open returns: a new and empty one for each test.
+// Run tests the stores that open returns. open returns a new, empty store for each
+// test.
 func Run(t *testing.T, open func(*testing.T) upload.Store) {
 	for _, test := range []struct {
 		name string

@@ -12,7 +12,7 @@
 //
 //   - Lines are whole, and in the order in which operations ended.
 //   - A line holds nothing that differs between two equal runs: no version, no
-//     time, no message of an operating system where a sentinel says as much.
+//     time, and an error of package upload instead of the operating system's text.
 package tracestore
 
 import (
@@ -37,8 +37,8 @@ type Store struct {
 
 var _ upload.Store = (*Store)(nil)
 
-// Wrap returns s with its operations written to w, one at a time. Errors of w
-// are passed over.
+// Wrap decorates s and writes its operations to w, one at a time. Errors of w are
+// ignored.
 func Wrap(s upload.Store, w io.Writer) *Store { return &Store{inner: s, w: w} }
 
 func (s *Store) line(format string, args ...any) {

@@ -8,7 +8,7 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// place is where a random operation takes place.
+// place is the subtask, key and namespace of a random operation.
 type place struct {
 	at  *at
 	id  string // in the model
@@ -21,7 +21,7 @@ func (x *random) place(k, ns string) place {
 	return place{at, k + "|" + ns, x.states[slices.Index(x.o.subtasks, x.o.owner(at))], x.now()}
 }
 
-// expect tells the states of a subtask which keys come next, rightly or not.
+// expect announces keys to a subtask's states; they may or may not come next.
 func (x *random) expect(subtask int) {
 	s, coming := x.o.subtasks[subtask], x.states[subtask].coming
 	coming.Reset()

@@ -13,7 +13,7 @@ func add(a, b int64) int64 { return a + b }
 // join does not commute, and its value has no fixed length.
 func join(a, b string) string { return a + "," + b }
 
-// mean needs not be read to be added to.
+// mean can be added to without being read.
 var mean = state.Aggregate[int64, [2]int64, int64]{
 	Add:    func(acc [2]int64, v int64) [2]int64 { return [2]int64{acc[0] + v, acc[1] + 1} },
 	Result: func(acc [2]int64) int64 { return acc[0] / acc[1] },
@@ -70,7 +70,7 @@ func (a sums) clear(at *at) {
 	ok(a.t, a.reads.Clear(at))
 }
 
-// want fails the test unless all that was added to a key is what it has.
+// want fails the test unless a key has exactly what was added to it.
 func (a sums) want(at *at, values ...int64) {
 	a.t.Helper()
 	var sum, average, joined, letters any
@@ -98,8 +98,9 @@ func (a sums) want(at *at, values ...int64) {
 	is(a.t, "reads", n, found, err, sum)
 }
 
-// I3, I8: what is added to a key that a checkpoint holds meets what was there, in
-// order, whether it is read at once, later, after further checkpoints or never.
+// I3, I8: what is added to a key of a restored checkpoint is merged with the value
+// there, in order, whether it is read at once, later, after further checkpoints or
+// never.
 func testAddsMeetWhatIsBelow(t *testing.T, h Harness) {
 	o := newOp(t, h)
 	reopen := func(from *stored) sums {
@@ -169,8 +170,8 @@ func testAddsMeetWhatIsBelow(t *testing.T, h Harness) {
 	o.stop()
 }
 
-// What is added has the expiry, and finds the older value alive or not, as if it
-// had been read when it was added, whenever that comes to be merged.
+// Adding has the same result as reading, merging and writing at once, whenever the
+// merge takes place: the expiry, and whether the older value was still alive.
 func testAddsOverWhatExpires(t *testing.T, h Harness) {
 	o := newOp(t, h)
 	early, late, twice, extended, forever := key("early"), key("late"), key("twice"), key("extended"), key("forever")

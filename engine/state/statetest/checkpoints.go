@@ -67,7 +67,7 @@ func testEmpty(t *testing.T, h Harness) {
 	o.stop()
 }
 
-// I8: what was written before Snapshot is in it, and nothing that was written
+// I8: a snapshot holds what was written before it and nothing that was written
 // after, however late it is persisted.
 func testSnapshotExact(t *testing.T, h Harness) {
 	o := newOp(t, h)
@@ -159,8 +159,8 @@ func testPersistBesideWrites(t *testing.T, h Harness) {
 	}
 }
 
-// I1, I3: any retained checkpoint can be resumed from, in any order, and what
-// came after it leaves no trace.
+// I1, I3: a job can resume from any retained checkpoint, in any order, and what
+// came after that checkpoint leaves no trace.
 func testRestoreAny(t *testing.T, h Harness) {
 	o := newOp(t, h)
 	v := openCounts(o.one(nil))
@@ -291,8 +291,7 @@ func testIncompatible(t *testing.T, h Harness) {
 	o.stop()
 }
 
-// I6: notices may come twice, late, out of order, or for checkpoints that
-// never were.
+// I6: notices may come twice, late, out of order, or for unknown checkpoints.
 func testNotices(t *testing.T, h Harness) {
 	o := newOp(t, h)
 	s := o.one(nil)
@@ -376,8 +375,8 @@ func testFailedSnapshots(t *testing.T, h Harness) {
 	o.stop()
 }
 
-// I9: every key is in exactly one subtask, with all that was stored for it,
-// whatever the parallelism was and is.
+// I9: whatever the old and new parallelism, every key is in exactly one subtask,
+// with all that was stored for it.
 func testRescale(t *testing.T, h Harness) {
 	o := newOp(t, h)
 	var from *stored

@@ -12,8 +12,8 @@ import (
 // second is the TTL of every state here.
 const second = time.Second
 
-// perishable are states of every kind, of which each key has an entry or an
-// item, and nothing that does not expire.
+// perishable are states of every kind. Each key has one entry or item in each, and
+// all of them expire.
 type perishable struct {
 	t     *testing.T
 	value state.Value[string]
@@ -50,7 +50,7 @@ func (p perishable) write(at *at, k string, n int64) {
 	ok(p.t, p.table.Set(at, k, n))
 }
 
-// shows returns what all states of a key hold; empty: nothing.
+// shows renders what the states of a key hold; empty: nothing.
 func (p perishable) shows(at *at) string {
 	p.t.Helper()
 	var all []string
@@ -213,8 +213,8 @@ func testExpiryStaysWithTheValue(t *testing.T, h Harness) {
 	o.stop()
 }
 
-// A list that has expired leaves nothing in the one that follows it, and a TTL
-// that was longer once does not hide what is left of it.
+// The items of an expired list do not appear in the next list of the key, even if
+// the TTL was longer before.
 func testExpiryOfLists(t *testing.T, h Harness) {
 	o := newOp(t, h)
 	a := key("a")
@@ -276,7 +276,7 @@ func testExpiryOfLists(t *testing.T, h Harness) {
 	o.stop()
 }
 
-// What has expired does not come back when the clock goes back.
+// An expired value does not come back when the clock goes back.
 func testExpiryIsFinal(t *testing.T, h Harness) {
 	o := newOp(t, h)
 	p := openPerishable(o.one(nil), state.TTL(second))

@@ -14,28 +14,28 @@ import (
 
 // Harness says what is tested.
 type Harness struct {
-	// Factory returns a new factory, which shares nothing with others. Handles
-	// of its backends are opened by the same factory again.
+	// Factory returns a new factory, which shares nothing with others. The same
+	// factory opens the handles of its backends again.
 	Factory func(t *testing.T) state.Factory
-	// Reload returns what becomes of a handle that is stored in a manifest and
-	// read again; nil: handles are used as they are.
+	// Reload stores a handle as a manifest would, and reads it again. Nil: handles
+	// are used as they are.
 	Reload func(t *testing.T, h checkpoint.StateHandle) checkpoint.StateHandle
-	// Leaks fails the test if what the backends held was not freed; called at
-	// the end of each test, when all are closed. Nil: not checked.
+	// Leaks fails the test if the backends did not free what they held. It is
+	// called at the end of each test, when all are closed. Nil: not checked.
 	Leaks func(t *testing.T)
-	// Clock has values expire, for a backend that needs to know it too. Nil: each
-	// test has its own.
+	// Clock is the clock by which values expire, for a backend that needs to know
+	// it. Nil: each test has its own.
 	Clock *Clock
-	// NoRescale leaves out opening handles for other key groups.
+	// NoRescale leaves out the tests that open handles for other key groups.
 	NoRescale bool
-	// Compact has the backends that are open compact what they have, as they may
-	// do by themselves at any time; nil: they never do.
+	// Compact makes all open backends compact their files, as they may do by
+	// themselves at any time. Nil: they have nothing to compact.
 	Compact func()
-	// Break has one of the next snapshots, and maybe those taken until it has
-	// ended, fail to be persisted, in a way that it chooses by n ≥ 0. Nil: the
-	// random test breaks none.
+	// Break makes one of the next snapshots fail to persist, and perhaps those
+	// taken until it has ended; n ≥ 0 chooses how. Nil: no snapshot fails in the
+	// random test.
 	Break func(n int)
-	// Sequences of random operations that the random test runs; 0: one.
+	// Sequences is how many sequences the random test runs. Zero: one.
 	Sequences int
 }
 
@@ -177,7 +177,7 @@ func (o *op) barrier() checkpoint.Barrier {
 	return checkpoint.Barrier{ID: o.lastID, Epoch: 1, Base: o.base}
 }
 
-// snapshot fixes the state of all subtasks.
+// snapshot freezes the state of all subtasks.
 func (o *op) snapshot() (checkpoint.Barrier, []state.Pending) {
 	o.t.Helper()
 	b := o.barrier()
@@ -192,7 +192,7 @@ func (o *op) snapshot() (checkpoint.Barrier, []state.Pending) {
 	return b, pending
 }
 
-// persist persists what snapshot fixed.
+// persist persists what snapshot froze.
 func (o *op) persist(b checkpoint.Barrier, pending []state.Pending) (*stored, error) {
 	c := &stored{id: b.ID}
 	for _, p := range pending {

@@ -211,7 +211,7 @@ func (x *random) check(err error) {
 	}
 }
 
-// takeOff starts a checkpoint, which the harness may have fail.
+// takeOff starts a checkpoint, which the harness may break.
 func (x *random) takeOff() {
 	f := &inFlight{model: x.model.clone()}
 	for _, before := range x.flying {
@@ -234,9 +234,9 @@ func (x *random) takeOff() {
 	x.flying = append(x.flying, f)
 }
 
-// land waits for the n oldest checkpoints in flight, and commits or aborts
-// them, some while they are still being persisted; notices are sometimes doubled
-// or lost (I6). What becomes of one does not depend on how far it got, so that a
+// land ends the n oldest checkpoints in flight: it commits or aborts them, some
+// while they are still being persisted. Notices are sometimes doubled or lost
+// (I6). What happens to a checkpoint does not depend on its progress, so that a
 // seed replays.
 func (x *random) land(n int) {
 	for _, f := range x.flying[:n] {
@@ -277,8 +277,8 @@ func (x *random) land(n int) {
 	x.flying = slices.Clone(x.flying[n:])
 }
 
-// crash drops what is in flight and all that is not in a checkpoint, and
-// resumes from one of those that are retained, maybe with other TTLs.
+// crash drops what is in flight and what no checkpoint holds, and resumes from a
+// retained checkpoint, perhaps with other TTLs.
 func (x *random) crash() {
 	for _, f := range x.flying {
 		if x.r.IntN(2) == 0 {

@@ -25,7 +25,7 @@ func ok(t *testing.T, err error) {
 	}
 }
 
-// is fails the test unless a Get returned want; a nil want is nothing.
+// is fails the test unless a Get returned want; a nil want means not found.
 func is[V any](t *testing.T, what string, got V, found bool, err error, want any) {
 	t.Helper()
 	switch {
@@ -256,8 +256,7 @@ func testAggregating(t *testing.T, h Harness) {
 	is(t, "sum after clear", text, found, err, "101")
 }
 
-// awkward are keys and namespaces that run into each other if they are not
-// kept apart.
+// awkward are keys and namespaces whose plain concatenations are equal.
 var awkward = []string{"", "\x00", "\x01", "\x02", "\x00\x00", "\x01\x01", "\x00\x01", "a", "a\x00", "a\x01", "a\x01\x02", "ab", "b", "\xff", "\xff\xff", "\x03abc"}
 
 func testApart(t *testing.T, h Harness) {

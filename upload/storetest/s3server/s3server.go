@@ -1,13 +1,13 @@
 // Package s3server answers: where do tests get a real S3 server?
 //
-// It runs versitygw, an S3 gateway over a directory, as a child process. The
-// server can be stopped, killed, paused and started again on its port and
-// directory, which is what crash tests need. The package does not import
-// testing, so that harnesses outside tests can use it as well.
+// It runs versitygw, an S3 gateway over a directory, as a child process. Crash
+// tests can stop, kill and pause the server, and start it again on its port and
+// directory. The package does not import testing, so harnesses outside of tests
+// can use it, too.
 //
 // # Invariants
 //
-//   - The child dies with this process, however that ends (Linux).
+//   - The child dies with this process, however this process ends (Linux).
 //   - A server listens on the loopback interface only.
 //   - Objects survive Stop, Kill and Restart.
 package s3server
@@ -30,8 +30,8 @@ import (
 	"time"
 )
 
-// BinaryEnv names the server's binary; RequireEnv, set to 1, makes tests that
-// lack it fail rather than skip.
+// BinaryEnv names the server's binary. RequireEnv set to 1 makes tests fail
+// without a binary; otherwise they are skipped.
 const (
 	BinaryEnv  = "TIDEMARK_VERSITYGW"
 	RequireEnv = "TIDEMARK_REQUIRE_S3"
@@ -50,8 +50,8 @@ const (
 
 // Options of a Server.
 type Options struct {
-	// Dir holds the buckets as directories, and survives the server. Zero: a
-	// temporary one, removed by Close.
+	// Dir holds the buckets as directories, and outlives the server. Zero: a
+	// temporary directory, which Close removes.
 	Dir string
 	// Binary to run. Zero: the one that Find finds.
 	Binary string
@@ -100,8 +100,8 @@ func Find() (string, error) {
 	}
 }
 
-// Start starts a server and waits until it answers. The caller closes it; ctx
-// governs the start only.
+// Start starts a server and waits until it answers. The caller closes it. ctx
+// applies to the start alone.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.StartTimeout == 0 {
 		o.StartTimeout = time.Minute
@@ -170,9 +170,8 @@ func (s *Server) CreateBucket(name string) error { return os.MkdirAll(s.BucketDi
 // BucketDir returns the directory in which the objects of a bucket are files.
 func (s *Server) BucketDir(name string) string { return filepath.Join(s.root(), name) }
 
-// Restart starts the server on the port and directory that it had, after it was
-// stopped or killed; a running one is killed first. It waits until the server
-// answers.
+// Restart starts the server again, on the same port and directory, and waits until
+// it answers. A running server is killed first.
 func (s *Server) Restart(ctx context.Context) error {
 	if err := s.Kill(); err != nil {
 		return err
@@ -190,7 +189,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends the server politely, and forcibly where it takes over ten seconds.
+// Stop ends the server by SIGTERM, and kills it after ten seconds.
 func (s *Server) Stop() error {
 	if s.child == nil {
 		return nil
@@ -299,7 +298,7 @@ func (c *child) await(ctx context.Context, addr string) error {
 	}
 }
 
-// end signals the child, and kills it where that has no effect in time.
+// end signals the child, and kills it if it does not end in time.
 func (c *child) end(sig syscall.Signal, patience time.Duration) error {
 	select {
 	case <-c.done:
