@@ -49,6 +49,7 @@ var (
 	backticked = regexp.MustCompile("`([^`\n]+)`")
 	link       = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
 	aPath      = regexp.MustCompile(`^[a-z][a-zA-Z0-9_/.-]*/[a-zA-Z0-9_/.-]*$`)
+	aPlace     = regexp.MustCompile("`([\\w.]+)` in `([a-z0-9_/]+\\.go)`")
 	aName      = regexp.MustCompile(`^([a-z0-9]+)\.([A-Z]\w*)(?:\.([A-Z]\w*))?(?:\(.*)?$`)
 )
 
@@ -65,6 +66,14 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 				_, err := os.Stat(p)
 				return err == nil
 			})
+		}
+		for _, m := range aPlace.FindAllStringSubmatch(text, -1) {
+			if !exists(m[2]) {
+				continue // said below
+			}
+			if _, names := declaredIn(t, m[2]); !slices.Contains(names, m[1]) {
+				t.Errorf("%s names `%s` in `%s`, which does not declare it", doc, m[1], m[2])
+			}
 		}
 		for _, m := range link.FindAllStringSubmatch(text, -1) {
 			if !exists(m[1]) {
