@@ -5,46 +5,12 @@ import (
 	"time"
 )
 
-// AlarmCode names a kind of alarm, for rules and dashboards.
-type AlarmCode string
-
-// The kinds of alarm.
-const (
-	// CommitInDoubt: the outcome of a commit is not known for over a minute.
-	// The job goes on without new checkpoints until the store answers.
-	CommitInDoubt AlarmCode = "commit-in-doubt"
-	// CheckpointsFailing: several checkpoints in a row failed.
-	CheckpointsFailing AlarmCode = "checkpoints-failing"
-	// DeletionPaused: requests to delete or to look for what can be deleted
-	// fail. They are tried again for ever; meanwhile objects pile up.
-	DeletionPaused AlarmCode = "deletion-paused"
-	// DeletionHalted: a manifest is missing, damaged or of a newer format, so
-	// nothing is deleted until the job is started again.
-	DeletionHalted AlarmCode = "deletion-halted"
-	// LeadershipLost: a newer leader took over, or head is gone.
-	LeadershipLost AlarmCode = "leadership-lost"
-)
-
-// Alarm is something that a person must look into.
-type Alarm struct {
-	Code    AlarmCode
-	Text    string
-	Since   time.Time
-	Cleared bool // it is over
-}
-
 const (
 	alarmEvery      = 10 * time.Minute // how often an alarm that goes on is repeated
-	doubtToAlarm    = time.Minute      // how long a commit may be in doubt before
-	failuresToAlarm = 3                // how many checkpoints in a row may fail before
+	doubtToAlarm    = time.Minute      // how long a commit may be in doubt without one
+	pauseToAlarm    = time.Minute      // how long deletion may be paused without one
+	failuresToAlarm = 3                // how many checkpoints in a row fail for one
 )
-
-// alarm is one that goes on, or that is raised when it is due.
-type alarm struct {
-	Alarm
-	due  time.Time
-	told bool
-}
 
 // raise raises an alarm unless it is cleared before the delay has passed.
 func (m *machine) raise(now time.Time, delay time.Duration, code AlarmCode, text string) {
@@ -93,6 +59,6 @@ func (m *machine) onDeletion(now time.Time, e deletion) {
 	case e.halted:
 		m.raise(now, 0, DeletionHalted, "nothing is deleted until the job is started again: "+e.err.Error())
 	case e.err != nil:
-		m.raise(now, 0, DeletionPaused, "deletion is paused and will be tried again: "+e.err.Error())
+		m.raise(now, pauseToAlarm, DeletionPaused, "deletion is paused and will be tried again: "+e.err.Error())
 	}
 }

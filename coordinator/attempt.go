@@ -1,33 +1,11 @@
 package coordinator
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
-)
-
-// attempt is the execution of the job that is under way.
-type attempt struct {
-	stage    attemptStage
-	number   checkpoint.Attempt
-	graph    checkpoint.Graph
-	from     Ref                          // what is being restored
-	subtasks map[checkpoint.SubtaskID]int // their indexes in pending.acks; never changed
-	started  time.Time
-	failing  bool // it was told to fail
-}
-
-type attemptStage uint8
-
-const (
-	noAttempt attemptStage = iota
-	waiting                // for a commit in doubt to be resolved
-	restoring              // the manifest is being read
-	ready                  // not started yet
-	running
 )
 
 // attach begins an attempt.
@@ -68,21 +46,6 @@ func (m *machine) chooseRestore() {
 	}
 }
 
-// choose returns the checkpoint that the choice means, false for none.
-func (h Head) choose(r Restore) (Ref, bool, error) {
-	if r.id != 0 {
-		c, ok := h.find(r.id)
-		if !ok {
-			return Ref{}, false, fmt.Errorf("%w: restore checkpoint %d: %w; retained are: %s", checkpoint.ErrUnrestorable, r.id, ErrNotRetained, h.ids())
-		}
-		return c.Ref(), true, nil
-	}
-	if r.empty || len(h.Retained) == 0 {
-		return Ref{}, false, nil
-	}
-	return h.Retained[len(h.Retained)-1].Ref(), true, nil
-}
-
 // onManifestRead goes on with whatever the manifest was read for.
 func (m *machine) onManifestRead(e manifestRead) {
 	switch {
@@ -100,10 +63,6 @@ func (m *machine) onManifestRead(e manifestRead) {
 		}
 		m.do(attachDone{manifest: e.manifest})
 	}
-}
-
-func unreadable(e manifestRead, h Head) error {
-	return fmt.Errorf("restore checkpoint %d: %w; nothing was deleted; retained checkpoints to choose from: %s", e.ref.ID, e.err, h.ids())
 }
 
 // start lets checkpoints begin. It is also when the objects that earlier
@@ -175,50 +134,3 @@ func (m *machine) endAttempt(err error) {
 	}
 	m.final, m.wanted = notFinal, false
 }
-
-// fenced ends the leadership: a newer leader took over, or head is not what
-// this leader left.
-func (m *machine) fenced(now time.Time, err error) {
-	for _, p := range slices.Clone(m.pending) {
-		// What it uploaded may have been committed by a swap that is still in
-		// doubt, so nothing is discarded: the new leader's sweep decides.
-		m.end(now, p, Aborted, byFence, err)
-	}
-	m.settled()
-	m.pending = nil
-	m.phase, m.why = stopped, err
-	if m.attempt.stage == running {
-		m.do(fail{err})
-	}
-	m.endAttempt(err)
-	m.raise(now, 0, LeadershipLost, err.Error())
-	m.do(stop{err})
-}
-
-func fencedBy(h Head) error {
-	return fmt.Errorf("head is of epoch %d: %w", h.Epoch, checkpoint.ErrFenced)
-}
-
-// finalStage is where the final checkpoint is.
-type finalStage uint8
-
-const (
-	notFinal    finalStage = iota
-	finalComing            // all input has been read
-	finalWanted
-	finalPending
-	finalDone
-)
-
-// retryFinal takes the final checkpoint again, unless too many have failed.
-func (m *machine) retryFinal(now time.Time, reason error) {
-	if m.tolerable >= 0 && m.failures > m.tolerable {
-		m.final = notFinal
-		m.do(finished{fmt.Errorf("final checkpoint: %w", reason)})
-		return
-	}
-	m.final, m.finalAfter = finalWanted, now.Add(backoff(m.failures))
-}
-
-// ErrNotRetained: there is no such checkpoint any more, or never was.
-var ErrNotRetained = errors.New("it is not retained")

@@ -102,7 +102,7 @@ func TestFailedListingPausesDeletion(t *testing.T) {
 		store.Set(faultstore.When(faultstore.OfKind(faultstore.List), faultstore.Fault{After: errTest}))
 		c = open(t, store, nil)
 		w, _ = begin(t, store, c, 1)
-		time.Sleep(time.Minute)
+		time.Sleep(2 * time.Minute)
 		if s := c.Status(); s.Cleaner.Paused == nil || !s.Cleaner.Sweeping || len(s.Alarms) != 1 || s.Cleaner.Deleted != 0 {
 			t.Errorf("status %+v", s)
 		}

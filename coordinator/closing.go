@@ -1,12 +1,12 @@
 package coordinator
 
 import (
-	"errors"
+	"fmt"
+	"slices"
 	"time"
-)
 
-// ErrClosed: the coordinator was closed.
-var ErrClosed = errors.New("coordinator is closed")
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
 
 // close ends the attempt, and lets nothing begin any more.
 func (m *machine) close(now time.Time) {
@@ -35,4 +35,27 @@ func (m *machine) closeUp(now time.Time) {
 	}
 	m.closing = false
 	m.do(closed{})
+}
+
+// fenced ends the leadership: a newer leader took over, or head is not what
+// this leader left.
+func (m *machine) fenced(now time.Time, err error) {
+	for _, p := range slices.Clone(m.pending) {
+		// What it uploaded may have been committed by a swap that is still in
+		// doubt, so nothing is discarded: the new leader's sweep decides.
+		m.end(now, p, Aborted, byFence, err)
+	}
+	m.settled()
+	m.pending = nil
+	m.phase, m.why = stopped, err
+	if m.attempt.stage == running {
+		m.do(fail{err})
+	}
+	m.endAttempt(err)
+	m.raise(now, 0, LeadershipLost, err.Error())
+	m.do(stop{err})
+}
+
+func fencedBy(h Head) error {
+	return fmt.Errorf("head is of epoch %d: %w", h.Epoch, checkpoint.ErrFenced)
 }

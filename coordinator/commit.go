@@ -6,39 +6,7 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
-	"github.com/tidemark/tidemark/incremental"
 )
-
-// commit is the one commit under way. Only one swap of head is ever
-// unresolved, so that what head may hold is always one of two things.
-type commit struct {
-	stage    commitStage
-	ref      Ref
-	manifest *incremental.Manifest
-	next     Head      // as it was or will be sent
-	sends    int       // how often next was sent
-	since    time.Time // the outcome is in doubt; zero: it is not
-	cause    error     // why
-	tries    int       // how often it stayed so
-	again    time.Time
-}
-
-type commitStage uint8
-
-const (
-	noCommit commitStage = iota
-	writing              // the manifest
-	swapping             // head, to include the checkpoint
-	looking              // at head, since the outcome is in doubt
-	resting              // before looking again
-)
-
-// sent reports whether the swap that commits id was sent: nothing but head can
-// end it then.
-func (c commit) sent(id checkpoint.ID) bool { return c.ref.ID == id && c.inDoubt() }
-
-// inDoubt reports whether there is a swap that may or may not win.
-func (c commit) inDoubt() bool { return c.stage > writing }
 
 // startCommit begins to commit the oldest checkpoint that is acknowledged by
 // all, and goes on with a commit that rested long enough.
@@ -122,7 +90,10 @@ func (m *machine) onCommitSwapped(now time.Time, e swapped) {
 	case c.since.IsZero():
 		c.stage, c.since, c.cause = looking, now, e.err
 		m.raise(now, doubtToAlarm, CommitInDoubt, fmt.Sprintf("whether checkpoint %d was committed is not known since %s; no other starts until head can be read and written: %v", c.ref.ID, now.UTC().Format(time.RFC3339), e.err))
-		m.do(doubt{c.ref.ID, e.err}, readHead{})
+		if e.outcome == unknown {
+			m.do(doubt{c.ref.ID, e.err})
+		}
+		m.do(readHead{})
 	default:
 		c.cause = e.err
 		m.rest(now)

@@ -9,14 +9,6 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// leading is the attempt to become the leader.
-type leading struct {
-	tries   int
-	sent    Head     // the head that was written last
-	found   headRead // the head that is being inspected
-	checked Ref      // a checkpoint that fits the job
-}
-
 // maxLeadTries bounds how often a start looks at head anew, because others
 // wrote it or the outcome of its own write is not known.
 const maxLeadTries = 8

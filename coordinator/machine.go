@@ -1,10 +1,12 @@
 package coordinator
 
 import (
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/incremental"
 )
 
 // machine makes every decision of a coordinator. It does no I/O, reads no
@@ -46,6 +48,9 @@ type machine struct {
 	out []action
 }
 
+// ErrClosed: the coordinator was closed.
+var ErrClosed = errors.New("coordinator is closed")
+
 // phase is whether a machine leads.
 type phase uint8
 
@@ -69,104 +74,7 @@ type settings struct {
 	rules              rules
 }
 
-// step tells the machine what happened at a time, and returns what to do.
-func (m *machine) step(now time.Time, e event) []action {
-	m.out = nil
-	switch e := e.(type) {
-	case opened:
-		m.open()
-	case headRead:
-		m.onHead(now, e)
-	case probed:
-		m.onProbed(e)
-	case swapped:
-		m.onSwapped(now, e)
-	case manifestWritten:
-		m.onManifest(now, e)
-	case manifestRead:
-		m.onManifestRead(e)
-	case attached:
-		m.attach(e)
-	case started:
-		m.start(now, e)
-	case acked:
-		m.ack(now, e.Ack)
-	case declined:
-		m.decline(now, e.Decline)
-	case asked:
-		m.ask()
-	case draining:
-		if m.attempt.stage == running && m.final == notFinal {
-			m.final = finalComing
-		}
-	case finishing:
-		m.finish()
-	case detached:
-		m.detach(now)
-	case closing:
-		m.close(now)
-	case collected:
-		for _, r := range e.refs {
-			m.do(moved{r.ID, Discarded})
-		}
-	case deletion:
-		m.onDeletion(now, e)
-	}
-	if m.phase == leads {
-		m.expire(now)
-		m.proceed(now)
-	}
-	m.closeUp(now)
-	m.ring(now)
-	out := m.out
-	m.out = nil
-	return out
-}
-
 func (m *machine) do(a ...action) { m.out = append(m.out, a...) }
-
-// proceed starts what nothing stands in the way of any more.
-func (m *machine) proceed(now time.Time) {
-	m.startCommit(now)
-	if m.attempt.stage == waiting && m.commit.stage == noCommit {
-		m.chooseRestore()
-	}
-	for m.mayTrigger(now) {
-		m.trigger(now)
-	}
-	if m.sound && !now.Before(m.sweepAt) {
-		m.sweep(now)
-	}
-}
-
-// wake returns when the machine must be stepped at the latest, zero for never.
-func (m *machine) wake() time.Time {
-	var at time.Time
-	sooner := func(t time.Time) {
-		if at.IsZero() || t.Before(at) {
-			at = t
-		}
-	}
-	if m.phase != leads {
-		return at
-	}
-	for _, p := range m.pending {
-		sooner(p.deadline)
-	}
-	if m.commit.stage == resting {
-		sooner(m.commit.again)
-	}
-	if t, ok := m.triggerAt(); ok && m.triggerable() {
-		sooner(t)
-	}
-	if m.sound {
-		sooner(m.sweepAt)
-	}
-	for _, a := range m.alarms {
-		sooner(a.due)
-	}
-	return at
-}
 
 // refusal says why nothing may begin, nil where it may.
 func (m *machine) refusal() error {
@@ -186,4 +94,102 @@ func (m *machine) find(id checkpoint.ID) (*pending, bool) {
 		return nil, false
 	}
 	return &m.pending[i], true
+}
+
+// leading is the attempt to become the leader.
+type leading struct {
+	tries   int
+	sent    Head     // the head that was written last
+	found   headRead // the head that is being inspected
+	checked Ref      // a checkpoint that fits the job
+}
+
+// attempt is the execution of the job that is under way.
+type attempt struct {
+	stage    attemptStage
+	number   checkpoint.Attempt
+	graph    checkpoint.Graph
+	from     Ref                          // what is being restored
+	subtasks map[checkpoint.SubtaskID]int // their indexes in pending.acks; never changed
+	started  time.Time
+	failing  bool // it was told to fail
+}
+
+type attemptStage uint8
+
+const (
+	noAttempt attemptStage = iota
+	waiting                // for a commit in doubt to be resolved
+	restoring              // the manifest is being read
+	ready                  // not started yet
+	running
+)
+
+// finalStage is where the final checkpoint is.
+type finalStage uint8
+
+const (
+	notFinal    finalStage = iota
+	finalComing            // all input has been read
+	finalWanted
+	finalPending
+	finalDone
+)
+
+// base is a committed checkpoint and what it reaches. The zero base is none.
+type base struct {
+	Ref
+	objects map[string]incremental.Object // never changed in place
+}
+
+// pending is a checkpoint under way.
+type pending struct {
+	Ref
+	kind      checkpoint.Kind
+	base      base
+	triggered time.Time
+	deadline  time.Time
+	state     State
+	attempt   checkpoint.Attempt
+	acks      []*checkpoint.Ack // by subtask; nil: missing
+	missing   int
+	stats     incremental.Stats // once assembled
+}
+
+// commit is the one commit under way. Only one swap of head is ever
+// unresolved, so that what head may hold is always one of two things.
+type commit struct {
+	stage    commitStage
+	ref      Ref
+	manifest *incremental.Manifest
+	next     Head      // as it was or will be sent
+	sends    int       // how often next was sent
+	since    time.Time // the outcome is in doubt; zero: it is not
+	cause    error     // why
+	tries    int       // how often it stayed so
+	again    time.Time
+}
+
+type commitStage uint8
+
+const (
+	noCommit commitStage = iota
+	writing              // the manifest
+	swapping             // head, to include the checkpoint
+	looking              // at head, since the outcome is in doubt
+	resting              // before looking again
+)
+
+// sent reports whether the swap that commits id was sent: nothing but head can
+// end it then.
+func (c commit) sent(id checkpoint.ID) bool { return c.ref.ID == id && c.inDoubt() }
+
+// inDoubt reports whether there is a swap that may or may not win.
+func (c commit) inDoubt() bool { return c.stage > writing }
+
+// alarm is one that goes on, or that is raised when it is due.
+type alarm struct {
+	Alarm
+	due  time.Time
+	told bool
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/upload"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden traces")
@@ -99,6 +100,9 @@ func describeEvent(e event) string {
 	case manifestRead:
 		return fmt.Sprintf("manifestRead %v %v", e.ref, e.err)
 	}
+	if e, ok := e.(deletion); ok {
+		return fmt.Sprintf("deletion err=%v halted=%v", e.err, e.halted)
+	}
 	return strings.TrimPrefix(fmt.Sprintf("%T", e), "coordinator.")
 }
 
@@ -127,6 +131,13 @@ func describeAction(a action) string {
 		return fmt.Sprintf("stop: %v", a.err)
 	case finished:
 		return fmt.Sprintf("finished: %v", a.err)
+	case unasked:
+		return fmt.Sprintf("unasked: %v", a.err)
+	case alarmed:
+		if a.Cleared {
+			return fmt.Sprintf("alarm %s is over", a.Code)
+		}
+		return fmt.Sprintf("alarm %s: %s", a.Code, a.Text)
 	case doubt:
 		return fmt.Sprintf("doubt about %d: %v", a.id, a.err)
 	}
@@ -150,14 +161,14 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, swapped{outcome: won, etag: "e3"})
 			d.tell(0, ackOf(one)) // late
 		},
-		"unknown-then-fenced-off": func(d *director) {
+		"unknown-then-sent-again": func(d *director) {
 			d.leadAndStart()
 			d.tell(10*time.Second, ticked{})
 			d.tell(0, ackOf(one))
 			d.tell(0, manifestWritten{ref: one})
 			d.tell(0, swapped{outcome: unknown, err: lost})
 			d.tell(0, headRead{head: d.m.head, etag: "e1"})
-			d.tell(0, swapped{outcome: unknown, err: lost}) // the fence is lost too
+			d.tell(0, swapped{outcome: unknown, err: lost}) // this answer is lost, too
 			d.tell(time.Second, ticked{})
 			d.tell(0, headRead{err: lost})
 			d.tell(time.Second, ticked{})
@@ -247,6 +258,150 @@ func TestGoldenTraces(t *testing.T) {
 			d.leadAndStart()
 			d.tell(10*time.Second, ticked{})
 			d.tell(0, ackOf(one, object(Ref{ID: 7, Epoch: 1})))
+		},
+		"closing": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one)) // its manifest is being written
+			d.tell(0, asked{})
+			d.tell(0, closing{})
+			d.tell(0, asked{})
+			d.tell(0, attached{checkpoint.Graph{}, 2})
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, attached{checkpoint.Graph{}, 3})
+			d.tell(0, closing{}) // again
+			d.tell(time.Hour, ticked{})
+		},
+		"closing-with-a-commit-in-doubt": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: unknown, err: lost})
+			d.tell(0, closing{})
+			d.tell(0, headRead{head: d.m.commit.next, etag: "e2"})
+			d.tell(0, ackOf(one)) // late
+		},
+		"sweeps": func(d *director) {
+			d.m.timeout = 2 * time.Hour
+			d.m.maxConcurrent = 2
+			d.m.interval = 0
+			d.leadAndStart()
+			d.tell(0, asked{})
+			d.tell(time.Hour, ticked{}) // spares what is pending
+			d.tell(0, asked{})
+			d.tell(time.Minute, declineOf(2, checkpoint.DeclinePersist, "disk full"))
+			d.tell(10*time.Minute, ticked{}) // after the abort
+			d.tell(0, detached{})
+			d.tell(0, attached{checkpoint.Graph{}, 2})
+			d.tell(0, started{checkpoint.Execution{Epoch: 1, Attempt: 2}, nil})
+		},
+		"rebased": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(two, object(one)))
+			d.tell(0, manifestWritten{ref: two})
+			d.tell(0, swapped{outcome: refused, err: lost})
+			h := d.m.head
+			h.Version, h.Pins = 3, []Pin{{Name: "release", Checkpoint: 1}}
+			d.tell(0, headRead{head: h, etag: "x3"})
+			d.tell(0, swapped{outcome: won, etag: "e4"})
+		},
+		"rebased-without-its-base": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(two, object(one)))
+			d.tell(0, manifestWritten{ref: two})
+			d.tell(0, swapped{outcome: refused, err: lost})
+			d.tell(0, headRead{head: Head{Version: 3, Epoch: 1, NextID: 2}, etag: "x3"})
+			d.tell(10*time.Second, ticked{}) // the next has no base
+		},
+		"alarm-of-a-commit-in-doubt": func(d *director) {
+			d.m.timeout = 2 * time.Hour
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: unknown, err: lost})
+			d.tell(30*time.Second, headRead{err: lost})
+			d.tell(30*time.Second, ticked{})
+			d.tell(time.Minute, headRead{err: lost})
+			d.tell(9*time.Minute, ticked{}) // again
+			d.tell(0, headRead{head: d.m.head, etag: "e1"})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+		},
+		"alarms-of-deletion": func(d *director) {
+			d.m.interval = 0
+			d.leadAndStart()
+			d.tell(0, deletion{err: lost})
+			d.tell(time.Second, deletion{}) // too short for an alarm
+			d.tell(time.Second, deletion{err: lost})
+			d.tell(time.Minute, ticked{})
+			d.tell(time.Second, deletion{})
+			d.tell(time.Second, deletion{err: lost})
+			d.tell(time.Second, deletion{err: errors.New("manifest is corrupt"), halted: true})
+		},
+		"denied": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: denied, err: errors.New("access denied")})
+		},
+		"denied-after-an-unknown-try": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: unknown, err: lost})
+			d.tell(0, headRead{head: d.m.head, etag: "e1"})
+			d.tell(0, swapped{outcome: denied, err: errors.New("access denied")})
+			d.tell(time.Second, ticked{})
+			d.tell(0, headRead{head: d.m.commit.next, etag: "e2"}) // the first try won
+		},
+		"wrong-job": func(d *director) {
+			d.tell(0, opened{})
+			d.tell(0, headRead{head: Head{Version: 7, Epoch: 3, NextID: 2, Job: "k", Writer: "other"}, etag: "e7"})
+		},
+		"wrong-graph": func(d *director) {
+			d.m.graph = checkpoint.Graph{MaxParallelism: 8}
+			d.tell(0, opened{})
+			d.tell(0, headRead{head: Head{Version: 7, Epoch: 3, NextID: 2, Job: "j", Writer: "other", Retained: []Retained{{ID: 1, Epoch: 3}}}, etag: "e7"})
+			d.tell(0, manifestRead{ref: Ref{ID: 1, Epoch: 3}, manifest: &incremental.Manifest{Checkpoint: 1, Epoch: 3, Graph: checkpoint.Graph{MaxParallelism: 16}}})
+		},
+		"dropped-while-starting": func(d *director) {
+			d.tell(0, opened{})
+			h := Head{Version: 7, Epoch: 3, NextID: 3, Job: "j", Writer: "other", Retained: []Retained{{ID: 1, Epoch: 3}}}
+			d.tell(0, headRead{head: h, etag: "e7"})
+			d.tell(0, manifestRead{ref: Ref{ID: 1, Epoch: 3}, err: upload.ErrNotExist}) // the leader dropped it
+			h.Version, h.Retained = 8, []Retained{{ID: 2, Epoch: 3}}
+			d.tell(0, headRead{head: h, etag: "e8"})
+			d.tell(0, manifestRead{ref: Ref{ID: 2, Epoch: 3}, manifest: &incremental.Manifest{Checkpoint: 2, Epoch: 3}})
+			d.tell(0, swapped{outcome: won, etag: "e9"})
+		},
+		"other-executions": func(d *director) {
+			d.leadAndStart()
+			d.tell(0, detached{})
+			d.tell(0, attached{checkpoint.Graph{}, 2})
+			d.tell(0, started{checkpoint.Execution{Epoch: 1, Attempt: 1}, []checkpoint.SubtaskID{{Vertex: "op"}}}) // late
+			d.tell(0, started{checkpoint.Execution{Epoch: 1, Attempt: 2}, []checkpoint.SubtaskID{{Vertex: "op"}}})
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))                                           // of attempt 1
+			d.tell(0, declineOf(1, checkpoint.DeclinePersist, "late, too")) // of attempt 1
+			zombie := ackOf(Ref{ID: 1, Epoch: 7})
+			zombie.Attempt = 2
+			d.tell(0, zombie)
+			right := ackOf(one)
+			right.Attempt = 2
+			d.tell(0, right)
 		},
 		"head-missing": func(d *director) {
 			d.tell(0, opened{})

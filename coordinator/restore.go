@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -48,4 +49,26 @@ func (r Restore) String() string {
 		return r.id.String()
 	}
 	return "latest"
+}
+
+// ErrNotRetained: there is no such checkpoint any more, or never was.
+var ErrNotRetained = errors.New("it is not retained")
+
+// choose returns the checkpoint that the choice means, false for none.
+func (h Head) choose(r Restore) (Ref, bool, error) {
+	if r.id != 0 {
+		c, ok := h.find(r.id)
+		if !ok {
+			return Ref{}, false, fmt.Errorf("%w: restore checkpoint %d: %w; retained are: %s", checkpoint.ErrUnrestorable, r.id, ErrNotRetained, h.ids())
+		}
+		return c.Ref(), true, nil
+	}
+	if r.empty || len(h.Retained) == 0 {
+		return Ref{}, false, nil
+	}
+	return h.Retained[len(h.Retained)-1].Ref(), true, nil
+}
+
+func unreadable(e manifestRead, h Head) error {
+	return fmt.Errorf("restore checkpoint %d: %w; nothing was deleted; retained checkpoints to choose from: %s", e.ref.ID, e.err, h.ids())
 }

@@ -121,3 +121,32 @@ type CleanerStatus struct {
 	// is deleted until the next start. Nil while it is not so.
 	Paused, Halted error
 }
+
+// AlarmCode names a kind of alarm, for rules and dashboards.
+type AlarmCode string
+
+// The kinds of alarm.
+const (
+	// CommitInDoubt: the outcome of a commit is not known for over a minute.
+	// The job goes on without new checkpoints until the store answers.
+	CommitInDoubt AlarmCode = "commit-in-doubt"
+	// CheckpointsFailing: several checkpoints in a row failed.
+	CheckpointsFailing AlarmCode = "checkpoints-failing"
+	// DeletionPaused: requests to delete, or to look for what can be deleted,
+	// fail for over a minute. They are tried again for ever; meanwhile objects
+	// pile up.
+	DeletionPaused AlarmCode = "deletion-paused"
+	// DeletionHalted: a manifest is missing, damaged or of a newer format, so
+	// nothing is deleted until the job is started again.
+	DeletionHalted AlarmCode = "deletion-halted"
+	// LeadershipLost: a newer leader took over, or head is gone.
+	LeadershipLost AlarmCode = "leadership-lost"
+)
+
+// Alarm is something that a person must look into.
+type Alarm struct {
+	Code    AlarmCode
+	Text    string
+	Since   time.Time
+	Cleared bool // it is over
+}

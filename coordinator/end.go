@@ -7,28 +7,7 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
-	"github.com/tidemark/tidemark/incremental"
 )
-
-// base is a committed checkpoint and what it reaches. The zero base is none.
-type base struct {
-	Ref
-	objects map[string]incremental.Object // never changed in place
-}
-
-// pending is a checkpoint under way.
-type pending struct {
-	Ref
-	kind      checkpoint.Kind
-	base      base
-	triggered time.Time
-	deadline  time.Time
-	state     State
-	attempt   checkpoint.Attempt
-	acks      []*checkpoint.Ack // by subtask; nil: missing
-	missing   int
-	stats     incremental.Stats // once assembled
-}
 
 // cause sorts the reasons for which a checkpoint is aborted.
 type cause string
@@ -161,4 +140,14 @@ func (m *machine) discard(names []string) {
 // backoff is the pause before something is tried again that failed n times.
 func backoff(n int) time.Duration {
 	return min(100*time.Millisecond<<min(n, 10), 10*time.Second)
+}
+
+// retryFinal takes the final checkpoint again, unless too many have failed.
+func (m *machine) retryFinal(now time.Time, reason error) {
+	if m.tolerable >= 0 && m.failures > m.tolerable {
+		m.final = notFinal
+		m.do(finished{fmt.Errorf("final checkpoint: %w", reason)})
+		return
+	}
+	m.final, m.finalAfter = finalWanted, now.Add(backoff(m.failures))
 }
