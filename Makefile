@@ -5,6 +5,7 @@ CACHE      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidemark
 TOOLS      := $(CACHE)/bin
 VERSITYGW  := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+PROTOC_GEN := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 BENCHSTAT  := golang.org/x/perf/cmd/benchstat@latest
 TAGS       := grocksdb_clean_link
 ROCKSDB    := $(CACHE)/rocksdb-7.8.3
@@ -54,6 +55,15 @@ $(TOOLS)/golangci-lint:
 $(TOOLS)/benchstat:
 	@mkdir -p $(TOOLS)
 	GOBIN=$(TOOLS) go install $(BENCHSTAT)
+
+$(TOOLS)/protoc-gen-go:
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install $(PROTOC_GEN)
+
+.PHONY: proto
+proto: $(TOOLS)/protoc-gen-go ## Generate incremental/format from its schema
+	@.ci/deps protobuf-compiler
+	cd incremental/format && protoc --go_out=. --go_opt=paths=source_relative *.proto
 
 .PHONY: tools
 tools: $(TOOLS)/versitygw $(TOOLS)/golangci-lint ## Install the S3 server, the linter and what else the tests use

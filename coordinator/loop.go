@@ -275,7 +275,7 @@ func (c *Coordinator) request(a action) {
 		case readManifest:
 			m, err := incremental.ReadManifest(ctx, c.o.Store, a.ref.ID, a.ref.Epoch)
 			if err == nil {
-				err = m.CheckJob(c.o.Job)
+				err = errors.Join(m.CheckJob(c.o.Job), m.CheckRestorable())
 			}
 			if err != nil {
 				m, err = nil, fmt.Errorf("from %s: %w", c.o.Store, err)

@@ -149,13 +149,17 @@ func (j *Job) groups() int {
 	return j.MaxParallelism
 }
 
+var graphExchange = [...]checkpoint.Exchange{
+	forward: checkpoint.Forward, rebalance: checkpoint.Rebalance, broadcast: checkpoint.ToAll, hashed: checkpoint.HashBy,
+}
+
 // Graph describes the job as it runs at the parallelism.
 func (j *Job) Graph(parallelism int) checkpoint.Graph {
 	g := checkpoint.Graph{Job: j.name, MaxParallelism: j.groups()}
 	for _, p := range newPlan(j, parallelism).nodes {
 		o := checkpoint.GraphOperator{ID: p.id, Type: p.kind, Parallelism: p.parallelism, Key: p.key}
-		for _, in := range p.inputs {
-			o.Inputs = append(o.Inputs, in.from.id)
+		for i, in := range p.inputs {
+			o.Inputs = append(o.Inputs, checkpoint.GraphInput{From: in.from.id, Exchange: graphExchange[p.exchanges[i]]})
 		}
 		g.Operators = append(g.Operators, o)
 	}

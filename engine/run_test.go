@@ -62,7 +62,7 @@ func TestGraph(t *testing.T) {
 	m := engine.Map(in, "map", identity)
 	engine.Process(engine.KeyBy(m, identity), "sum", sumProcessor).To("out", enginetest.Discard[row]())
 	engine.Map(m.Rebalance(), "spread", identity).To("spread-out", enginetest.Discard[int]())
-	want := []string{"in source 3 false []", "map map 3 false [in]", "sum process 5 true [map]", "out sink 5 false [sum]", "spread map 5 false [map]", "spread-out sink 5 false [spread]"}
+	want := []string{"in source 3 false []", "map map 3 false [{in 0 }]", "sum process 5 true [{map 3 }]", "out sink 5 false [{sum 0 }]", "spread map 5 false [{map 1 }]", "spread-out sink 5 false [{spread 0 }]"}
 	if n := len(j.Graph(5).Operators); n != len(want) {
 		t.Fatalf("%d operators, want %d", n, len(want))
 	}

@@ -34,14 +34,31 @@ func TestStates(t *testing.T) {
 	})
 }
 
-// reload sends a handle through a manifest.
+// reload sends a handle through the codec.
 func reload(t *testing.T, sh checkpoint.StateHandle) checkpoint.StateHandle {
 	t.Helper()
-	m, err := incremental.DecodeManifest(encode(t, manifestOf(sh.(*incremental.Handle))))
+	var codec incremental.HandleCodec
+	b, err := codec.EncodeHandle(sh)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.Subtasks[0].Keyed
+	h, err := codec.DecodeHandle(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// sumsOf is how many bytes of chunk sums the objects of a handle hold for its
+// files.
+func sumsOf(h *incremental.Handle) int64 {
+	var n int64
+	for _, f := range h.Files {
+		if f.Ref.Length > incremental.ChunkBytes {
+			n += (f.Ref.Length + incremental.ChunkBytes - 1) / incremental.ChunkBytes * 4
+		}
+	}
+	return n
 }
 
 func manifestOf(h *incremental.Handle) *incremental.Manifest {
@@ -196,7 +213,7 @@ func TestOnlyNewBytesAreUploaded(t *testing.T) {
 	put(t, c, 0, 5000, "first")
 	first := persist(t, b, 1, 0)
 	before := sum(objects(t, s))
-	if before != first.Uploaded || first.Uploaded < 5000*20 || first.FullBytes() != first.Uploaded {
+	if before != first.Uploaded || first.Uploaded < 5000*20 || first.FullBytes()+sumsOf(first) != first.Uploaded {
 		t.Errorf("first: %d bytes in the store, %d uploaded, %d in full", before, first.Uploaded, first.FullBytes())
 	}
 	put(t, c, 0, 10, "second")
@@ -212,7 +229,7 @@ func TestOnlyNewBytesAreUploaded(t *testing.T) {
 		t.Errorf("nothing changed, but %d bytes went up: %+v", third.Uploaded, third.Objects)
 	}
 	whole := persist(t, b, 4, 0) // a base of 0 allows no reuse
-	if whole.Uploaded != whole.FullBytes() {
+	if whole.Uploaded != whole.FullBytes()+sumsOf(whole) {
 		t.Errorf("without a base %d of %d bytes went up", whole.Uploaded, whole.FullBytes())
 	}
 	for _, h := range []*incremental.Handle{first, second, third, whole} {
@@ -295,7 +312,7 @@ func TestReuseSurvivesFailuresAndLostNotices(t *testing.T) {
 	if h := persist(t, b, 61, 59); h.Uploaded > 2000 {
 		t.Errorf("from the committed base %d bytes went up", h.Uploaded)
 	}
-	if h := persist(t, b, 62, 7); h.Uploaded != h.FullBytes() {
+	if h := persist(t, b, 62, 7); h.Uploaded != h.FullBytes()+sumsOf(h) {
 		t.Errorf("handles before the base are still remembered: %d of %d bytes went up", h.Uploaded, h.FullBytes())
 	}
 }

@@ -5,10 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/incremental/format"
+	"github.com/tidemark/tidemark/upload"
 )
 
 // The header of a manifest. FORMAT.md describes it.
@@ -20,30 +23,39 @@ const (
 	headerBytes    = checksumOffset + 4
 )
 
-// MaxManifestBytes bounds the body of a manifest, and so the memory that
-// reading one takes: enough for a million files.
-const MaxManifestBytes = 256 << 20
+// Bounds of what is written and read, and so of the memory that reading takes.
+const (
+	MaxManifestBytes = 256 << 20 // of a manifest's body: enough for a million files
+	MaxHandleBytes   = 16 << 20  // of an encoded handle
+)
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// EncodeManifest renders m in the current format. Equal manifests have equal
-// bodies. It refuses a manifest that DecodeManifest would refuse.
+// EncodeManifest renders m. Equal manifests have equal bodies. It refuses a
+// manifest that DecodeManifest would refuse.
 func EncodeManifest(m *Manifest) ([]byte, error) {
-	if err := validate(m); err != nil {
-		return nil, fmt.Errorf("encode manifest of checkpoint %d: %w", m.Checkpoint, err)
-	}
-	body, err := marshalBody(m)
+	b, err := encodeManifest(m)
 	if err != nil {
 		return nil, fmt.Errorf("encode manifest of checkpoint %d: %w", m.Checkpoint, err)
+	}
+	return b, nil
+}
+
+func encodeManifest(m *Manifest) ([]byte, error) {
+	if err := validate(m); err != nil {
+		return nil, err
+	}
+	body, err := format.Marshal(bodyOf(m))
+	if err != nil {
+		return nil, err
 	}
 	if len(body) > MaxManifestBytes {
-		return nil, fmt.Errorf("encode manifest of checkpoint %d: %d bytes exceed the bound of %d", m.Checkpoint, len(body), MaxManifestBytes)
+		return nil, fmt.Errorf("%d bytes exceed the bound of %d", len(body), MaxManifestBytes)
 	}
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	// The fastest level: half of a body is random numbers, checksums and keys.
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
 	if err != nil {
-		return nil, fmt.Errorf("encode manifest of checkpoint %d: %w", m.Checkpoint, err)
+		return nil, err
 	}
-	b := make([]byte, headerBytes, headerBytes+len(body)/4)
+	b := make([]byte, headerBytes, headerBytes+len(body))
 	copy(b, manifestMagic)
 	binary.BigEndian.PutUint32(b[versionOffset:], FormatVersion)
 	binary.BigEndian.PutUint64(b[lengthOffset:], uint64(len(body)))
@@ -54,17 +66,16 @@ func EncodeManifest(m *Manifest) ([]byte, error) {
 
 // DecodeManifest reads what EncodeManifest wrote, and refuses everything else:
 // with ErrNewerVersion where a newer program wrote it, with a
-// *CorruptManifestError otherwise. It takes memory in proportion to
-// MaxManifestBytes at most.
+// *CorruptManifestError otherwise. The memory that it takes is bounded.
 func DecodeManifest(b []byte) (*Manifest, error) {
 	if len(b) < headerBytes || string(b[:versionOffset]) != manifestMagic {
 		return nil, corrupt("header", errors.New("not a manifest"))
 	}
 	switch v := binary.BigEndian.Uint32(b[versionOffset:]); {
 	case v > FormatVersion:
-		return nil, fmt.Errorf("%w: version %d, this program reads up to %d; run the program that wrote it, or a newer one", ErrNewerVersion, v, FormatVersion)
-	case v == 0:
-		return nil, corrupt("header", errors.New("version 0"))
+		return nil, fmt.Errorf("%w: version %d, and this program reads %d only; run the program that wrote it, or a newer one", ErrNewerVersion, v, FormatVersion)
+	case v < FormatVersion:
+		return nil, corrupt("header", fmt.Errorf("version %d, which no release wrote; this program reads %d only", v, FormatVersion))
 	}
 	if got, want := manifestChecksum(b), binary.BigEndian.Uint32(b[checksumOffset:]); got != want {
 		return nil, corrupt("checksum", fmt.Errorf("CRC32C is %08x, the header says %08x", got, want))
@@ -73,33 +84,26 @@ func DecodeManifest(b []byte) (*Manifest, error) {
 	if err != nil {
 		return nil, corrupt("body", err)
 	}
-	m, err := unmarshalBody(body)
+	message := &format.Manifest{}
+	if err := format.Unmarshal(body, message); err != nil {
+		return nil, corrupt("body", err)
+	}
+	m, err := manifestOf(message)
+	if err == nil {
+		err = validate(m)
+	}
+	if i, ok := errors.AsType[*invalidError](err); ok {
+		return nil, corrupt(i.where, i.err)
+	}
 	if err != nil {
 		return nil, corrupt("body", err)
-	}
-	if err := validate(m); err != nil {
-		if i, ok := errors.AsType[*invalidError](err); ok {
-			return nil, corrupt(i.where, i.err)
-		}
-		return nil, corrupt("body", err)
-	}
-	// One manifest has one body. Whatever was spelled in another way (doubled
-	// or differently cased fields, spaces, trailing bytes) was not written by
-	// EncodeManifest.
-	again, err := marshalBody(m)
-	if err != nil {
-		return nil, corrupt("body", err)
-	}
-	if !bytes.Equal(again, body) {
-		return nil, corrupt("body", errors.New("not in canonical form"))
 	}
 	return m, nil
 }
 
 // manifestChecksum is over all of b but the place of the checksum itself.
 func manifestChecksum(b []byte) uint32 {
-	c := crc32.Update(0, castagnoli, b[:checksumOffset])
-	return crc32.Update(c, castagnoli, b[headerBytes:])
+	return upload.ExtendCRC32C(upload.CRC32C(b[:checksumOffset]), b[headerBytes:])
 }
 
 // decompressBody reads one body of the stated length and nothing behind it.
@@ -107,21 +111,95 @@ func decompressBody(b []byte, length uint64) ([]byte, error) {
 	if length > MaxManifestBytes {
 		return nil, fmt.Errorf("a length of %d bytes exceeds the bound of %d", length, MaxManifestBytes)
 	}
-	dec, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(64<<20))
+	dec, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(8<<20))
 	if err != nil {
 		return nil, err
 	}
 	defer dec.Close()
-	body, err := io.ReadAll(io.LimitReader(dec, int64(length)+1))
-	if err != nil {
+	body := bytes.NewBuffer(make([]byte, 0, min(length+bytes.MinRead, 16*uint64(len(b))+bytes.MinRead)))
+	if _, err := body.ReadFrom(io.LimitReader(dec, int64(length)+1)); err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
-	if uint64(len(body)) != length {
+	if uint64(body.Len()) != length {
 		return nil, fmt.Errorf("the length is not the %d bytes that the header says", length)
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 func corrupt(where string, err error) error {
 	return &CorruptManifestError{Where: where, Err: err}
+}
+
+// EncodeHandle appends a handle to dst, as it travels in acknowledgements and
+// deployments. It refuses one that DecodeHandle would refuse.
+func EncodeHandle(dst []byte, h *Handle) ([]byte, error) {
+	if err := validateHandle("handle", h); err != nil {
+		return nil, fmt.Errorf("encode handle: %w", err)
+	}
+	k := newKeyedWriter([]Subtask{{Keyed: h}})
+	k.add(h)
+	body, err := format.Marshal(k.body())
+	if err != nil {
+		return nil, fmt.Errorf("encode handle: %w", err)
+	}
+	if len(body) >= MaxHandleBytes {
+		return nil, fmt.Errorf("encode handle: %w: %d bytes exceed the bound of %d", ErrHandleSize, len(body), MaxHandleBytes)
+	}
+	return append(append(dst, FormatVersion), body...), nil
+}
+
+// DecodeHandle reads what EncodeHandle appended, and refuses everything else
+// with an error that wraps ErrHandle.
+func DecodeHandle(b []byte) (*Handle, error) {
+	h, err := decodeHandle(b)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrHandle, err)
+	}
+	return h, nil
+}
+
+func decodeHandle(b []byte) (*Handle, error) {
+	switch {
+	case len(b) == 0:
+		return nil, io.ErrUnexpectedEOF
+	case b[0] != FormatVersion:
+		return nil, fmt.Errorf("version %d, and this program reads %d only", b[0], FormatVersion)
+	case len(b) > MaxHandleBytes:
+		return nil, fmt.Errorf("%w: %d bytes exceed the bound of %d", ErrHandleSize, len(b), MaxHandleBytes)
+	}
+	body := &format.Keyed{}
+	if err := format.Unmarshal(b[1:], body); err != nil {
+		return nil, err
+	}
+	k, err := newKeyedReader(body)
+	if err != nil {
+		return nil, err
+	}
+	h, err := k.next()
+	if err != nil {
+		return nil, err
+	}
+	return h, errors.Join(k.done(), validateHandle("handle", h))
+}
+
+// HandleCodec has EncodeHandle and DecodeHandle as methods, for whoever carries
+// handles without knowing what they are.
+type HandleCodec struct{}
+
+// EncodeHandle encodes a *Handle.
+func (HandleCodec) EncodeHandle(s checkpoint.StateHandle) ([]byte, error) {
+	h, ok := s.(*Handle)
+	if !ok || h == nil {
+		return nil, fmt.Errorf("encode handle: it is a %T, want an *incremental.Handle", s)
+	}
+	return EncodeHandle(nil, h)
+}
+
+// DecodeHandle decodes a *Handle.
+func (HandleCodec) DecodeHandle(b []byte) (checkpoint.StateHandle, error) {
+	h, err := DecodeHandle(b)
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
 }

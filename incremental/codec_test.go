@@ -7,8 +7,10 @@ import (
 	"flag"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -16,36 +18,45 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/klauspost/compress/zstd"
+	"google.golang.org/protobuf/encoding/protowire"
 	"pgregory.net/rapid"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
 	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/incremental/format"
 )
 
-var update = flag.Bool("update", false, "write testdata/manifest_v1.golden anew")
+var update = flag.Bool("update", false, "write the golden files anew")
 
-const golden = "testdata/manifest_v1.golden"
+const golden = "testdata/manifest_v2.golden"
 
 func objectName(id checkpoint.ID, random uint64) string {
 	return incremental.ObjectName{Epoch: 3, Checkpoint: id, Operator: "count", Attempt: 2, Random: fmt.Sprintf("%016x", random)}.String()
 }
 
-// sample is the manifest in the golden file.
+// sample is the manifest in the golden file. It has a value in every field.
 func sample() *incremental.Manifest {
 	old, new := objectName(40, 0xfeed), objectName(41, 0xbeef)
-	objects := []incremental.Object{{Name: old, Size: 4096, CRC32C: 7}, {Name: new, Size: 333, CRC32C: 0xffffffff}}
+	objects := []incremental.Object{
+		{Name: old, Size: 99_000, CRC32C: 7, Adopted: 90_000, Place: incremental.Place{Store: "s3://parent", Job: "flights-old"}},
+		{Name: new, Size: 333, CRC32C: 0xffffffff, Adopted: 333},
+	}
 	if old > new {
 		objects[0], objects[1] = objects[1], objects[0]
 	}
 	at := time.Date(2026, 11, 21, 4, 0, 0, 123456789, time.UTC)
 	return &incremental.Manifest{
-		Job: "flights", Checkpoint: 41, Epoch: 3, Base: 40, Kind: checkpoint.Manual,
+		Job: "flights", Checkpoint: 41, Epoch: 3, Attempt: 2, Base: 40, Kind: checkpoint.Savepoint,
 		Triggered: at, Created: at.Add(1500 * time.Millisecond), Writer: "tidemark 0.1 (RocksDB 7.8.3)",
-		Graph: checkpoint.Graph{Job: "flights", MaxParallelism: 128, Operators: []checkpoint.GraphOperator{
+		Graph: checkpoint.Graph{Job: "flights", Name: "Delays by airport", MaxParallelism: 128, Operators: []checkpoint.GraphOperator{
 			{ID: "in", Type: "source", Parallelism: 1},
-			{ID: "count", Type: "process", Parallelism: 1, Key: "string", Inputs: []checkpoint.OperatorID{"in"}},
+			{ID: "count", Name: "Count", Type: "process", Parallelism: 1, Key: "string", Inputs: []checkpoint.GraphInput{{From: "in", Exchange: checkpoint.HashBy, Side: "late"}}},
+		}},
+		Sources: []incremental.Source{{
+			Operator: "in", Codec: "file split", Enumerator: []byte("newest"),
+			Unassigned: []incremental.Split{{ID: "a.jsonl", Position: []byte{9}, From: 1000, Latest: incremental.NoTime, Idle: true}},
 		}},
 		Subtasks: []incremental.Subtask{
 			{
@@ -53,16 +64,43 @@ func sample() *incremental.Manifest {
 				Timings: checkpoint.Timings{Start: time.Millisecond, Align: 2, Sync: 3, Async: time.Second},
 				Keyed: &incremental.Handle{
 					Operator: "count", Range: keygroup.Range{Start: 0, End: 128}, Checkpoint: 41, Uploaded: 333,
+					Backend: incremental.BackendInfo{Name: "rocksdb", Version: "7.8.3", Format: 5},
 					States: []state.Descriptor{
-						{Name: "by-hour", Kind: state.KindMap, Key: "string", MapKey: "int64", Value: "json<T>"},
-						{Name: "total", Kind: state.KindValue, Key: "string", Namespace: "window", Value: "int64"},
+						{Name: "by-hour", Kind: state.KindMap, Key: "string", MapKey: "int64", Value: "{n int64,sum float64}"},
+						{Name: "total", Kind: state.KindPanes, Key: "string", Namespace: "window", Value: "int64"},
 					},
-					Objects: objects,
+					Shards: []incremental.Shard{
+						{State: "by-hour", Column: "s-by-hour", Groups: keygroup.Range{Start: 0, End: 128}},
+						{State: "total", Column: "s-total", Groups: keygroup.Range{Start: 0, End: 64}},
+						{State: "total", Column: "s-total", Groups: keygroup.Range{Start: 64, End: 128}, Instance: 1},
+					},
+					Auxiliary: []incremental.Auxiliary{{State: "total", Purpose: "index", File: "total.idx"}},
+					Objects:   objects,
 					Files: []incremental.File{
-						{Name: "000012.sst", Immutable: true, Ref: incremental.FileRef{Object: old, Offset: 96, Length: 4000, CRC32C: 1}},
 						{Name: "CURRENT", Ref: incremental.FileRef{Object: new, Offset: 0, Length: 16, CRC32C: 2}},
-						{Name: "MANIFEST-000005", Ref: incremental.FileRef{Object: new, Offset: 16, Length: 317, CRC32C: 3}},
+						{Name: "MANIFEST-000005", Ref: incremental.FileRef{Object: new, Offset: 16, Length: 300, CRC32C: 3}},
+						{Name: "total.idx", Ref: incremental.FileRef{Object: new, Offset: 316, Length: 17, CRC32C: 4}},
+						{
+							Name: "000012.sst", Immutable: true, Instance: 1, Ref: incremental.FileRef{Object: old, Offset: 96, Length: 90_000, CRC32C: 1, ChunksCRC32C: 5},
+							Table: &incremental.Table{
+								TableFile: state.TableFile{
+									Column: "s-total", Level: 39, SmallestSeqno: 17, LargestSeqno: 99, Epoch: 3,
+									Smallest: []byte{0, 3, 'a'}, Largest: []byte{0, 127, 'z'}, CreatedUnix: 1_790_000_000, Entries: 1000, Deletions: 7,
+								},
+								Groups: keygroup.Range{Start: 3, End: 128},
+							},
+						},
 					},
+				},
+				Progress: []incremental.Progress{
+					{Groups: keygroup.Range{Start: 0, End: 64}, Watermark: 5000, FiredEvent: 4000, FiredProcessing: 3000},
+					{Groups: keygroup.Range{Start: 64, End: 128}, Watermark: incremental.NoTime, FiredEvent: incremental.NoTime, FiredProcessing: incremental.NoTime},
+				},
+				InFlight: []incremental.InFlight{
+					{Direction: incremental.Input, Peer: "in", PeerIndex: 1, Input: 1, Codec: "flight", Elements: []incremental.Element{{Time: 7, Record: []byte("x")}, {Watermark: true, Time: 6}}},
+					{Direction: incremental.Call, Codec: "flight", Piece: incremental.Piece{
+						Object: incremental.Object{Name: objectName(41, 0xabba), Size: 70, CRC32C: 8}, Offset: 10, Length: 60, CRC32C: 9, Elements: 3,
+					}},
 				},
 			},
 			{
@@ -70,9 +108,10 @@ func sample() *incremental.Manifest {
 				State: []checkpoint.OperatorState{
 					{Name: "splits", Redistribution: checkpoint.Union, Codec: "split", Items: [][]byte{{0, 255, '<'}, {}}},
 				},
+				Splits: []incremental.Split{{ID: "b.jsonl", Position: []byte{1, 2}, From: incremental.NoTime, Latest: 6000}},
 			},
 		},
-		Stats: incremental.Stats{FullBytes: 4333, NewBytes: 333, NewObjects: 1, Files: 3, SharedFiles: 1},
+		Stats: incremental.Stats{FullBytes: 90_333, NewBytes: 333, NewObjects: 1, Files: 4, SharedFiles: 1},
 	}
 }
 
@@ -85,18 +124,26 @@ func encode(t testing.TB, m *incremental.Manifest) []byte {
 	return b
 }
 
-// The golden file was written by the first version of the format. It must be
-// readable for ever, and its body must be what is written today.
-func TestGoldenManifest(t *testing.T) {
+// readGolden returns a golden file, written anew where that is asked for.
+func readGolden(t testing.TB, name string, now []byte) []byte {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(golden, encode(t, sample()), 0o644); err != nil {
+		if err := os.WriteFile(name, now, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b, err := os.ReadFile(golden)
+	b, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b
+}
+
+// A change of the bytes, however small, is a new version of the format: both
+// golden files are what is written today, and readable.
+func TestGoldenManifest(t *testing.T) {
+	now := encode(t, sample())
+	b := readGolden(t, golden, now)
 	m, err := incremental.DecodeManifest(b)
 	if err != nil {
 		t.Fatal(err)
@@ -104,8 +151,61 @@ func TestGoldenManifest(t *testing.T) {
 	if diff := cmp.Diff(sample(), m, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("golden manifest (-want +got):\n%s", diff)
 	}
-	if got, want := body(t, encode(t, m)), body(t, b); !bytes.Equal(got, want) {
-		t.Errorf("the same manifest is written differently:\n%s\nthan it was:\n%s", got, want)
+	if got, want := body(t, now), body(t, b); !bytes.Equal(got, want) {
+		t.Errorf("the same manifest is written differently:\n%x\nthan it was:\n%x", got, want)
+	}
+}
+
+func TestGoldenHandle(t *testing.T) {
+	h := sample().Subtasks[0].Keyed
+	now, err := incremental.EncodeHandle(nil, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := readGolden(t, "testdata/handle_v2.golden", now)
+	if !bytes.Equal(b, now) {
+		t.Errorf("the same handle is written as\n%x\nand was\n%x", now, b)
+	}
+	got, err := incremental.DecodeHandle(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(h, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("golden handle (-want +got):\n%s", diff)
+	}
+}
+
+// The sample has a value in every field of every type, so that the golden
+// files show a change of any.
+func TestSampleIsFull(t *testing.T) {
+	filled := map[string]bool{}
+	var visit func(path string, v reflect.Value)
+	visit = func(path string, v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Struct:
+			if v.Type() == reflect.TypeFor[time.Time]() {
+				break
+			}
+			for i := range v.NumField() {
+				visit(v.Type().Name()+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+			return
+		case reflect.Slice:
+			for i := range v.Len() {
+				visit(path, v.Index(i))
+			}
+		case reflect.Pointer:
+			if !v.IsNil() {
+				visit(path, v.Elem())
+			}
+		}
+		filled[path] = filled[path] || !v.IsZero()
+	}
+	visit("Manifest", reflect.ValueOf(*sample()))
+	for path, is := range filled {
+		if !is && !strings.HasSuffix(path, ".Index") && path != "TableFile.Name" { // there is one subtask; files have the names
+			t.Errorf("%s is empty", path)
+		}
 	}
 }
 
@@ -143,16 +243,31 @@ func seal(b []byte) []byte {
 // I10: whatever is not completely understood is refused, with the reason.
 func TestDecodeRefuses(t *testing.T) {
 	good := encode(t, sample())
-	plain := string(body(t, good))
-	edit := func(old, new string) []byte {
+	plain := body(t, good)
+	// edit changes the message; what it returns is in canonical form.
+	edit := func(change func(*format.Manifest)) []byte {
 		t.Helper()
-		edited := strings.Replace(plain, old, new, 1)
-		if edited == plain {
-			t.Fatalf("no %q in the body:\n%s", old, plain)
+		m := &format.Manifest{}
+		if err := format.Unmarshal(plain, m); err != nil {
+			t.Fatal(err)
 		}
-		return wrap(1, []byte(edited), uint64(len(edited)))
+		change(m)
+		b, err := format.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wrap(2, b, uint64(len(b)))
 	}
-	object := objectName(41, 0xbeef)
+	bare := func(m *format.Manifest) *format.Handle { // without shards, tables and auxiliary files
+		h := m.Keyed.Handles[0]
+		h.Shards, h.Tables, m.Keyed.Tables, h.Auxiliary = nil, 0, nil, nil
+		return h
+	}
+	raw := func(b []byte) []byte { return wrap(2, b, uint64(len(b))) }
+	v1, err := os.ReadFile("testdata/manifest_v1")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		b    []byte
@@ -160,36 +275,86 @@ func TestDecodeRefuses(t *testing.T) {
 	}{
 		{"empty", nil, "not a manifest"},
 		{"other magic", append([]byte("PARQUET!"), good[8:]...), "not a manifest"},
-		{"version 0", wrap(0, []byte(plain), uint64(len(plain))), "version 0"},
+		{"version 0", wrap(0, plain, uint64(len(plain))), "version 0, which no release wrote"},
+		{"version 1", v1, "version 1, which no release wrote; this program reads 2 only"},
 		{"truncated", good[:len(good)-1], "CRC32C"},
 		{"bytes behind", append(bytes.Clone(good), 0), "CRC32C"},
-		{"frame behind", wrap(1, []byte(plain), uint64(len(plain)-1)), "length"},
-		{"absurd length", wrap(1, []byte(plain), 1<<40), "exceeds the bound"},
+		{"frame behind", wrap(2, plain, uint64(len(plain)-1)), "length"},
+		{"absurd length", wrap(2, plain, 1<<40), "exceeds the bound"},
 		{"not compressed", seal(append(bytes.Clone(good[:24]), plain...)), "decompress"},
-		{"unknown field", edit(`{"job"`, `{"colour":1,"job"`), "unknown field"},
-		{"doubled field", edit(`{"job":"flights"`, `{"job":"x","job":"flights"`), "canonical"},
-		{"other case", edit(`"job"`, `"JOB"`), "canonical"},
-		{"space", edit(`{"job"`, `{ "job"`), "canonical"},
-		{"value behind", edit(`"subtasks":[`, `"subtasks":[],"subtasks":[`), "canonical"},
-		{"trailing value", wrap(1, []byte(plain+"{}"), uint64(len(plain)+2)), "canonical"},
-		{"null list", edit(`"inputs":[]`, `"inputs":null`), "canonical"},
-		{"kind", edit(`"kind":"manual"`, `"kind":"sudden"`), "sudden"},
-		{"no job", edit(`"job":"flights"`, `"job":""`), "job"},
-		{"base after", edit(`"base":40`, `"base":41`), "base"},
-		{"parallelism", edit(`"max_parallelism":128`, `"max_parallelism":1000000`), "max parallelism"},
-		{"groups", edit(`"end_group":128`, `"end_group":129`), "key groups"},
-		{"input", edit(`"inputs":["in"]`, `"inputs":["out"]`), "not in the graph"},
-		{"object name", edit(object, "data/../../etc/passwd"), "not the name of a data object"},
-		{"file name with slash", edit(`"CURRENT"`, `"../CURRENT"`), "not allowed"},
-		{"file name hidden", edit(`"CURRENT"`, `".CURRENT"`), "not allowed"},
-		{"file doubled", edit(`"CURRENT"`, `"MANIFEST-000005"`), "doubled"},
-		{"object index", edit(`"object":1`, `"object":2`), "object 2 of 2"},
-		{"range beyond object", edit(`"length":317`, `"length":318`), "do not lie in"},
-		{"range overflows", edit(`"offset":16`, `"offset":9223372036854775807`), "do not lie in"},
-		{"negative range", edit(`"offset":16`, `"offset":-16`), "do not lie in"},
-		{"states out of order", edit(`"name":"by-hour"`, `"name":"zebra"`), "out of order"},
-		{"subtask index", edit(`"index":0`, `"index":-1`), "not a valid subtask"},
-		{"other checkpoint", edit(`"end_group":128,"checkpoint":41`, `"end_group":128,"checkpoint":40`), "of checkpoint 40"},
+		{"no protobuf", raw([]byte("{}")), "body"},
+		{"unknown field", raw(protowire.AppendVarint(protowire.AppendTag(bytes.Clone(plain), 99, protowire.VarintType), 1)), "unknown field 99"},
+		{"doubled field", raw(append(protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "x"), plain...)), "canonical"},
+		{"kind", edit(func(m *format.Manifest) { m.Kind = 9 }), "Manifest.kind: unknown value 9"},
+		{"no kind", edit(func(m *format.Manifest) { m.Kind = 0 }), "kind"},
+		{"state's kind", edit(func(m *format.Manifest) { m.Keyed.States[0].Kind = 99 }), "State.kind: unknown value 99"},
+		{"exchange", edit(func(m *format.Manifest) { m.Graph.Operators[1].Inputs[0].Exchange = 99 }), "Input.exchange: unknown value 99"},
+		{"direction", edit(func(m *format.Manifest) { m.Subtasks[0].InFlight[0].Direction = 99 }), "unknown value 99"},
+		{"no job", edit(func(m *format.Manifest) { m.Job = "" }), "job"},
+		{"not UTF-8", raw(bytes.Replace(plain, []byte("Delays"), []byte("\xff\xfe\xfd\xfc\xfb\xfa"), 1)), "UTF-8"},
+		{"base after", edit(func(m *format.Manifest) { m.Base = 41 }), "base"},
+		{"time", edit(func(m *format.Manifest) { m.TriggeredNs = -5 }), "time"},
+		{"parallelism", edit(func(m *format.Manifest) { m.Graph.MaxParallelism = 1e6 }), "max parallelism"},
+		{"groups", edit(func(m *format.Manifest) { m.Keyed.Handles[0].Groups.End = 129 }), "key groups"},
+		{"a gap at the end", edit(func(m *format.Manifest) { bare(m).Groups.End = 127 }), "nothing holds key groups [127,128)"},
+		{"a gap at the start", edit(func(m *format.Manifest) { bare(m).Groups.First = 1 }), "nothing holds key groups [0,1)"},
+		{"input", edit(func(m *format.Manifest) { m.Graph.Operators[1].Inputs[0].Operator = "out" }), "not in the graph"},
+		{"object name", edit(func(m *format.Manifest) { m.Keyed.Objects.Stems[0] = "../../etc/passwd/0123" }), "not the name of a data object"},
+		{"object twice", edit(func(m *format.Manifest) {
+			o := m.Keyed.Objects
+			o.Random[1], o.Bytes[1], o.Crc32C[1], o.Place[1], o.Stem[1] = o.Random[0], o.Bytes[0], o.Crc32C[0], o.Place[0], o.Stem[0]
+		}), "canonical"},
+		{"object unused", edit(func(m *format.Manifest) { m.Subtasks[0].InFlight = m.Subtasks[0].InFlight[:1] }), "canonical"},
+		{"adopted more than all", edit(func(m *format.Manifest) { m.Keyed.Uses.AdoptedBytes[0] = 1e9 }), "adopted"},
+		{"store without a job", edit(func(m *format.Manifest) { m.Keyed.Places[0].Job = "" }), "without a job"},
+		{"file name with slash", edit(func(m *format.Manifest) { m.Keyed.Files.Name[0] = "../CURRENT" }), "not allowed"},
+		{"file name hidden", edit(func(m *format.Manifest) { m.Keyed.Files.Name[0] = ".CURRENT" }), "not allowed"},
+		{"file doubled", edit(func(m *format.Manifest) { m.Keyed.Files.Name[0] = "MANIFEST-000005" }), "doubled"},
+		{"columns of two lengths", edit(func(m *format.Manifest) { m.Keyed.Files.Crc32C = m.Keyed.Files.Crc32C[1:] }), "columns of files"},
+		{"object index", edit(func(m *format.Manifest) { m.Keyed.Files.Use[1] = 2 }), "object 2 of 2"},
+		{"range beyond object", edit(func(m *format.Manifest) { m.Keyed.Files.Bytes[2] = 18 }), "do not lie in"},
+		{"range overflows", edit(func(m *format.Manifest) { m.Keyed.Files.Offset[1] = math.MaxInt64 }), "do not lie in"},
+		{"negative range", edit(func(m *format.Manifest) { m.Keyed.Files.Offset[1] = math.MaxUint64 }), "do not lie in"},
+		{"no room for chunk sums", edit(func(m *format.Manifest) { m.Keyed.Files.Offset[3] = 7 }), "chunk sums"},
+		{"sums of one chunk", edit(func(m *format.Manifest) { m.Keyed.Files.ChunksCrc32C[1] = 7 }), "one chunk"},
+		{"handle too few files", edit(func(m *format.Manifest) { bare(m).Files = 3 }), "belong to no subtask"},
+		{"handle too many files", edit(func(m *format.Manifest) { m.Keyed.Handles[0].Files = 5 }), "5 files of 4"},
+		{"handle without subtask", edit(func(m *format.Manifest) { m.Subtasks[0].Keyed, m.Subtasks[0].InFlight = false, nil }), "belong to no subtask"},
+		{"subtask without handle", edit(func(m *format.Manifest) { m.Subtasks[1].Keyed = true }), "missing"},
+		{"table of no shard", edit(func(m *format.Manifest) { m.Keyed.Tables.Shard[0] = 3 }), "shard 3 of 3"},
+		{"table of another instance's shard", edit(func(m *format.Manifest) { m.Keyed.Tables.Shard[0] = 1 }), "another column"},
+		{"shard of no state", edit(func(m *format.Manifest) { m.Keyed.Handles[0].Shards[2].State = 2 }), "state 2 of 2"},
+		{"shards with a gap", edit(func(m *format.Manifest) { m.Keyed.Handles[0].Shards[2].Groups.First = 65 }), "nothing holds key groups [64,65)"},
+		{"shards that overlap", edit(func(m *format.Manifest) { m.Keyed.Handles[0].Shards[2].Groups.First = 63 }), "held twice"},
+		{"shard beyond the handle", edit(func(m *format.Manifest) { m.Keyed.Handles[0].Shards[2].Groups.End = 129 }), "reach beyond"},
+		{"shards of one column", edit(func(m *format.Manifest) {
+			m.Keyed.Handles[0].Shards[2].Instance = 0
+			m.Keyed.Files.Instance[3] = 0
+			m.Keyed.Tables.Shard[0] = 1
+			f := m.Keyed.Files
+			f.Name[0], f.Name[3] = f.Name[3], f.Name[0]
+		}), "doubled"},
+		{"table of no file", edit(func(m *format.Manifest) { m.Keyed.Tables.File[0] = 4 }), "canonical"},
+		{"keys turned round", edit(func(m *format.Manifest) {
+			m.Keyed.Tables.SmallestKey[0], m.Keyed.Tables.LargestKey[0] = []byte{9, 9}, []byte{0, 0}
+		}), "keys from"},
+		{"table's groups", edit(func(m *format.Manifest) { m.Keyed.Tables.EndGroup[0] = 100 }), "key groups"},
+		{"seqnos turned round", edit(func(m *format.Manifest) { m.Keyed.Tables.SmallestSeqno[0] = 100 }), "sequence numbers"},
+		{"auxiliary file of no state", edit(func(m *format.Manifest) { m.Keyed.Handles[0].Auxiliary[0].State = "x" }), "lacks one of them"},
+		{"states out of order", edit(func(m *format.Manifest) { m.Keyed.States[0].Name = "zebra" }), "out of order"},
+		{"subtask index", edit(func(m *format.Manifest) { m.Subtasks[0].Index = math.MaxUint32 }), "not a valid subtask"},
+		{"other checkpoint", edit(func(m *format.Manifest) { m.Keyed.Handles[0].Checkpoint = 40 }), "of checkpoint 40"},
+		{"fired beyond the watermark", edit(func(m *format.Manifest) { m.Subtasks[0].Progress[0].FiredEventMs = 5001 }), "beyond the watermark"},
+		{"progress doubled", edit(func(m *format.Manifest) { m.Subtasks[0].Progress[1].Groups.First = 63 }), "doubled"},
+		{"split doubled", edit(func(m *format.Manifest) {
+			m.Sources[0].Unassigned = append(m.Sources[0].Unassigned, m.Sources[0].Unassigned[0])
+		}), "doubled"},
+		{"records in flight nowhere", edit(func(m *format.Manifest) {
+			f := m.Subtasks[0].InFlight[0]
+			f.Kinds, f.TimesMs, f.Records = nil, nil, nil
+		}), "inline or in an object"},
+		{"records and times", edit(func(m *format.Manifest) { m.Subtasks[0].InFlight[0].TimesMs = nil }), "0 times"},
+		{"piece beyond object", edit(func(m *format.Manifest) { m.Subtasks[0].InFlight[1].Piece.Bytes = 61 }), "in 61 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, err := incremental.DecodeManifest(c.b)
@@ -201,9 +366,9 @@ func TestDecodeRefuses(t *testing.T) {
 			}
 		})
 	}
-	_, err := incremental.DecodeManifest(wrap(2, []byte("whatever is in version 2"), 3))
+	_, err = incremental.DecodeManifest(wrap(3, []byte("whatever is in version 3"), 3))
 	if !errors.Is(err, incremental.ErrNewerVersion) || !strings.Contains(err.Error(), "newer") {
-		t.Errorf("version 2: %v", err)
+		t.Errorf("version 3: %v", err)
 	}
 }
 
@@ -219,6 +384,25 @@ func TestDecodeNoticesEveryFlip(t *testing.T) {
 	}
 }
 
+// I10: a changed body behind a right checksum is refused, or is the one
+// encoding of another manifest.
+func TestEveryBodyHasOneSpelling(t *testing.T) {
+	plain := body(t, encode(t, sample()))
+	for i := range plain {
+		for _, bit := range []byte{1, 1 << (i % 8), 0x80} {
+			b := bytes.Clone(plain)
+			b[i] ^= bit
+			m, err := incremental.DecodeManifest(wrap(2, b, uint64(len(b))))
+			if err == nil && !bytes.Equal(body(t, encode(t, m)), b) {
+				t.Fatalf("byte %d ^ %#x: accepted, and written in another way", i, bit)
+			}
+		}
+		if m, err := incremental.DecodeManifest(wrap(2, plain[:i], uint64(i))); err == nil && !bytes.Equal(body(t, encode(t, m)), plain[:i]) {
+			t.Fatalf("cut to %d bytes: accepted, and written in another way", i)
+		}
+	}
+}
+
 // What cannot be read back is not written.
 func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 	for name, spoil := range map[string]func(*incremental.Manifest){
@@ -228,6 +412,9 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 		"order":     func(m *incremental.Manifest) { m.Subtasks[0], m.Subtasks[1] = m.Subtasks[1], m.Subtasks[0] },
 		"utf-8":     func(m *incremental.Manifest) { m.Subtasks[1].State[0].Codec = "\xff" },
 		"epoch":     func(m *incremental.Manifest) { m.Epoch = 0 },
+		"time":      func(m *incremental.Manifest) { m.Created = time.Time{} },
+		"kind":      func(m *incremental.Manifest) { m.Kind = 77 },
+		"gap":       func(m *incremental.Manifest) { m.Subtasks[0].Keyed.Range.End = 64 },
 	} {
 		m := sample()
 		spoil(m)
@@ -252,6 +439,22 @@ func TestManifestRoundTrip(t *testing.T) {
 		if diff := cmp.Diff(m, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("(-written +read):\n%s", diff)
 		}
+		for _, s := range m.Subtasks {
+			if s.Keyed == nil {
+				continue
+			}
+			b, err := incremental.EncodeHandle(nil, s.Keyed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := incremental.DecodeHandle(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(s.Keyed, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("handle (-written +read):\n%s", diff)
+			}
+		}
 	})
 }
 
@@ -259,38 +462,167 @@ func drawManifest(t *rapid.T) *incremental.Manifest {
 	m := sample()
 	m.Checkpoint = checkpoint.ID(rapid.Uint64Range(1, 1<<62).Draw(t, "id"))
 	m.Base = m.Checkpoint - 1
-	m.Kind = rapid.SampledFrom([]checkpoint.Kind{checkpoint.Periodic, checkpoint.Manual, checkpoint.Final}).Draw(t, "kind")
+	m.Kind = rapid.SampledFrom([]checkpoint.Kind{checkpoint.Periodic, checkpoint.Manual, checkpoint.Savepoint, checkpoint.Final}).Draw(t, "kind")
 	m.Job = rapid.StringN(1, 20, 60).Draw(t, "job")
-	m.Triggered = time.Unix(rapid.Int64Range(0, 1<<35).Draw(t, "triggered"), 5).UTC()
+	m.Triggered = time.Unix(rapid.Int64Range(1, 1<<33).Draw(t, "triggered"), 5).UTC()
+	m.Sources = nil
+	for i := range rapid.IntRange(0, 2).Draw(t, "sources") {
+		m.Sources = append(m.Sources, incremental.Source{Operator: checkpoint.OperatorID(fmt.Sprint("in", i)), Enumerator: rapid.SliceOf(rapid.Byte()).Draw(t, "enumerator"), Unassigned: drawSplits(t)})
+	}
 	m.Subtasks = nil
-	for i := range rapid.IntRange(0, 4).Draw(t, "subtasks") {
-		h := &incremental.Handle{
-			Operator: "count", Index: i, Range: keygroup.Range{Start: i, End: i + 1}, Checkpoint: m.Checkpoint,
-			Uploaded: rapid.Int64Range(0, 1<<40).Draw(t, "uploaded"),
-		}
-		for f := range rapid.IntRange(0, 5).Draw(t, "files") {
-			size := rapid.Int64Range(0, 1<<40).Draw(t, "size")
-			o := incremental.Object{Name: objectName(checkpoint.ID(f+1), uint64(i)), Size: size, CRC32C: rapid.Uint32().Draw(t, "crc")}
-			at := rapid.Int64Range(0, size).Draw(t, "offset")
-			h.Objects = append(h.Objects, o)
-			h.Files = append(h.Files, incremental.File{
-				Name: fmt.Sprintf("%06d.sst", f), Immutable: rapid.Bool().Draw(t, "immutable"),
-				Ref: incremental.FileRef{Object: o.Name, Offset: at, Length: size - at, CRC32C: rapid.Uint32().Draw(t, "crc")},
-			})
-		}
-		incremental.SortHandle(h)
-		s := incremental.Subtask{Operator: "count", Index: i, Keyed: h}
-		if rapid.Bool().Draw(t, "no keyed state") {
-			s.Keyed = nil
+	n := rapid.IntRange(0, 4).Draw(t, "subtasks")
+	keyed := rapid.Bool().Draw(t, "keyed")
+	for i := range n {
+		s := incremental.Subtask{Operator: "count", Index: i, Splits: drawSplits(t)}
+		if keyed {
+			s.Keyed = drawHandle(t, m.Checkpoint, i, n)
 		}
 		s.State = []checkpoint.OperatorState{{Name: "pending", Items: rapid.SliceOf(rapid.SliceOf(rapid.Byte())).Draw(t, "items")}}
+		for g := range rapid.IntRange(0, 3).Draw(t, "progress") {
+			at := rapid.Int64().Draw(t, "fired")
+			s.Progress = append(s.Progress, incremental.Progress{
+				Groups: keygroup.Range{Start: g, End: g + 1}, Watermark: max(at, rapid.Int64().Draw(t, "watermark")), FiredEvent: at, FiredProcessing: rapid.Int64().Draw(t, "processing"),
+			})
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "in flight") {
+			s.InFlight = append(s.InFlight, drawInFlight(t))
+		}
 		m.Subtasks = append(m.Subtasks, s)
 	}
 	return m
 }
 
+func drawSplits(t *rapid.T) (all []incremental.Split) {
+	for i := range rapid.IntRange(0, 3).Draw(t, "splits") {
+		all = append(all, incremental.Split{
+			ID: fmt.Sprint("split", i), Position: rapid.SliceOf(rapid.Byte()).Draw(t, "position"),
+			From: rapid.Int64().Draw(t, "from"), Latest: rapid.Int64().Draw(t, "latest"), Idle: rapid.Bool().Draw(t, "idle"),
+		})
+	}
+	return all
+}
+
+func drawInFlight(t *rapid.T) incremental.InFlight {
+	f := incremental.InFlight{Direction: incremental.Output, Peer: "out", PeerIndex: 3, Codec: "row"}
+	if rapid.Bool().Draw(t, "in an object") {
+		o := incremental.Object{Name: objectName(41, rapid.Uint64Range(0, 9).Draw(t, "random")), Size: 100}
+		f.Piece = incremental.Piece{Object: o, Offset: 1, Length: 99, Elements: 1}
+		return f
+	}
+	for range rapid.IntRange(1, 4).Draw(t, "elements") {
+		e := incremental.Element{Watermark: rapid.Bool().Draw(t, "watermark"), Time: rapid.Int64().Draw(t, "time")}
+		if !e.Watermark {
+			e.Record = rapid.SliceOf(rapid.Byte()).Draw(t, "record")
+		}
+		f.Elements = append(f.Elements, e)
+	}
+	return f
+}
+
+// drawHandle draws a handle of the i-th of n subtasks. Objects are sometimes
+// those of other subtasks.
+func drawHandle(t *rapid.T, id checkpoint.ID, i, n int) *incremental.Handle {
+	h := &incremental.Handle{
+		Operator: "count", Index: i, Range: keygroup.Assign(128, n, i), Checkpoint: id,
+		Uploaded: rapid.Int64Range(0, 1<<40).Draw(t, "uploaded"),
+		Backend:  incremental.BackendInfo{Version: rapid.SampledFrom([]string{"", "7.8.3", "9"}).Draw(t, "version")},
+	}
+	for s := range rapid.IntRange(0, 3).Draw(t, "states") {
+		h.States = append(h.States, state.Descriptor{
+			Name: fmt.Sprint("s", s), Kind: state.Kind(rapid.IntRange(int(state.KindValue), int(state.KindJoinSide)).Draw(t, "kind")),
+			Value: rapid.SampledFrom([]string{"int64", "string"}).Draw(t, "value"),
+		})
+	}
+	if rapid.Bool().Draw(t, "shards") {
+		for _, d := range h.States {
+			h.Shards = append(h.Shards, drawShards(t, h.Range, d.Name)...)
+		}
+	}
+	for f := range rapid.IntRange(0, 5).Draw(t, "files") {
+		length := rapid.Int64Range(0, 1<<40).Draw(t, "length")
+		before := rapid.Int64Range(1<<26, 1<<30).Draw(t, "offset")
+		o := incremental.Object{
+			Name: objectName(checkpoint.ID(f+1), rapid.Uint64Range(0, 3).Draw(t, "random")), Size: before + length, CRC32C: rapid.Uint32Range(0, 1).Draw(t, "crc"),
+			Adopted: length, Place: rapid.SampledFrom([]incremental.Place{{}, {Job: "j"}, {Store: "s3://x", Job: "j"}}).Draw(t, "place"),
+		}
+		h.Objects = append(h.Objects, o)
+		file := incremental.File{
+			Name: fmt.Sprintf("%06d.sst", f), Immutable: rapid.Bool().Draw(t, "immutable"),
+			Ref: incremental.FileRef{Object: o.Name, Offset: before, Length: length, CRC32C: rapid.Uint32().Draw(t, "crc")},
+		}
+		if length > incremental.ChunkBytes {
+			file.Ref.ChunksCRC32C = rapid.Uint32().Draw(t, "chunks")
+		}
+		if len(h.Shards) > 0 && rapid.Bool().Draw(t, "table") {
+			s := rapid.SampledFrom(h.Shards).Draw(t, "shard")
+			file.Instance, file.Table = s.Instance, drawTable(t, s.Column)
+		}
+		h.Files = append(h.Files, file)
+		if len(h.States) > 0 && rapid.Bool().Draw(t, "auxiliary") {
+			h.Auxiliary = append(h.Auxiliary, incremental.Auxiliary{State: h.States[0].Name, Purpose: "index", File: file.Name})
+		}
+	}
+	incremental.SortHandle(h)
+	return h
+}
+
+// drawShards cuts a range into one to three.
+func drawShards(t *rapid.T, r keygroup.Range, name string) (all []incremental.Shard) {
+	for start := r.Start; start < r.End; {
+		end := r.End
+		if len(all) < 2 {
+			end = rapid.IntRange(start+1, r.End).Draw(t, "end")
+		}
+		all = append(all, incremental.Shard{
+			State: name, Column: fmt.Sprintf("s-%s@%d", name, len(all)), Groups: keygroup.Range{Start: start, End: end}, Instance: rapid.IntRange(0, 2).Draw(t, "instance"),
+		})
+		start = end
+	}
+	return all
+}
+
+func drawTable(t *rapid.T, column string) *incremental.Table {
+	a, b := rapid.SliceOfN(rapid.Byte(), 2, 300).Draw(t, "key"), rapid.SliceOfN(rapid.Byte(), 2, 300).Draw(t, "key")
+	if bytes.Compare(a, b) > 0 {
+		a, b = b, a
+	}
+	n := rapid.Uint64().Draw(t, "entries")
+	x, y := rapid.Uint64().Draw(t, "seqno"), rapid.Uint64().Draw(t, "seqno")
+	return incremental.NewTable(state.TableFile{
+		Name: "left out", Column: column, Level: rapid.IntRange(0, 39).Draw(t, "level"), Smallest: a, Largest: b, SmallestSeqno: min(x, y), LargestSeqno: max(x, y),
+		Epoch: rapid.Uint64().Draw(t, "epoch"), CreatedUnix: rapid.Int64Range(0, 1<<40).Draw(t, "created"), Entries: n, Deletions: n / 2,
+	})
+}
+
+func TestDecodeHandleRefuses(t *testing.T) {
+	good, err := incremental.EncodeHandle(nil, sample().Subtasks[0].Keyed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &format.Keyed{}
+	if err := format.Unmarshal(good[1:], m); err != nil {
+		t.Fatal(err)
+	}
+	m.Handles = append(m.Handles, m.Handles[0])
+	two, err := format.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{
+		"empty": nil, "no body": good[:1], "cut": good[:len(good)-1], "other version": append([]byte{1}, good[1:]...),
+		"two handles": append([]byte{2}, two...), "bytes behind": append(bytes.Clone(good), 0), "too large": make([]byte, incremental.MaxHandleBytes+1),
+	} {
+		if h, err := incremental.DecodeHandle(b); !errors.Is(err, incremental.ErrHandle) {
+			t.Errorf("%s: %v, %v", name, h, err)
+		}
+	}
+	if b, err := (incremental.HandleCodec{}).EncodeHandle(nil); err == nil {
+		t.Errorf("no handle is encoded as %x", b)
+	}
+}
+
 func FuzzDecodeManifest(f *testing.F) {
-	seeds, err := filepath.Glob("testdata/*.golden")
+	seeds, err := filepath.Glob("testdata/manifest*.golden")
 	if err != nil || len(seeds) == 0 {
 		f.Fatal("no golden manifests to start from", err)
 	}
@@ -305,14 +637,35 @@ func FuzzDecodeManifest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		// As it is, and as a body with a right header: otherwise the checksum
 		// keeps the fuzzer out of everything behind it.
-		for _, b := range [][]byte{b, wrap(1, b, uint64(len(b)))} {
+		for _, b := range [][]byte{b, wrap(2, b, uint64(len(b)))} {
 			m, err := incremental.DecodeManifest(b)
 			if err != nil {
 				continue
 			}
-			if _, err := incremental.EncodeManifest(m); err != nil {
+			again, err := incremental.EncodeManifest(m)
+			if err != nil {
 				t.Fatalf("accepted, but cannot be written: %v", err)
 			}
+			if !bytes.Equal(body(t, again), body(t, b)) {
+				t.Fatal("accepted, and written in another way")
+			}
+		}
+	})
+}
+
+func FuzzDecodeHandle(f *testing.F) {
+	b, err := os.ReadFile("testdata/handle_v2.golden")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := incremental.DecodeHandle(b)
+		if err != nil {
+			return
+		}
+		if again, err := incremental.EncodeHandle(nil, h); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("accepted, and written as %x: %v", again, err)
 		}
 	})
 }

@@ -20,6 +20,12 @@ var (
 	// ErrForeignDir: a directory for local state holds something else. Nothing
 	// in it was changed.
 	ErrForeignDir = errors.New("not a directory of local state")
+	// ErrCannotRestore: a checkpoint holds what this program cannot restore.
+	ErrCannotRestore = errors.New("this program cannot restore it")
+	// ErrHandle: bytes are no encoded handle.
+	ErrHandle = errors.New("handle is not readable")
+	// ErrHandleSize: a handle exceeds MaxHandleBytes.
+	ErrHandleSize = errors.New("handle is too large")
 	// ErrClosed: the backend was closed.
 	ErrClosed = errors.New("backend is closed")
 )

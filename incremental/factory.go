@@ -156,8 +156,9 @@ func (f *Factory) open(ctx context.Context, r state.OpenRequest) (_ *Backend, er
 	return b, nil
 }
 
-// relevant returns the handles that hold something of what is asked for. No
-// two may hold the same key group: one of them would win by chance (I9).
+// relevant returns the handles that hold something of what is asked for. They
+// must hold each key group of it once: of two that hold one, one would win by
+// chance, and one that nobody holds would restore as empty state (I9).
 func relevant(r state.OpenRequest) ([]*Handle, error) {
 	if !checkpoint.ValidOperatorID(r.Operator) || r.Index < 0 {
 		return nil, errors.New("not a valid subtask")
@@ -174,6 +175,9 @@ func relevant(r state.OpenRequest) ([]*Handle, error) {
 		if err := validateHandle(fmt.Sprintf("handle %d", i), h); err != nil {
 			return nil, err
 		}
+		if err := h.checkRestorable(); err != nil {
+			return nil, fmt.Errorf("handle %d: %w", i, err)
+		}
 		if h.Operator != r.Operator {
 			return nil, fmt.Errorf("handle %d is of operator %q", i, h.Operator)
 		}
@@ -185,11 +189,15 @@ func relevant(r state.OpenRequest) ([]*Handle, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b *Handle) int { return cmp.Compare(a.Range.Start, b.Range.Start) })
-	for i := 1; i < len(all); i++ {
-		if all[i].Range.Start < all[i-1].Range.End {
-			return nil, fmt.Errorf("handles of %s/%d and %s/%d both hold key groups %v: they are not of one checkpoint",
-				all[i-1].Operator, all[i-1].Index, all[i].Operator, all[i].Index, all[i].Range.Intersect(all[i-1].Range))
-		}
+	if len(r.Handles) == 0 {
+		return nil, nil
+	}
+	ranges := make([]keygroup.Range, len(all))
+	for i, h := range all {
+		ranges[i] = h.Range.Intersect(r.KeyGroups)
+	}
+	if err := covers(ranges, r.KeyGroups); err != nil {
+		return nil, fmt.Errorf("%w; asked for are %v: the handles of checkpoint %d are not complete", err, r.KeyGroups, r.Restored)
 	}
 	return all, nil
 }

@@ -202,7 +202,7 @@ func TestOpenRefuses(t *testing.T) {
 		"foreign handle":    {state.OpenRequest{Operator: "op", KeyGroups: all, Handles: []checkpoint.StateHandle{foreignHandle{}}}, "want a *incremental.Handle"},
 		"other operator":    {state.OpenRequest{Operator: "op2", KeyGroups: all, Restored: 3, Handles: []checkpoint.StateHandle{h}}, `of operator "op"`},
 		"other checkpoint":  {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 2, Handles: []checkpoint.StateHandle{h}}, "of checkpoint 3"},
-		"overlap":           {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 3, Handles: []checkpoint.StateHandle{h, &other}}, "both hold key groups"},
+		"overlap":           {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 3, Handles: []checkpoint.StateHandle{h, &other}}, "are held twice"},
 		"path as file name": {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 3, Handles: edited(func(h *incremental.Handle) { h.Files[0].Name = "../../evil" })}, "not allowed"},
 		"range":             {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 3, Handles: edited(func(h *incremental.Handle) { h.Files[0].Ref.Length = 1 << 60 })}, "do not lie in"},
 	} {
@@ -300,6 +300,37 @@ func TestOptionsValidate(t *testing.T) {
 	for _, field := range []string{"Dir", "Store", "OpenBase", "Parallel", "MinLiveShare", "ObjectBytes"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("nothing about %s: %v", field, err)
+		}
+	}
+}
+
+// Key groups that no handle holds would restore as empty state: I9, and the
+// loss of a handle must be an error.
+func TestMissingKeyGroupsAreRefused(t *testing.T) {
+	s := memstore.New()
+	f := newFactory(t, t.TempDir(), s)
+	b, c := open(t, f, 1)
+	put(t, c, 0, 10, "v")
+	h := persist(t, b, 1, 0)
+	check(t, b.Close())
+	half := *h
+	half.Range = keygroup.Range{Start: 0, End: 64}
+	for _, c := range []struct {
+		asked keygroup.Range
+		says  string
+	}{
+		{keygroup.Range{Start: 64, End: 128}, "nothing holds key groups [64,128)"},
+		{keygroup.Range{Start: 0, End: 128}, "nothing holds key groups [64,128)"},
+		{keygroup.Range{Start: 0, End: 64}, ""},
+	} {
+		b, err := f.Open(t.Context(), state.OpenRequest{
+			Operator: "op", Attempt: 2, KeyGroups: c.asked, Restored: 1, Handles: []checkpoint.StateHandle{&half},
+		})
+		if err == nil {
+			check(t, b.Close())
+		}
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v: %v, want %q", c.asked, err, c.says)
 		}
 	}
 }

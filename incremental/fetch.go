@@ -3,6 +3,7 @@ package incremental
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ type fetch struct {
 const (
 	maxGapBytes   = 256 << 10
 	maxFetchBytes = 64 << 20  // unless one file is longer
-	copyBytes     = 256 << 10 // at a time: in small pieces system calls are most of the work
+	copyBytes     = 256 << 10 // at a time, whole chunks: in small pieces system calls are most of the work
 )
 
 // planFetches returns the reads that cover all files. Pure.
@@ -37,17 +38,17 @@ func planFetches(files []File) []fetch {
 	})
 	var all []fetch
 	for _, f := range files {
-		end := f.Ref.Offset + f.Ref.Length
+		start, end := f.Ref.Offset-f.Ref.sumsBytes(), f.Ref.Offset+f.Ref.Length
 		if n := len(all); n > 0 && all[n-1].object == f.Ref.Object {
 			last := &all[n-1]
-			gap := f.Ref.Offset - (last.offset + last.length)
+			gap := start - (last.offset + last.length)
 			if gap >= 0 && gap <= maxGapBytes && end-last.offset <= maxFetchBytes {
 				last.length = end - last.offset
 				last.files = append(last.files, f)
 				continue
 			}
 		}
-		all = append(all, fetch{f.Ref.Object, f.Ref.Offset, f.Ref.Length, []File{f}})
+		all = append(all, fetch{f.Ref.Object, start, end - start, []File{f}})
 	}
 	return all
 }
@@ -78,12 +79,16 @@ func (f fetch) run(ctx context.Context, r upload.Reader, root *os.Root) (err err
 		return damaged(f.object, f.files[0].Name, err)
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
-	at, buf := f.offset, make([]byte, min(copyBytes, max(1, f.length)))
+	at, buf := f.offset, make([]byte, copyBytes)
 	for _, file := range f.files {
-		if _, err := io.CopyN(io.Discard, body, file.Ref.Offset-at); err != nil {
+		sums := make([]byte, file.Ref.sumsBytes())
+		if _, err := io.CopyN(io.Discard, body, file.Ref.Offset-int64(len(sums))-at); err != nil {
 			return damaged(f.object, file.Name, err)
 		}
-		if err := writeVerified(root, file, body, buf); err != nil {
+		if _, err := io.ReadFull(body, sums); err != nil {
+			return damaged(f.object, file.Name, err)
+		}
+		if err := writeVerified(root, file, sums, body, buf); err != nil {
 			return err
 		}
 		at = file.Ref.Offset + file.Ref.Length
@@ -91,50 +96,52 @@ func (f fetch) run(ctx context.Context, r upload.Reader, root *os.Root) (err err
 	return nil
 }
 
-// writeVerified writes one file. It is not synced: local state does not outlive
-// the process, and after a crash all of it is fetched anew.
-func writeVerified(root *os.Root, file File, body io.Reader, buf []byte) (err error) {
+// writeVerified writes one file, and compares each chunk with its sum before it
+// is written. It is not synced: local state does not outlive the process, and
+// after a crash all of it is fetched anew.
+func writeVerified(root *os.Root, file File, sums []byte, body io.Reader, buf []byte) (err error) {
 	name, err := LocalName(file.Name)
 	if err != nil {
 		return err
+	}
+	if len(sums) > 0 {
+		if err := compare(file, "chunk sums", upload.CRC32C(sums), file.Ref.ChunksCRC32C); err != nil {
+			return err
+		}
 	}
 	w, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	sum := &summingWriter{w: w}
-	n, err := io.CopyBuffer(sum, io.LimitReader(body, file.Ref.Length), buf)
-	if err == nil && n < file.Ref.Length {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		if sum.err != nil {
-			return sum.err
+	whole := uint32(0)
+	for at := int64(0); at < file.Ref.Length; {
+		piece := buf[:min(int64(len(buf))/ChunkBytes*ChunkBytes, file.Ref.Length-at)]
+		if _, err := io.ReadFull(body, piece); err != nil {
+			return damaged(file.Ref.Object, file.Name, err)
 		}
-		return damaged(file.Ref.Object, file.Name, err)
+		for i := 0; i < len(piece) && len(sums) > 0; i, sums = i+ChunkBytes, sums[4:] {
+			chunk := piece[i:min(i+ChunkBytes, len(piece))]
+			what := fmt.Sprintf("%d bytes at %d", len(chunk), at+int64(i))
+			if err := compare(file, what, upload.CRC32C(chunk), binary.BigEndian.Uint32(sums)); err != nil {
+				return err
+			}
+		}
+		whole = upload.ExtendCRC32C(whole, piece)
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+		at += int64(len(piece))
 	}
-	if sum.crc != file.Ref.CRC32C {
-		return damaged(file.Ref.Object, file.Name, fmt.Errorf("%w: CRC32C is %08x, the handle says %08x", upload.ErrCorrupt, sum.crc, file.Ref.CRC32C))
-	}
-	return nil
+	return compare(file, "all of it", whole, file.Ref.CRC32C)
 }
 
-// summingWriter sums what it passes on, and keeps the error of its writer apart
-// from those of what is read.
-type summingWriter struct {
-	w   io.Writer
-	crc uint32
-	err error
-}
-
-func (s *summingWriter) Write(p []byte) (int, error) {
-	s.crc = upload.ExtendCRC32C(s.crc, p)
-	n, err := s.w.Write(p)
-	if err != nil {
-		s.err = err
+// compare returns a *CorruptStateError where a checksum is not as it should be.
+func compare(file File, what string, is, want uint32) error {
+	if is == want {
+		return nil
 	}
-	return n, err
+	return damaged(file.Ref.Object, file.Name, fmt.Errorf("%w: CRC32C of %s is %08x, want %08x", upload.ErrCorrupt, what, is, want))
 }
 
 // damaged makes a *CorruptStateError of a failed read where the bytes are wrong

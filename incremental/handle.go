@@ -1,19 +1,31 @@
 package incremental
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
 	"github.com/tidemark/tidemark/engine/state"
 )
 
+// ChunkBytes is the length of a chunk of a file, the last one excepted. A chunk
+// can be verified without the rest of its file. A block of an SST has 4 to 32
+// KiB, so a read of one block verifies little more than it needs, and the sums
+// of a file take 1/16384 of its length.
+const ChunkBytes = 64 << 10
+
 // FileRef says where the bytes of a file lie: in a piece of an object. Many
 // small files may share one object; references, and the life of an object, are
 // counted by object.
 type FileRef struct {
-	Object string // name in the job's store; see ObjectName
+	Object string // see ObjectName
 	Offset int64
 	Length int64
 	CRC32C uint32 // of these bytes
+	// ChunksCRC32C is the checksum of the file's chunk sums, which lie in the
+	// object directly before Offset; see chunks. Zero for a file of one chunk.
+	ChunksCRC32C uint32
 }
 
 // File is one file of a local store's snapshot.
@@ -26,14 +38,79 @@ type File struct {
 	// lives, and are shared between its checkpoints. Others belong to one
 	// snapshot.
 	Immutable bool
-	Ref       FileRef
+	// Instance is the local store that the file belongs to, where a handle holds
+	// several. Zero: the first, and today the only one.
+	Instance int
+	Ref      FileRef
+	// Table describes a file of sorted entries. Nil: it is none. Never changed.
+	Table *Table
 }
+
+// Table is a state.TableFile, but for the name, with the key groups that its keys
+// lie in. Its column is that of a shard of the handle. Keys of
+// more than MaxTableKey bytes are cut to that: a key of the file is at least
+// Smallest, and at most Largest or begins with it.
+type Table struct {
+	state.TableFile
+	Groups keygroup.Range
+}
+
+// NewTable returns what a manifest keeps of a table file.
+func NewTable(f state.TableFile) *Table {
+	f.Name = ""
+	t := &Table{TableFile: f, Groups: groupsOfKeys(f.Smallest, f.Largest)}
+	t.Smallest = bytes.Clone(t.Smallest[:min(len(t.Smallest), MaxTableKey)])
+	t.Largest = bytes.Clone(t.Largest[:min(len(t.Largest), MaxTableKey)])
+	return t
+}
+
+// MaxTableKey is the length in bytes to which the keys of a Table are cut.
+const MaxTableKey = 256
 
 // Object is what a handle knows of an object that it refers to.
 type Object struct {
 	Name   string
 	Size   int64
 	CRC32C uint32
+	// Adopted is the length of the files in the object that the handle put or
+	// was restored with: what of the object is still alive is measured by it. It
+	// is less than Size where other handles use the object, too.
+	Adopted int64
+	// Place is whose object it is. The zero Place: the job's own.
+	Place Place
+}
+
+// Place names another job's objects: share and claim refer to them.
+type Place struct {
+	Store string // URL; empty: the store of the manifest
+	Job   string
+}
+
+// BackendInfo says what wrote the files of a handle. The zero value is a local
+// store without versions.
+type BackendInfo struct {
+	Name    string // "rocksdb"
+	Version string // "7.8.3"
+	Format  int    // of its table files
+}
+
+// Shard is a part of a state: a column of a local store that answers for a
+// range of key groups. A subtask that was never rescaled has one a state, with
+// its own range; after a rescale a state may have one for each source. The
+// files of a shard may hold other key groups, too: nobody reads them, and
+// compaction drops them.
+type Shard struct {
+	State    string
+	Column   string // name of the column in the local store
+	Groups   keygroup.Range
+	Instance int // see File
+}
+
+// Auxiliary is a file that belongs to a state, but holds none of its entries.
+type Auxiliary struct {
+	State   string
+	Purpose string // what a reader needs it for, in a word
+	File    string // name of a file of the handle
 }
 
 // Handle is the keyed state of one operator subtask at one checkpoint. It
@@ -43,10 +120,15 @@ type Handle struct {
 	Index      int
 	Range      keygroup.Range
 	Checkpoint checkpoint.ID
-	States     []state.Descriptor
-	Files      []File   // sorted by name
-	Objects    []Object // all that Files refer to, sorted by name
-	Uploaded   int64    // bytes that this checkpoint put
+	Backend    BackendInfo
+	States     []state.Descriptor // sorted by name
+	// Shards say where the states lie: sorted by state and groups, those of a
+	// state together the handle's range. None: the local store has no columns.
+	Shards    []Shard
+	Auxiliary []Auxiliary // sorted by state, purpose, file
+	Files     []File      // sorted by instance and name
+	Objects   []Object    // all that Files refer to, sorted by name
+	Uploaded  int64       // bytes that this checkpoint put
 }
 
 var _ checkpoint.StateHandle = (*Handle)(nil)
@@ -69,9 +151,15 @@ func (h *Handle) NewBytes() int64 { return h.Uploaded }
 // NewObjects implements checkpoint.StateHandle.
 func (h *Handle) NewObjects() (names []string) {
 	for _, o := range h.Objects {
-		if n, ok := ParseObjectName(o.Name); ok && n.Checkpoint == h.Checkpoint {
+		if n, ok := ParseObjectName(o.Name); ok && n.Checkpoint == h.Checkpoint && o.Place == (Place{}) {
 			names = append(names, o.Name)
 		}
 	}
 	return names
+}
+
+// shardOf returns the number of the shard that a table file belongs to, -1 if
+// there is none. Few are looked at: a handle has one or two a state.
+func (h *Handle) shardOf(f *File) int {
+	return slices.IndexFunc(h.Shards, func(s Shard) bool { return s.Column == f.Table.Column && s.Instance == f.Instance })
 }

@@ -1,14 +1,16 @@
 package incremental
 
 import (
+	"math"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/keygroup"
 )
 
-// FormatVersion is the version of the manifest format that this package
-// writes, and the newest that it reads. See FORMAT.md.
-const FormatVersion = 1
+// FormatVersion is the version of the manifest format that this package reads
+// and writes. See FORMAT.md.
+const FormatVersion = 2
 
 // Manifest is a checkpoint: all that is needed to restore a job, and to
 // explain the checkpoint to a person. It is immutable once written.
@@ -16,11 +18,13 @@ type Manifest struct {
 	Job        string // job id
 	Checkpoint checkpoint.ID
 	Epoch      checkpoint.Epoch
+	Attempt    checkpoint.Attempt
 	Base       checkpoint.ID // whose objects it was allowed to reuse; 0: none
 	Kind       checkpoint.Kind
 	Triggered  time.Time
 	Created    time.Time // all acknowledgements in, before the commit
 	Graph      checkpoint.Graph
+	Sources    []Source  // sorted by operator
 	Subtasks   []Subtask // sorted by operator and index
 	Stats      Stats
 	Writer     string // program and version, for people
@@ -33,6 +37,79 @@ type Subtask struct {
 	State    []checkpoint.OperatorState
 	Keyed    *Handle // nil: no keyed state
 	Timings  checkpoint.Timings
+	Splits   []Split    // that a source's reader has not finished
+	Progress []Progress // of an operator that knows time, by key groups
+	InFlight []InFlight // records that were neither processed nor in a state
+}
+
+// Source is what is remembered of a source as a whole: the splits that no
+// reader has.
+type Source struct {
+	Operator   checkpoint.OperatorID
+	Codec      string // signature of Enumerator and of the splits' positions
+	Enumerator []byte // what its enumerator has to know of the splits that it found
+	Unassigned []Split
+}
+
+// Split is a part of a source's input. Times are in milliseconds since 1970;
+// NoTime: not known.
+type Split struct {
+	ID       string
+	Position []byte // where to read on; opaque
+	From     int64  // no earlier record is in it
+	Latest   int64  // of the records that were read
+	Idle     bool   // it holds no watermark up
+}
+
+// NoTime is the time before all others, and stands for one that is not known.
+const NoTime = math.MinInt64
+
+// Progress is how far a range of key groups of an operator has come, in
+// milliseconds since 1970; NoTime: nothing yet.
+type Progress struct {
+	Groups keygroup.Range
+	// Watermark: every record with a time up to it has come. Event timers and
+	// windows up to FiredEvent, and timers of processing time up to
+	// FiredProcessing, have fired.
+	Watermark, FiredEvent, FiredProcessing int64
+}
+
+// InFlight are records on their way when the barrier passed. They are inline,
+// or in a piece of an object.
+type InFlight struct {
+	Direction Direction
+	Peer      checkpoint.OperatorID // the operator at the other end; empty for Call
+	PeerIndex int
+	Input     int    // which of the operator's inputs; 0 for Output and Call
+	Codec     string // signature of the records
+	Elements  []Element
+	Piece     Piece // zero: Elements are all
+}
+
+// Direction says where records in flight are to go.
+type Direction uint8
+
+// The directions.
+const (
+	Input  Direction = iota + 1 // received, not processed
+	Output                      // emitted, not sent
+	Call                        // handed to an asynchronous call that has not answered
+)
+
+// Element is a record, or a watermark between two records.
+type Element struct {
+	Watermark bool
+	Time      int64  // of the record, or the watermark; NoTime: none
+	Record    []byte // empty for a watermark
+}
+
+// Piece is where records in flight lie that are too many for a manifest.
+type Piece struct {
+	Object   Object
+	Offset   int64
+	Length   int64
+	CRC32C   uint32
+	Elements int64
 }
 
 // Stats sums up a manifest.
@@ -44,13 +121,30 @@ type Stats struct {
 	SharedFiles int // of Files, uploaded by an earlier checkpoint
 }
 
-// Objects returns the set of objects that m reaches, itself excluded.
+// Objects returns the set of the job's own objects that m reaches, itself
+// excluded, by name.
 func (m *Manifest) Objects() map[string]Object {
-	set := map[string]Object{}
+	n := 0
+	for _, s := range m.Subtasks {
+		if s.Keyed != nil {
+			n += len(s.Keyed.Objects)
+		}
+	}
+	set := make(map[string]Object, n)
+	add := func(o Object) {
+		if o.Place == (Place{}) {
+			set[o.Name] = o
+		}
+	}
 	for _, s := range m.Subtasks {
 		if s.Keyed != nil {
 			for _, o := range s.Keyed.Objects {
-				set[o.Name] = o
+				add(o)
+			}
+		}
+		for _, f := range s.InFlight {
+			if f.Piece != (Piece{}) {
+				add(f.Piece.Object)
 			}
 		}
 	}

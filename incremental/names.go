@@ -4,9 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"hash/fnv"
-	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
@@ -16,6 +15,8 @@ const (
 	HeadName       = "head"
 	ManifestPrefix = "manifests/"
 	DataPrefix     = "data/"
+	// SavepointPrefix is where self-contained savepoints lie.
+	SavepointPrefix = "savepoints/"
 )
 
 // ManifestName returns the name of a checkpoint's manifest.
@@ -46,46 +47,88 @@ func NewObjectName(e checkpoint.Epoch, id checkpoint.ID, op checkpoint.OperatorI
 // where xx spreads the names over 256 prefixes.
 func (n ObjectName) String() string {
 	base := fmt.Sprintf("%d-%d-%s.%d-%d-%s", n.Epoch, n.Checkpoint, n.Operator, n.Index, n.Attempt, n.Random)
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(base))
-	return fmt.Sprintf("%s%02x/%s", DataPrefix, byte(h.Sum32()>>24^h.Sum32()), base)
+	return DataPrefix + spread(base) + "/" + base
 }
 
-var (
-	objectPattern   = regexp.MustCompile(`^data/[0-9a-f]{2}/(\d{1,19})-(\d{1,19})-([a-z0-9][a-z0-9_-]{0,63})\.(\d{1,6})-(\d{1,10})-([0-9a-f]{16})$`)
-	manifestPattern = regexp.MustCompile(`^manifests/(\d{1,19})-(\d{1,19})$`)
-)
+// spread returns two hexadecimal digits: of the FNV-1a hash of base, the first
+// byte xor the last.
+func spread(base string) string {
+	h := uint32(2166136261)
+	for i := range len(base) {
+		h = (h ^ uint32(base[i])) * 16777619
+	}
+	const digits = "0123456789abcdef"
+	b := byte(h>>24 ^ h)
+	return string([]byte{digits[b>>4], digits[b&15]})
+}
 
 // ParseObjectName parses what ObjectName.String renders, and nothing else.
 func ParseObjectName(name string) (ObjectName, bool) {
-	m := objectPattern.FindStringSubmatch(name)
-	if m == nil {
+	base, ok := strings.CutPrefix(name, DataPrefix)
+	if !ok || len(base) < 3 || base[2] != '/' || base[:2] != spread(base[3:]) {
 		return ObjectName{}, false
 	}
-	attempt, err := strconv.ParseUint(m[5], 10, 32)
-	if err != nil {
+	return parseObjectBase(base[3:])
+}
+
+// ValidObjectName reports whether an object may be named in a manifest: a data
+// object, or one of a savepoint, "savepoints/<name>/" and then the base name of
+// a data object.
+func ValidObjectName(name string) bool {
+	if rest, ok := strings.CutPrefix(name, SavepointPrefix); ok {
+		savepoint, base, _ := strings.Cut(rest, "/")
+		_, ok := parseObjectBase(base)
+		return ok && checkpoint.ValidOperatorID(checkpoint.OperatorID(savepoint))
+	}
+	_, ok := ParseObjectName(name)
+	return ok
+}
+
+// parseObjectBase parses <epoch>-<id>-<operator>.<index>-<attempt>-<random>. An
+// operator's name may hold '-', so the last parts are cut from the end.
+func parseObjectBase(s string) (n ObjectName, ok bool) {
+	epoch, s, _ := strings.Cut(s, "-")
+	id, s, _ := strings.Cut(s, "-")
+	dot := strings.LastIndexByte(s, '.')
+	if dot < 0 {
 		return ObjectName{}, false
 	}
-	index, _ := strconv.Atoi(m[4])
-	n := ObjectName{
-		Epoch: checkpoint.Epoch(number(m[1])), Checkpoint: checkpoint.ID(number(m[2])),
-		Operator: checkpoint.OperatorID(m[3]), Index: index, Attempt: checkpoint.Attempt(attempt), Random: m[6],
+	operator, s := s[:dot], s[dot+1:]
+	index, s, _ := strings.Cut(s, "-")
+	attempt, random, _ := strings.Cut(s, "-")
+	e, ok1 := decimal(epoch, 63)
+	c, ok2 := decimal(id, 63)
+	i, ok3 := decimal(index, 16)
+	a, ok4 := decimal(attempt, 32)
+	n = ObjectName{
+		Epoch: checkpoint.Epoch(e), Checkpoint: checkpoint.ID(c), Operator: checkpoint.OperatorID(operator),
+		Index: int(i), Attempt: checkpoint.Attempt(a), Random: random,
 	}
-	return n, n.String() == name
+	return n, ok1 && ok2 && ok3 && ok4 && checkpoint.ValidOperatorID(n.Operator) && hexadecimal(random)
+}
+
+// hexadecimal reports whether s is 16 hexadecimal digits in lower case.
+func hexadecimal(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(s) == 16
 }
 
 // ParseManifestName parses what ManifestName returns, and nothing else.
 func ParseManifestName(name string) (checkpoint.ID, checkpoint.Epoch, bool) {
-	m := manifestPattern.FindStringSubmatch(name)
-	if m == nil {
-		return 0, 0, false
-	}
-	id, e := checkpoint.ID(number(m[1])), checkpoint.Epoch(number(m[2]))
-	return id, e, ManifestName(id, e) == name
+	s, ok := strings.CutPrefix(name, ManifestPrefix)
+	id, epoch, _ := strings.Cut(s, "-")
+	c, ok1 := decimal(id, 63)
+	e, ok2 := decimal(epoch, 63)
+	return checkpoint.ID(c), checkpoint.Epoch(e), ok && ok1 && ok2
 }
 
-// number parses up to 19 digits, which always fit.
-func number(s string) uint64 {
-	n, _ := strconv.ParseUint(s, 10, 64)
-	return n
+// decimal parses a number of at most so many bits, as it is printed and in no
+// other spelling.
+func decimal(s string, bits int) (uint64, bool) {
+	n, err := strconv.ParseUint(s, 10, bits)
+	return n, err == nil && (s[0] != '0' || len(s) == 1) && s[0] != '+'
 }

@@ -15,9 +15,9 @@ type LocalFile struct {
 // PlanOptions are the trade between uploading little and storing little. The
 // zero value of a field means its default.
 type PlanOptions struct {
-	// MinLiveShare is how much of an object, from 0 to 1, a checkpoint must
-	// refer to for reusing it. Files in an object of which less is alive are
-	// uploaded again, so that the object can go. A checkpoint's objects hold at
+	// MinLiveShare is how much of what it adopted of an object, from 0 to 1, a
+	// checkpoint must still refer to for reusing the object. Files in an object
+	// of which less is alive are uploaded again, so that the object can go. A checkpoint's objects hold at
 	// most 1/MinLiveShare times the bytes that it refers to, and rewriting costs
 	// at most MinLiveShare/(1-MinLiveShare) bytes for each byte that died.
 	// Default 0.5.
@@ -46,7 +46,7 @@ type UploadPlan struct {
 func Plan(base *Handle, current []LocalFile, o PlanOptions) UploadPlan {
 	o = o.withDefaults()
 	there := map[string]File{}
-	size := map[string]int64{}
+	size := map[string]int64{} // adopted
 	if base != nil {
 		for _, f := range base.Files {
 			if f.Immutable {
@@ -54,7 +54,7 @@ func Plan(base *Handle, current []LocalFile, o PlanOptions) UploadPlan {
 			}
 		}
 		for _, ob := range base.Objects {
-			size[ob.Name] = ob.Size
+			size[ob.Name] = ob.Adopted
 		}
 	}
 	alive := map[string]int64{} // bytes still referred to, by object

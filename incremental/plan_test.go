@@ -28,6 +28,7 @@ func drawBase(t *rapid.T) *incremental.Handle {
 			o.Size += size
 			number++
 		}
+		o.Adopted = o.Size
 		o.Size += rapid.Int64Range(0, 100).Draw(t, "dead")
 		h.Objects = append(h.Objects, o)
 	}
@@ -74,7 +75,7 @@ func TestPlan(t *testing.T) {
 		}
 		alive, objectSize := map[string]int64{}, map[string]int64{}
 		for _, ob := range base.Objects {
-			objectSize[ob.Name] = ob.Size
+			objectSize[ob.Name] = ob.Adopted
 		}
 		for _, r := range plan.Reuse {
 			i := slices.Index(base.Files, r)

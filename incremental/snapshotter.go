@@ -142,26 +142,24 @@ func (p *pending) objectName() string {
 // put uploads files as one object. The name is new, so that the write can be
 // repeated, and needs no condition (I6, I7).
 func (p *pending) put(ctx context.Context, name string, files []LocalFile) (Put, error) {
-	paths := make([]string, len(files))
-	for i, f := range files {
-		paths[i] = filepath.Join(p.dir, f.Name)
-	}
-	body, sections, err := upload.BodyFromFiles(ctx, paths...)
-	if err != nil {
-		return Put{}, err
-	}
-	put := Put{Object: Object{Name: name, Size: body.Size, CRC32C: body.CRC32C}}
-	at := int64(0)
-	for i, s := range sections {
-		if s.Length != files[i].Size {
-			return Put{}, fmt.Errorf("%s has %d bytes, and had %d when the snapshot was taken", s.Path, s.Length, files[i].Size)
+	put := Put{Object: Object{Name: name}}
+	var all []upload.Section
+	for _, f := range files {
+		ref, sections, err := sectionsOf(ctx, filepath.Join(p.dir, f.Name), put.Object.Size)
+		if err != nil {
+			return Put{}, err
 		}
-		put.Files = append(put.Files, File{
-			Name: files[i].Name, Immutable: files[i].Immutable,
-			Ref: FileRef{Object: name, Offset: at, Length: s.Length, CRC32C: s.CRC32C},
-		})
-		at += s.Length
+		if ref.Length != f.Size {
+			return Put{}, fmt.Errorf("%s has %d bytes, and had %d when the snapshot was taken", f.Name, ref.Length, f.Size)
+		}
+		ref.Object = name
+		put.Files = append(put.Files, File{Name: f.Name, Immutable: f.Immutable, Ref: ref})
+		put.Object.Size = ref.Offset + ref.Length
+		put.Object.Adopted += ref.Length
+		all = append(all, sections...)
 	}
+	body := upload.BodyFromSections(all...)
+	put.Object.CRC32C = body.CRC32C
 	if _, err := p.backend.store.Put(ctx, name, body, upload.PutOptions{}); err != nil {
 		return Put{}, err
 	}

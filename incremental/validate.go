@@ -2,8 +2,11 @@ package incremental
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -19,6 +22,11 @@ const (
 	maxFileName    = 128
 	maxObjectBytes = 1 << 50
 	maxStates      = 10_000 // of one operator
+	maxInputs      = 1024   // of one operator
+	maxLevel       = 1024   // of a table file
+	maxInstances   = 1024   // of the local store in one handle
+	// maxBackendFormat bounds the version of a backend's files.
+	maxBackendFormat = 1 << 20
 )
 
 // LocalName returns name if it may name a file of a local store: letters,
@@ -52,8 +60,8 @@ func invalid(where, format string, args ...any) error {
 	return &invalidError{where, fmt.Errorf(format, args...)}
 }
 
-// validate checks every rule of the format that the body's types do not
-// express. Encoding and decoding both go through it.
+// validate checks every rule of the format that the schema does not express.
+// Encoding and decoding both go through it.
 func validate(m *Manifest) error {
 	switch {
 	case m.Job == "":
@@ -62,8 +70,10 @@ func validate(m *Manifest) error {
 		return invalid("checkpoint", "id %d of epoch %d: both start at 1", m.Checkpoint, m.Epoch)
 	case m.Base >= m.Checkpoint:
 		return invalid("base", "%d is not before checkpoint %d", m.Base, m.Checkpoint)
-	case kindNames[m.Kind] == "":
+	case m.Kind > checkpoint.Final:
 		return invalid("kind", "unknown value %d", m.Kind)
+	case !nanoseconds(m.Triggered) || !nanoseconds(m.Created):
+		return invalid("time", "%v or %v has no nanoseconds since 1970 in UTC", m.Triggered, m.Created)
 	case m.Stats.FullBytes < 0 || m.Stats.NewBytes < 0 || m.Stats.NewObjects < 0 || m.Stats.Files < 0 || m.Stats.SharedFiles < 0:
 		return invalid("stats", "negative")
 	}
@@ -71,6 +81,9 @@ func validate(m *Manifest) error {
 		return err
 	}
 	if err := validateGraph(m.Graph); err != nil {
+		return err
+	}
+	if err := validateSources(m.Sources); err != nil {
 		return err
 	}
 	for i, s := range m.Subtasks {
@@ -82,7 +95,12 @@ func validate(m *Manifest) error {
 			return err
 		}
 	}
-	return nil
+	return validateCoverage(m)
+}
+
+// nanoseconds reports whether a time is what is read back after it was written.
+func nanoseconds(t time.Time) bool {
+	return t.Location() == time.UTC && t.After(time.Unix(0, 0)) && t.Before(time.Unix(0, math.MaxInt64))
 }
 
 func compareSubtasks(a, b Subtask) int {
@@ -90,7 +108,7 @@ func compareSubtasks(a, b Subtask) int {
 }
 
 func validateGraph(g checkpoint.Graph) error {
-	if err := texts("graph", g.Job); err != nil {
+	if err := texts("graph", g.Job, g.Name); err != nil {
 		return err
 	}
 	if g.MaxParallelism < 1 || g.MaxParallelism > keygroup.MaxGroups {
@@ -108,15 +126,47 @@ func validateGraph(g checkpoint.Graph) error {
 			return invalid(where, "parallelism %d is not in [1, %d]", o.Parallelism, keygroup.MaxGroups)
 		}
 		seen[o.ID] = true
-		if err := texts(where, o.Type, o.Key); err != nil {
+		if err := texts(where, o.Name, o.Type, o.Key); err != nil {
 			return err
 		}
 	}
 	for _, o := range g.Operators {
+		where := fmt.Sprintf("graph operator %q", o.ID)
 		for _, in := range o.Inputs {
-			if !seen[in] {
-				return invalid(fmt.Sprintf("graph operator %q", o.ID), "its input %.80q is not in the graph", in)
+			if !seen[in.From] {
+				return invalid(where, "its input %.80q is not in the graph", in.From)
 			}
+			if in.Exchange > checkpoint.HashBy {
+				return invalid(where, "unknown exchange %d", in.Exchange)
+			}
+			if err := texts(where, in.Side); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func validateSources(sources []Source) error {
+	for i, s := range sources {
+		where := fmt.Sprintf("source %.80q", s.Operator)
+		if !checkpoint.ValidOperatorID(s.Operator) || i > 0 && sources[i-1].Operator >= s.Operator {
+			return invalid(where, "not a valid operator id, out of order or doubled")
+		}
+		if err := errors.Join(texts(where, s.Codec), validateSplits(where, s.Unassigned)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateSplits(where string, splits []Split) error {
+	for i, s := range splits {
+		if s.ID == "" || i > 0 && splits[i-1].ID >= s.ID {
+			return invalid(where, "split %.80q: empty, out of order or doubled", s.ID)
+		}
+		if err := texts(where, s.ID); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -130,10 +180,18 @@ func validateSubtask(where string, m *Manifest, s Subtask) error {
 		return invalid(where, "negative timing")
 	}
 	for _, o := range s.State {
-		if redistributionNames[o.Redistribution] == "" {
+		if o.Redistribution > checkpoint.Broadcast {
 			return invalid(where, "operator state %.80q: unknown redistribution %d", o.Name, o.Redistribution)
 		}
 		if err := texts(where, o.Name, o.Codec); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(validateSplits(where, s.Splits), validateProgress(where, s.Progress, m.Graph.MaxParallelism)); err != nil {
+		return err
+	}
+	for _, f := range s.InFlight {
+		if err := validateInFlight(where, f); err != nil {
 			return err
 		}
 	}
@@ -151,85 +209,101 @@ func validateSubtask(where string, m *Manifest, s Subtask) error {
 	return validateHandle(where, s.Keyed)
 }
 
-// validateHandle checks a handle by itself: also one that did not come from a
-// manifest.
-func validateHandle(where string, h *Handle) error {
-	if h.Range.Start < 0 || h.Range.End <= h.Range.Start {
-		return invalid(where, "key groups %v are none", h.Range)
-	}
-	if h.Uploaded < 0 {
-		return invalid(where, "uploaded %d bytes", h.Uploaded)
-	}
-	if len(h.States) > maxStates {
-		return invalid(where, "%d states, at most %d are allowed", len(h.States), maxStates)
-	}
-	for i, d := range h.States {
-		switch {
-		case !checkpoint.ValidOperatorID(checkpoint.OperatorID(d.Name)):
-			return invalid(where, "state %.80q: not a valid name", d.Name)
-		case i > 0 && h.States[i-1].Name >= d.Name:
-			return invalid(where, "state %q: out of order or doubled", d.Name)
-		case stateKindNames[d.Kind] == "":
-			return invalid(where, "state %q: unknown kind %d", d.Name, d.Kind)
+func validateProgress(where string, progress []Progress, groups int) error {
+	end := 0
+	for _, p := range progress {
+		if p.Groups.Start < end || p.Groups.Len() == 0 || p.Groups.End > groups {
+			return invalid(where, "progress of key groups %v: empty, out of order, doubled, or beyond the %d of the job", p.Groups, groups)
 		}
-		if err := texts(where, d.Key, d.Namespace, d.MapKey, d.Value); err != nil {
+		if p.FiredEvent > p.Watermark {
+			return invalid(where, "progress of key groups %v: fired up to %d, beyond the watermark %d", p.Groups, p.FiredEvent, p.Watermark)
+		}
+		end = p.Groups.End
+	}
+	return nil
+}
+
+func validateInFlight(where string, f InFlight) error {
+	where += ": records in flight"
+	switch {
+	case f.Direction < Input || f.Direction > Call:
+		return invalid(where, "unknown direction %d", f.Direction)
+	case (f.Direction == Call) != (f.Peer == "") || f.Peer != "" && !checkpoint.ValidOperatorID(f.Peer):
+		return invalid(where, "%.80q is not a valid operator at the other end", f.Peer)
+	case f.PeerIndex < 0 || f.PeerIndex >= keygroup.MaxGroups || f.Input < 0 || f.Input >= maxInputs || f.Direction != Input && f.Input != 0:
+		return invalid(where, "input %d from subtask %d", f.Input, f.PeerIndex)
+	case (len(f.Elements) == 0) == (f.Piece == Piece{}):
+		return invalid(where, "they must be inline or in an object")
+	}
+	for _, e := range f.Elements {
+		if e.Watermark && len(e.Record) > 0 {
+			return invalid(where, "a watermark with a record")
+		}
+	}
+	if p := f.Piece; p != (Piece{}) {
+		if p.Elements < 1 || p.Object.Adopted != 0 || !inside(p.Offset, p.Length, p.Object.Size) {
+			return invalid(where, "%d records in %d bytes at %d of the %d of %.200s", p.Elements, p.Length, p.Offset, p.Object.Size, p.Object.Name)
+		}
+		if err := validateObject(where, p.Object); err != nil {
 			return err
 		}
 	}
-	size, err := objectSizes(where, h.Objects)
-	if err != nil {
-		return err
+	return texts(where, f.Codec)
+}
+
+// inside reports whether a piece lies in an object of a size.
+func inside(offset, length, size int64) bool {
+	return offset >= 0 && length >= 0 && offset <= size && length <= size-offset
+}
+
+// validateCoverage checks that the handles of an operator hold each key group
+// exactly once: a handle that was lost must not restore as empty state.
+func validateCoverage(m *Manifest) error {
+	byOperator := map[checkpoint.OperatorID][]keygroup.Range{}
+	for _, s := range m.Subtasks {
+		if s.Keyed != nil {
+			byOperator[s.Operator] = append(byOperator[s.Operator], s.Keyed.Range)
+		}
 	}
-	used := make(map[string]bool, len(size))
-	for i, f := range h.Files {
-		if _, err := LocalName(f.Name); err != nil {
-			return invalid(where, "%w", err)
-		}
-		if i > 0 && h.Files[i-1].Name >= f.Name {
-			return invalid(where, "file %s: out of order or doubled", f.Name)
-		}
-		total, ok := size[f.Ref.Object]
-		if !ok {
-			return invalid(where, "file %s: its object %.200q is not among the handle's", f.Name, f.Ref.Object)
-		}
-		if f.Ref.Offset < 0 || f.Ref.Length < 0 || f.Ref.Offset > total || f.Ref.Length > total-f.Ref.Offset {
-			return invalid(where, "file %s: %d bytes at %d do not lie in the %d of %s", f.Name, f.Ref.Length, f.Ref.Offset, total, f.Ref.Object)
-		}
-		used[f.Ref.Object] = true
-	}
-	for _, o := range h.Objects {
-		if !used[o.Name] {
-			return invalid(where, "no file lies in object %s", o.Name)
+	for op, ranges := range byOperator {
+		if err := covers(ranges, keygroup.Range{End: m.Graph.MaxParallelism}); err != nil {
+			return invalid(fmt.Sprintf("operator %q", op), "%w", err)
 		}
 	}
 	return nil
 }
 
-func objectSizes(where string, objects []Object) (map[string]int64, error) {
-	size := make(map[string]int64, len(objects))
-	for i, o := range objects {
-		if _, ok := ParseObjectName(o.Name); !ok {
-			return nil, invalid(where, "%.200q is not the name of a data object", o.Name)
+// covers returns an error where ranges do not hold each key group of want
+// exactly once, or reach beyond it.
+func covers(ranges []keygroup.Range, want keygroup.Range) error {
+	next := want.Start
+	for _, r := range slices.SortedFunc(slices.Values(ranges), func(a, b keygroup.Range) int { return cmp.Compare(a.Start, b.Start) }) {
+		if r.Start < next {
+			return fmt.Errorf("key groups %v are held twice", keygroup.Range{Start: r.Start, End: min(next, r.End)})
 		}
-		if i > 0 && objects[i-1].Name >= o.Name {
-			return nil, invalid(where, "object %s: out of order or doubled", o.Name)
+		if r.Start > next {
+			return fmt.Errorf("nothing holds key groups %v", keygroup.Range{Start: next, End: r.Start})
 		}
-		if o.Size < 0 || o.Size > maxObjectBytes {
-			return nil, invalid(where, "object %s: a size of %d bytes", o.Name, o.Size)
-		}
-		size[o.Name] = o.Size
+		next = r.End
 	}
-	return size, nil
+	if next < want.End {
+		return fmt.Errorf("nothing holds key groups %v", keygroup.Range{Start: next, End: want.End})
+	}
+	return nil
 }
 
 // sortHandle puts a handle's lists into the order of the format.
 func sortHandle(h *Handle) {
 	slices.SortFunc(h.States, func(a, b state.Descriptor) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(h.Files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(h.Files, compareFiles)
+	slices.SortFunc(h.Shards, func(a, b Shard) int {
+		return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Groups.Start, b.Groups.Start))
+	})
 	slices.SortFunc(h.Objects, func(a, b Object) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(h.Auxiliary, compareAuxiliary)
 }
 
-// texts checks strings that JSON must not change.
+// texts checks strings that protobuf must not refuse.
 func texts(where string, all ...string) error {
 	for _, s := range all {
 		if len(s) > maxText || !utf8.ValidString(s) {

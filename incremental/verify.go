@@ -66,6 +66,16 @@ func VerifyCheckpoint(ctx context.Context, r upload.Reader, id checkpoint.ID, e 
 // everything: it says nothing about the objects, and the report holds what was
 // found until then.
 func Verify(ctx context.Context, r upload.Reader, m *Manifest, o VerifyOptions) (*VerifyReport, error) {
+	for _, s := range m.Subtasks {
+		if s.Keyed == nil {
+			continue
+		}
+		for _, o := range s.Keyed.Objects {
+			if o.Place != (Place{}) {
+				return &VerifyReport{}, fmt.Errorf("verify checkpoint %d: object %s belongs to job %q, and is not in this store", m.Checkpoint, o.Name, o.Place.Job)
+			}
+		}
+	}
 	targets, damaged := verifyTargets(m)
 	report := &VerifyReport{Damaged: damaged}
 	p := VerifyProgress{TotalObjects: len(targets)}
@@ -106,6 +116,8 @@ type verifyTarget struct {
 	files  []verifyFile // by offset
 }
 
+// verifyFile is a piece of an object with a checksum: a file, its chunk sums, or
+// records in flight.
 type verifyFile struct {
 	label string // "operator/index name"
 	ref   FileRef
@@ -116,22 +128,36 @@ type verifyFile struct {
 func verifyTargets(m *Manifest) ([]*verifyTarget, []Damage) {
 	targets := map[string]*verifyTarget{}
 	disputed := map[string]Damage{}
+	add := func(o Object) {
+		o.Adopted = 0 // differs between handles
+		if t, ok := targets[o.Name]; !ok {
+			targets[o.Name] = &verifyTarget{object: o}
+		} else if t.object != o {
+			err := fmt.Errorf("%w: one handle says %d bytes and CRC32C %08x, another %d and %08x", upload.ErrCorrupt, t.object.Size, t.object.CRC32C, o.Size, o.CRC32C)
+			disputed[o.Name] = Damage{Object: o.Name, Err: &CorruptStateError{Object: o.Name, Err: err}}
+		}
+	}
 	for _, s := range m.Subtasks {
+		for _, f := range s.InFlight {
+			if p := f.Piece; p != (Piece{}) {
+				add(p.Object)
+				t := targets[p.Object.Name]
+				t.files = append(t.files, verifyFile{fmt.Sprintf("%s/%d records in flight", s.Operator, s.Index), FileRef{Offset: p.Offset, Length: p.Length, CRC32C: p.CRC32C}})
+			}
+		}
 		if s.Keyed == nil {
 			continue
 		}
 		for _, o := range s.Keyed.Objects {
-			if t, ok := targets[o.Name]; !ok {
-				targets[o.Name] = &verifyTarget{object: o}
-			} else if t.object != o {
-				err := fmt.Errorf("%w: one handle says %d bytes and CRC32C %08x, another %d and %08x", upload.ErrCorrupt, t.object.Size, t.object.CRC32C, o.Size, o.CRC32C)
-				disputed[o.Name] = Damage{Object: o.Name, Err: &CorruptStateError{Object: o.Name, Err: err}}
-			}
+			add(o)
 		}
 		for _, f := range s.Keyed.Files {
-			if t := targets[f.Ref.Object]; t != nil {
-				t.files = append(t.files, verifyFile{fmt.Sprintf("%s/%d %s", s.Operator, s.Index, f.Name), f.Ref})
+			t := targets[f.Ref.Object]
+			label := fmt.Sprintf("%s/%d %s", s.Operator, s.Index, f.Name)
+			if n := f.Ref.sumsBytes(); n > 0 {
+				t.files = append(t.files, verifyFile{label + " (chunk sums)", FileRef{Offset: f.Ref.Offset - n, Length: n, CRC32C: f.Ref.ChunksCRC32C}})
 			}
+			t.files = append(t.files, verifyFile{label, f.Ref})
 		}
 	}
 	for name := range disputed {
@@ -155,7 +181,7 @@ func (t *verifyTarget) verify(ctx context.Context, r upload.Reader) (n int64, _ 
 		return 0, nil, err
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
-	sums := fileSums{files: t.files, crc: make([]uint32, len(t.files))}
+	sums := fileSums{files: t.files, crc: make([]uint32, len(t.files)), chunks: make([]chunkSums, len(t.files))}
 	n, err = io.CopyBuffer(&sums, body, make([]byte, 256<<10))
 	if err != nil && !errors.Is(err, upload.ErrCorrupt) {
 		return n, nil, fmt.Errorf("read %s: %w", name, err)
@@ -191,9 +217,11 @@ func (t *verifyTarget) damage(err error, files []string) *Damage {
 type fileSums struct {
 	files []verifyFile // by offset
 	crc   []uint32
-	whole uint32
-	at    int64
-	done  int // files before this one have passed
+	// chunks are the sums of the chunks of each file that has more than one.
+	chunks []chunkSums
+	whole  uint32
+	at     int64
+	done   int // files before this one have passed
 }
 
 // Write implements io.Writer; it never fails.
@@ -203,6 +231,9 @@ func (s *fileSums) Write(p []byte) (int, error) {
 		ref := s.files[i].ref
 		from, to := max(ref.Offset, s.at), min(ref.Offset+ref.Length, end)
 		if from < to {
+			if ref.ChunksCRC32C != 0 {
+				_, _ = s.chunks[i].Write(p[from-s.at : to-s.at])
+			}
 			s.crc[i] = upload.ExtendCRC32C(s.crc[i], p[from-s.at:to-s.at])
 		}
 		if i == s.done && ref.Offset+ref.Length <= end {
@@ -219,7 +250,8 @@ func (s *fileSums) Write(p []byte) (int, error) {
 func (s *fileSums) mismatches() []string {
 	bad := []string{}
 	for i, f := range s.files {
-		if f.ref.Offset+f.ref.Length > s.at || s.crc[i] != f.ref.CRC32C {
+		chunks := f.ref.ChunksCRC32C
+		if f.ref.Offset+f.ref.Length > s.at || s.crc[i] != f.ref.CRC32C || chunks != 0 && upload.CRC32C(s.chunks[i].sums()) != chunks {
 			bad = append(bad, f.label)
 		}
 	}

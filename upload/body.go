@@ -20,12 +20,19 @@ type nopCloser struct{ *bytes.Reader }
 
 func (nopCloser) Close() error { return nil }
 
-// Section is a piece of a local file whose checksum is known.
+// Section is a piece of a local file, or of memory, whose checksum is known.
 type Section struct {
 	Path   string
+	Bytes  []byte // where Path is empty: all of them, from Offset zero
 	Offset int64
 	Length int64
 	CRC32C uint32 // of these bytes
+}
+
+// BytesSection returns the section that is b, which must not change while it is
+// in use.
+func BytesSection(b []byte) Section {
+	return Section{Bytes: b, Length: int64(len(b)), CRC32C: CRC32C(b)}
 }
 
 // FileSection returns a whole file as a section. It reads the file once for the
@@ -88,7 +95,7 @@ type sectionsReader struct {
 	size     int64
 	pos      int64
 
-	file      *os.File // of the section at index current; nil: none open
+	file      io.ReadSeekCloser // of the section at index current; nil: none open
 	current   int
 	remaining int64 // of the open section
 }
@@ -132,7 +139,7 @@ func (r *sectionsReader) open() error {
 			start += s.Length
 			continue
 		}
-		f, err := os.Open(s.Path)
+		f, err := s.open()
 		if err != nil {
 			return err
 		}
@@ -144,6 +151,13 @@ func (r *sectionsReader) open() error {
 		return nil
 	}
 	return io.ErrUnexpectedEOF
+}
+
+func (s Section) open() (io.ReadSeekCloser, error) {
+	if s.Path == "" {
+		return nopCloser{bytes.NewReader(s.Bytes)}, nil
+	}
+	return os.Open(s.Path)
 }
 
 func (r *sectionsReader) Seek(offset int64, whence int) (int64, error) {

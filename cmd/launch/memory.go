@@ -46,8 +46,8 @@ func (c Config) memory(gcPercent int) Memory {
 		if o.Key == "" {
 			continue
 		}
-		for _, id := range o.Inputs {
-			if input, ok := graph.Operator(id); ok {
+		for _, in := range o.Inputs {
+			if input, ok := graph.Operator(in.From); ok {
 				channels += input.Parallelism * o.Parallelism
 			}
 		}

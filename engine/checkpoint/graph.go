@@ -24,6 +24,7 @@ var (
 // Graph describes a job's operators, as far as a checkpoint must know them.
 type Graph struct {
 	Job            string
+	Name           string // for people; empty: Job
 	MaxParallelism int
 	Operators      []GraphOperator // in the order of the job's building
 }
@@ -31,19 +32,43 @@ type Graph struct {
 // GraphOperator describes one operator.
 type GraphOperator struct {
 	ID          OperatorID
+	Name        string // for people; empty: the ID
 	Type        string // "source", "process", "sink", …
 	Parallelism int
 	Key         string // signature of the key's codec; empty: not keyed
-	Inputs      []OperatorID
+	Inputs      []GraphInput
 }
 
+// GraphInput is one input of an operator.
+type GraphInput struct {
+	From     OperatorID
+	Exchange Exchange
+	Side     string // which side output of From; empty: its stream
+}
+
+// Exchange says to which subtasks of its consumer a record goes.
+type Exchange uint8
+
+// The exchanges.
+const (
+	Forward   Exchange = iota // to the one of the same index
+	Rebalance                 // round-robin
+	ToAll                     // to each of them
+	HashBy                    // to the owner of the key
+)
+
 // Fingerprint identifies the shape of the graph: operators, types, keys, edges
-// and max parallelism, but not parallelism.
+// and max parallelism, but neither parallelism nor exchanges, which follow from
+// it, nor names for people.
 func (g Graph) Fingerprint() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "max %d\n", g.MaxParallelism)
 	for _, o := range g.Operators {
-		fmt.Fprintf(h, "%s %s %s %v\n", o.ID, o.Type, o.Key, o.Inputs)
+		fmt.Fprintf(h, "%s %s %s", o.ID, o.Type, o.Key)
+		for _, in := range o.Inputs {
+			fmt.Fprintf(h, " %s:%s", in.From, in.Side)
+		}
+		fmt.Fprintln(h)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -11,7 +11,7 @@ import (
 func graph(edit func(*checkpoint.Graph)) checkpoint.Graph {
 	g := checkpoint.Graph{Job: "j", MaxParallelism: 128, Operators: []checkpoint.GraphOperator{
 		{ID: "in", Type: "source", Parallelism: 2},
-		{ID: "sum", Type: "process", Parallelism: 2, Key: "int64", Inputs: []checkpoint.OperatorID{"in"}},
+		{ID: "sum", Type: "process", Parallelism: 2, Key: "int64", Inputs: []checkpoint.GraphInput{{From: "in"}}},
 	}}
 	if edit != nil {
 		edit(&g)

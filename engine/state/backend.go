@@ -10,13 +10,20 @@ import (
 // Kind is the kind of a state.
 type Kind uint8
 
-// The kinds of keyed state.
+// The kinds of keyed state. Those from KindBroadcast on have their place in a
+// checkpoint, and cannot be opened yet.
 const (
 	KindValue Kind = iota + 1
 	KindList
 	KindMap
 	KindReducing
 	KindAggregating
+	KindBroadcast        // a table that each subtask holds whole
+	KindEventTimers      // ordered by time
+	KindProcessingTimers // ordered by time
+	KindPanes            // of windows, ordered by their end
+	KindSessions
+	KindJoinSide // the rows of one side of a join
 )
 
 // Descriptor is what is remembered of a state besides its content: it travels
@@ -28,6 +35,30 @@ type Descriptor struct {
 	Namespace string
 	MapKey    string // KindMap only
 	Value     string
+}
+
+// Contents describes a snapshot of a local store.
+type Contents struct {
+	Columns []StoredColumn
+	Tables  []TableFile
+}
+
+// StoredColumn is a column of a local store, and the state that it holds.
+type StoredColumn struct{ Name, State string }
+
+// TableFile describes a file of a local store that holds sorted entries of one
+// column.
+type TableFile struct {
+	Name   string // base name of the file
+	Column string // name of the column
+	Level  int    // of the store's tree of files; newer entries lie in lower levels
+	// SmallestSeqno and LargestSeqno bound the sequence numbers of the writes in
+	// the file: of two entries of one key the greater number is newer.
+	SmallestSeqno, LargestSeqno uint64
+	Epoch                       uint64 // order of files in level 0; zero: not known
+	Smallest, Largest           []byte // first and last key
+	CreatedUnix                 int64  // seconds since 1970; zero: not known
+	Entries, Deletions          uint64 // deletions are entries, too
 }
 
 // Factory opens the backend of an operator subtask.

@@ -5,19 +5,15 @@ import (
 	"strings"
 )
 
+var kindNames = []string{
+	"none", "value", "list", "map", "reducing", "aggregating",
+	"broadcast", "event timers", "processing timers", "panes", "sessions", "join side",
+}
+
 // String names the kind in lower case.
 func (k Kind) String() string {
-	switch k {
-	case KindValue:
-		return "value"
-	case KindList:
-		return "list"
-	case KindMap:
-		return "map"
-	case KindReducing:
-		return "reducing"
-	case KindAggregating:
-		return "aggregating"
+	if int(k) < len(kindNames) {
+		return kindNames[k]
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
