@@ -1,0 +1,108 @@
+package deploy
+
+import (
+	"time"
+
+	"github.com/tidemark/tidemark/engine/checkpoint"
+)
+
+// Input is something that a Driver is told.
+type Input interface{ isInput() }
+
+type (
+	// Run: begin the first attempt.
+	Run struct{}
+	// Quit: the job is to end as it is.
+	Quit struct{}
+	// Tick: time passed.
+	Tick struct{}
+	// Joined: a worker is there. It replaces one of the same id.
+	Joined struct{ Worker Worker }
+	// Lost: a worker is gone.
+	Lost struct{ Worker WorkerID }
+	// Attached answers Attach.
+	Attached struct {
+		Epoch   checkpoint.Epoch
+		Failure *Failure // nil: attached
+	}
+	// Prepared answers Prepare. Done: the checkpoint is final and published, so
+	// that nothing is left to run.
+	Prepared struct {
+		Done    bool
+		Failure *Failure
+	}
+	// Finished answers Finish.
+	Finished struct{ Failure *Failure }
+	// GivenUp: the coordinator ends an attempt.
+	GivenUp struct {
+		Execution checkpoint.Execution
+		Failure   *Failure
+	}
+)
+
+func (Run) isInput()      {}
+func (Quit) isInput()     {}
+func (Tick) isInput()     {}
+func (Joined) isInput()   {}
+func (Lost) isInput()     {}
+func (Report) isInput()   {}
+func (Attached) isInput() {}
+func (Prepared) isInput() {}
+func (Finished) isInput() {}
+func (GivenUp) isInput()  {}
+
+// Action is something that a Driver wants done. Attach, Prepare and Finish
+// take time, and are answered by one input each.
+type Action interface{ isAction() }
+
+type (
+	// Attach attaches an attempt to the coordinator.
+	Attach struct{ Attempt checkpoint.Attempt }
+	// Prepare checks that the job fits what it starts from, lists the splits of
+	// sources that start from nothing, and recovers the sinks.
+	Prepare struct{ Execution checkpoint.Execution }
+	// Deploy sends each worker of the placement its Deployment.
+	Deploy struct {
+		Execution checkpoint.Execution
+		Placement Placement
+	}
+	// Post sends a command to workers.
+	Post struct {
+		To        []WorkerID
+		Execution checkpoint.Execution
+		Command   Command
+	}
+	// Start lets the coordinator take checkpoints.
+	Start struct {
+		Execution checkpoint.Execution
+		Workers   []WorkerID // that have a part in the execution
+	}
+	// Close lets the coordinator start no more checkpoints: all input was read.
+	Close struct{}
+	// Finish takes the final checkpoint.
+	Finish struct{}
+	// Detach ends the attempt for the coordinator.
+	Detach struct{}
+	// Interrupt makes the call under way return soon.
+	Interrupt struct{}
+	// Retry says that the attempt failed and the next follows after a delay.
+	Retry struct {
+		Attempt checkpoint.Attempt
+		Failure *Failure
+		Delay   time.Duration
+	}
+	// Done ends the driver. Nil: the job has finished.
+	Done struct{ Failure *Failure }
+)
+
+func (Attach) isAction()    {}
+func (Prepare) isAction()   {}
+func (Deploy) isAction()    {}
+func (Post) isAction()      {}
+func (Start) isAction()     {}
+func (Close) isAction()     {}
+func (Finish) isAction()    {}
+func (Detach) isAction()    {}
+func (Interrupt) isAction() {}
+func (Retry) isAction()     {}
+func (Done) isAction()      {}
