@@ -2,46 +2,59 @@ package engine
 
 import (
 	"context"
+	"iter"
+	"log/slog"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// assembly puts the subtasks of one attempt together.
+// assembly puts a host's subtasks of one execution together. What is listed by
+// index has nil for the subtasks of other hosts.
 type assembly struct {
-	ctx      context.Context // the attempt's
-	plan     *plan
-	cfg      *Config
-	groups   int
-	pacer    *pacer // nil: no limit
-	attempt  *attempt
-	subtasks []*subtask
-	vertices map[*planned][]*subtask
-	outputs  map[*planned][]any // *buffer[T] of each subtask
+	ctx       context.Context // the execution's
+	execution checkpoint.Execution
+	plan      *plan
+	cfg       *Config
+	groups    int
+	pacer     *pacer // nil: no limit
+	owner     owner
+	log       *slog.Logger
+	inboxes   *inboxes // of all hosts
+	hosts     func(checkpoint.SubtaskID) bool
+	subtasks  []*subtask
+	vertices  map[*planned][]*subtask // by index
+	outputs   map[*planned][]any      // *buffer[T] of each subtask, by index
 }
 
-// build makes all subtasks. Nothing runs or is opened yet.
+// build makes the host's subtasks. Nothing runs or is opened yet.
 func (a *assembly) build() {
 	a.vertices, a.outputs = map[*planned][]*subtask{}, map[*planned][]any{}
 	for _, p := range a.plan.nodes {
 		if p.head == p {
+			a.vertices[p] = make([]*subtask, p.parallelism)
 			for i := range p.parallelism {
-				s := newSubtask(a.ctx, checkpoint.SubtaskID{Vertex: p.id, Index: i}, a.attempt)
-				a.vertices[p] = append(a.vertices[p], s)
-				a.subtasks = append(a.subtasks, s)
+				if id := p.subtask(i); a.hosts(id) {
+					s := newSubtask(a.ctx, id, a.owner, a.log, a.inboxes.of(id).wake)
+					a.vertices[p][i] = s
+					a.subtasks = append(a.subtasks, s)
+				}
 			}
 		}
+		a.outputs[p] = make([]any, p.parallelism)
 		p.build(a, p)
 	}
 }
 
-// infos makes the opInfo of each of p's subtasks.
-func (a *assembly) infos(p *planned) []*opInfo {
-	infos := make([]*opInfo, p.parallelism)
-	for i, s := range a.vertices[p.head] {
-		infos[i] = newOpInfo(p, s, a.cfg)
+// hosted makes the opInfo of each of p's subtasks on this host.
+func (a *assembly) hosted(p *planned) iter.Seq2[int, *opInfo] {
+	return func(yield func(int, *opInfo) bool) {
+		for i, s := range a.vertices[p.head] {
+			if s != nil && !yield(i, newOpInfo(p, s, a.cfg, a.execution.Attempt)) {
+				return
+			}
+		}
 	}
-	return infos
 }
 
 func (a *assembly) addOperator(p *planned, index int, op operator) {
@@ -50,10 +63,10 @@ func (a *assembly) addOperator(p *planned, index int, op operator) {
 	s.nodes = append(s.nodes, p)
 }
 
-// newBuffer makes the output of one subtask of p; they are made by index.
+// newBuffer makes the output of one subtask of p.
 func newBuffer[U any](a *assembly, p *planned, info *opInfo) *buffer[U] {
 	b := &buffer[U]{op: info, records: make([]U, 0, a.cfg.BatchRecords), size: a.cfg.BatchRecords}
-	a.outputs[p] = append(a.outputs[p], b)
+	a.outputs[p][info.index] = b
 	info.sub.buffers = append(info.sub.buffers, b)
 	return b
 }
@@ -62,27 +75,25 @@ func newBuffer[U any](a *assembly, p *planned, info *opInfo) *buffer[U] {
 func connect[T any](a *assembly, p *planned, ops []target[T]) {
 	if p.head != p { // chained
 		for i, up := range a.outputs[a.plan.of[p.inputs[0].from]] {
-			b := up.(*buffer[T])
-			b.targets = append(b.targets, ops[i])
+			if b, ok := up.(*buffer[T]); ok {
+				b.targets = append(b.targets, ops[i])
+			}
 		}
 		return
 	}
-	gates := newGates[struct{}, T](a, p)
+	gates := gatesOf[struct{}, T](a, p)
 	for i, g := range gates {
-		s := a.vertices[p][i]
-		s.head = &gateHead[struct{}, T]{g, func(b *batch[struct{}, T]) error { return ops[i].push(b.records) }}
+		if s := a.vertices[p][i]; s != nil {
+			s.head = &gateHead[struct{}, T]{g, func(b *batch[struct{}, T]) error { return ops[i].push(b.records) }}
+		}
 	}
-	channel := make([]int, len(gates)) // the next one of each gate
-	for n, in := range p.inputs {
-		for i, up := range a.outputs[a.plan.of[in.from]] {
-			b := up.(*buffer[T])
+	for n := range p.inputs {
+		for i, b := range producers[T](a, p, n) {
 			var ps ports[struct{}, T]
 			for j, g := range gates {
-				if p.exchanges[n] == forward && i != j {
-					continue
+				if p.exchanges[n] != forward || i == j {
+					ps = append(ps, &port[struct{}, T]{op: b.op, size: a.cfg.BatchRecords, gate: g, channel: a.plan.channel(p, n, i)})
 				}
-				ps = append(ps, &port[struct{}, T]{op: b.op, size: a.cfg.BatchRecords, gate: g, channel: channel[j]})
-				channel[j]++
 			}
 			if p.exchanges[n] == broadcast {
 				x := &broadcastExchange[T]{ps}
@@ -97,20 +108,19 @@ func connect[T any](a *assembly, p *planned, ops []target[T]) {
 
 // connectKeyed leads p's keyed input to its subtasks' operators.
 func connectKeyed[K comparable, T any](a *assembly, p *planned, key func(T) K, codec state.KeyCodec[K], process []func(*batch[K, T]) error) {
-	gates := newGates[K, T](a, p)
+	gates := gatesOf[K, T](a, p)
 	for i, g := range gates {
-		a.vertices[p][i].head = &gateHead[K, T]{g, process[i]}
+		if s := a.vertices[p][i]; s != nil {
+			s.head = &gateHead[K, T]{g, process[i]}
+		}
 	}
 	owners := ownersOf(a.groups, p.parallelism)
-	channel := 0
-	for _, in := range p.inputs {
-		for _, up := range a.outputs[a.plan.of[in.from]] {
-			b := up.(*buffer[T])
+	for n := range p.inputs {
+		for i, b := range producers[T](a, p, n) {
 			var ps ports[K, T]
 			for _, g := range gates {
-				ps = append(ps, &port[K, T]{op: b.op, size: a.cfg.BatchRecords, keyed: true, gate: g, channel: channel})
+				ps = append(ps, &port[K, T]{op: b.op, size: a.cfg.BatchRecords, keyed: true, gate: g, channel: a.plan.channel(p, n, i)})
 			}
-			channel++
 			blame := *b.op
 			blame.id = p.id
 			x := &hashExchange[K, T]{ports: ps, consumer: &blame, key: key, codec: codec, groups: a.groups, owners: owners}
@@ -119,18 +129,24 @@ func connectKeyed[K comparable, T any](a *assembly, p *planned, key func(T) K, c
 	}
 }
 
-func newGates[K comparable, T any](a *assembly, p *planned) []*gate[K, T] {
-	channels := 0
-	for n, in := range p.inputs {
-		if p.exchanges[n] == forward {
-			channels++
-		} else {
-			channels += a.plan.of[in.from].parallelism
+// producers are the outputs on this host that p's input n reads, by index.
+func producers[T any](a *assembly, p *planned, n int) iter.Seq2[int, *buffer[T]] {
+	return func(yield func(int, *buffer[T]) bool) {
+		for i, up := range a.outputs[a.plan.of[p.inputs[n].from]] {
+			if b, ok := up.(*buffer[T]); ok && !yield(i, b) {
+				return
+			}
 		}
 	}
+}
+
+// gatesOf returns the input gates of all of p's subtasks, by index.
+func gatesOf[K comparable, T any](a *assembly, p *planned) []*gate[K, T] {
 	gates := make([]*gate[K, T], p.parallelism)
 	for i := range gates {
-		gates[i] = newGate[K, T](a.cfg.Mode, channels, a.cfg.QueueBatches, a.vertices[p][i].wake)
+		gates[i] = gateOf(a.inboxes, p.subtask(i), func(wake chan<- struct{}) *gate[K, T] {
+			return newGate[K, T](a.cfg.Mode, a.plan.channels(p), a.cfg.QueueBatches, wake)
+		})
 	}
 	return gates
 }

@@ -1,14 +1,18 @@
 // Package engine answers: how does a record travel?
 //
-// A Job is a graph of operators joined by typed streams. Run turns it into
-// subtasks, one goroutine each: operators that need no exchange between them
-// are chained and call each other directly, a batch at a time; between
-// subtasks batches travel through bounded queues. Barriers travel with the
-// records, are aligned at each subtask's input gate, and make it snapshot its
-// operators: what the barrier parts is what the checkpoint holds.
+// A Job is a graph of operators joined by typed streams. Run drives it: the
+// driver attaches to the coordinator, lists splits, recovers sinks, and deploys
+// subtasks to a host, one goroutine each. Operators that need no exchange
+// between them are chained and call each other directly, a batch at a time;
+// between subtasks batches travel through bounded queues. Barriers travel with
+// the records, are aligned at each subtask's input gate, and make it snapshot
+// its operators: a checkpoint holds what came before its barrier.
 //
-// The decisions of the protocol (alignment, restart, pacing, chaining) are
-// functions without I/O, clock or goroutine; the goroutines feed them. How
+// Driver and host share no state: commands and reports pass between them, plain
+// data of package deploy. So a job may run on several hosts, as the tests do.
+//
+// The decisions of the protocol (driving, alignment, restart, pacing, chaining)
+// are functions without I/O, clock or goroutine; the goroutines feed them. How
 // state is kept, and when a checkpoint exists, is the business of state.Factory
 // and checkpoint.Coordinator: the engine knows neither disk nor store.
 //
@@ -21,9 +25,11 @@
 //     before the snapshot (I8).
 //   - A trigger and the drain reach all sources in one order, so no barrier
 //     follows the end on any input.
+//   - A host runs one execution at a time, the newest that it has seen, and
+//     opens nothing of it before the one before has closed everything (I13).
 //   - What a sink prepared is in every snapshot until it has been published,
 //     and is published only after a checkpoint that holds it is committed, or
-//     by Sink.Recover from a restored one (I3).
+//     by Sink.Recover from a restored one (I3, I15).
 //   - A notice may come twice, late or out of order (I6).
 //   - A snapshot that fails declines its checkpoint; the job goes on (I11).
 //   - Between two subtasks there are at most QueueBatches batches, and no

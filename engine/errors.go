@@ -32,7 +32,10 @@ func Permanent(err error) error {
 func KindOf(err error) deploy.FailureKind {
 	var permanent permanentError
 	var panicked *PanicError
+	var failure *deploy.Failure
 	switch {
+	case errors.As(err, &failure):
+		return failure.Kind
 	case errors.Is(err, checkpoint.ErrFenced):
 		return deploy.FailureFenced
 	case errors.Is(err, checkpoint.ErrGraphMismatch):
@@ -45,6 +48,22 @@ func KindOf(err error) deploy.FailureKind {
 		return deploy.FailurePanic
 	}
 	return deploy.FailureOther
+}
+
+// failureOf turns an error into a failure that can be sent; nil for nil. at is
+// whose code ran, nil if nobody's did.
+func failureOf(err error, at *opInfo) *deploy.Failure {
+	if err == nil {
+		return nil
+	}
+	f := &deploy.Failure{Kind: KindOf(err), Text: err.Error(), Cause: err}
+	if at != nil {
+		f.Operator, f.Index = at.id, at.index
+	}
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		f.Operator, f.Stack = p.Operator, string(p.Stack)
+	}
+	return f
 }
 
 // IsPermanent reports whether no restart mends err: it was marked by

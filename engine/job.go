@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -44,6 +45,8 @@ type node struct {
 	output      bool   // its stream must be consumed
 	consumed    bool
 	build       func(a *assembly, p *planned)
+	splits      func(ctx context.Context, parallelism int) ([]Split, error) // of a source
+	recover     func(ctx context.Context, r Recovery) error                 // of a sink
 }
 
 // edge is one stream into an operator.
@@ -180,6 +183,7 @@ func From[T any](j *Job, name string, s Source[T], opts ...Option) Stream[T] {
 		j.mistake(n.id, "the source is nil")
 	}
 	n.build = func(a *assembly, p *planned) { buildSource(a, p, s) }
+	n.splits = func(ctx context.Context, parallelism int) ([]Split, error) { return s.Splits(ctx, parallelism) }
 	return Stream[T]{j, []edge{{from: n}}}
 }
 
@@ -295,4 +299,5 @@ func (s Stream[T]) To(name string, sink Sink[T], opts ...Option) {
 		n.job.mistake(n.id, "the sink is nil")
 	}
 	n.build = func(a *assembly, p *planned) { buildSink(a, p, sink) }
+	n.recover = func(ctx context.Context, r Recovery) error { return sink.Recover(ctx, r) }
 }

@@ -73,10 +73,14 @@ func (m *Metrics) begin(attempt int) {
 	m.operators = map[checkpoint.OperatorID]*counters{}
 }
 
-// operator returns an operator's counters, made when first asked for.
-func (m *Metrics) operator(id checkpoint.OperatorID) *counters {
+// operator returns an operator's counters, made when first asked for. What a
+// host counts for an attempt that is over, nobody sees.
+func (m *Metrics) operator(attempt int, id checkpoint.OperatorID) *counters {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if attempt != m.attempts {
+		return &counters{}
+	}
 	c := m.operators[id]
 	if c == nil {
 		c = &counters{}
@@ -85,9 +89,9 @@ func (m *Metrics) operator(id checkpoint.OperatorID) *counters {
 	return c
 }
 
-// restored tells what a source had read, or a sink written, before the attempt.
-func (m *Metrics) restored(id checkpoint.OperatorID, kind string, records, malformed int64) {
-	c := m.operator(id)
+// restored sets what a source had read, or a sink written, before the attempt.
+func (m *Metrics) restored(attempt int, id checkpoint.OperatorID, kind string, records, malformed int64) {
+	c := m.operator(attempt, id)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c.kind, c.restored, c.restoredMalformed = kind, records, malformed

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/deploy"
 	"github.com/tidemark/tidemark/engine/state"
 )
 
@@ -66,33 +67,35 @@ func TestNoticeOfADeadEpochPublishesNothing(t *testing.T) {
 	}
 }
 
-// A trigger and the drain reach all sources in one order.
+// recorder is a fleet that keeps what is posted to each host.
+type recorder map[deploy.WorkerID][]deploy.Command
+
+func (r recorder) post(to deploy.WorkerID, _ checkpoint.Execution, c deploy.Command) {
+	r[to] = append(r[to], c)
+}
+
+// Triggers and the drain reach all hosts in one order.
 func TestTriggersAndDrainKeepOneOrder(t *testing.T) {
 	for range 200 {
-		a := &attempt{}
-		for i := range 8 {
-			a.sources = append(a.sources, newSubtask(t.Context(), checkpoint.SubtaskID{Vertex: "in", Index: i}, a))
-		}
+		got := recorder{}
+		ts := &tasks{driver: &driver{fleet: got}, workers: []deploy.WorkerID{"a", "b", "c"}}
 		var posted sync.WaitGroup
 		begin := make(chan struct{})
 		for id := range checkpoint.ID(4) {
-			posted.Go(func() { <-begin; a.Trigger(checkpoint.Barrier{ID: id}) })
-			posted.Go(func() { <-begin; a.post(a.sources, message{kind: messageDrain, ref: checkpoint.Ref{ID: id}}) })
+			posted.Go(func() { <-begin; ts.Trigger(checkpoint.Barrier{ID: id}) })
+			posted.Go(func() { <-begin; ts.post(deploy.Drain{}) })
 		}
 		close(begin)
 		posted.Wait()
-		want := a.sources[0].mailbox.take()
-		for _, s := range a.sources[1:] {
-			if got := s.mailbox.take(); !reflect.DeepEqual(got, want) {
-				t.Fatalf("%v got %v, but %v got %v", s.id, got, a.sources[0].id, want)
-			}
+		if len(got["a"]) != 8 || !reflect.DeepEqual(got["a"], got["b"]) || !reflect.DeepEqual(got["a"], got["c"]) {
+			t.Fatalf("the hosts got %v", got)
 		}
 	}
 }
 
 // Records are dealt out to all subtasks, not to one.
 func TestDealExchangeTakesTurns(t *testing.T) {
-	s := newSubtask(t.Context(), checkpoint.SubtaskID{}, nil)
+	s := newSubtask(t.Context(), checkpoint.SubtaskID{}, nil, nil, nil)
 	x := &dealExchange[int]{}
 	var gates []*gate[struct{}, int]
 	for range 3 {

@@ -70,8 +70,8 @@ type opInfo struct {
 	labels      [phases]context.Context // nil: goroutines are not labelled
 }
 
-func newOpInfo(p *planned, sub *subtask, cfg *Config) *opInfo {
-	o := &opInfo{id: p.id, index: sub.id.Index, parallelism: p.parallelism, sub: sub, counters: cfg.Metrics.operator(p.id)}
+func newOpInfo(p *planned, sub *subtask, cfg *Config, attempt checkpoint.Attempt) *opInfo {
+	o := &opInfo{id: p.id, index: sub.id.Index, parallelism: p.parallelism, sub: sub, counters: cfg.Metrics.operator(int(attempt), p.id)}
 	if cfg.ProfileLabels {
 		for ph := range phases {
 			o.labels[ph] = pprof.WithLabels(context.Background(), pprof.Labels("operator", string(o.id), "phase", phaseNames[ph]))
@@ -108,11 +108,11 @@ type statelessOp[T, U any] struct {
 }
 
 func buildStateless[T, U any](a *assembly, p *planned, f func(T, Out[U])) {
-	var ops []target[T]
-	for i, info := range a.infos(p) {
+	ops := make([]target[T], p.parallelism)
+	for i, info := range a.hosted(p) {
 		op := &statelessOp[T, U]{stateless{info}, f, newBuffer[U](a, p, info)}
 		a.addOperator(p, i, op)
-		ops = append(ops, op)
+		ops[i] = op
 	}
 	connect(a, p, ops)
 }

@@ -72,8 +72,8 @@ func (s *subtask) persistAsync(b checkpoint.Barrier, snaps []opSnapshot, t check
 		s.persist.mu.Unlock()
 		switch {
 		case err == nil:
-			s.attempt.ack(checkpoint.Ack{Checkpoint: b.ID, Subtask: s.id, Operators: operators, Timings: t})
-		case !cancelled || len(objects) > 0 && s.ctx.Err() == nil:
+			s.owner.ack(checkpoint.Ack{Checkpoint: b.ID, Subtask: s.id, Operators: operators, Timings: t})
+		case !cancelled || len(objects) > 0:
 			s.decline(b, checkpoint.DeclinePersist, err, objects...)
 		}
 	})

@@ -35,20 +35,19 @@ func (s snapshotOf) Persist(ctx context.Context) (checkpoint.StateHandle, error)
 }
 func (s snapshotOf) Release() {}
 
-// declines is a coordinator that keeps what is declined.
-type declines struct {
-	checkpoint.Coordinator
-	got chan checkpoint.Decline
-}
+// declines is the owner of a subtask, and keeps what is declined.
+type declines chan checkpoint.Decline
 
-func (c declines) Decline(d checkpoint.Decline) { c.got <- d }
+func (c declines) exhausted()                   {}
+func (c declines) ended()                       {}
+func (c declines) ack(checkpoint.Ack)           {}
+func (c declines) decline(d checkpoint.Decline) { c <- d }
 
 // I5: a checkpoint that is aborted while it is persisted is declined, and the
 // decline names all that its operators have uploaded, finished or not.
 func TestAbortedPersistNamesItsObjects(t *testing.T) {
-	co := declines{got: make(chan checkpoint.Decline, 1)}
-	a := &attempt{cfg: &Config{Coordinator: co}, execution: checkpoint.Execution{Epoch: 3, Attempt: 2}}
-	s := newSubtask(t.Context(), checkpoint.SubtaskID{Vertex: "sum"}, a)
+	got := make(declines, 1)
+	s := newSubtask(t.Context(), checkpoint.SubtaskID{Vertex: "sum"}, got, nil, nil)
 	s.ops = []operator{stateless{&opInfo{id: "sum", sub: s, counters: &counters{}}}, stateless{&opInfo{id: "out", sub: s, counters: &counters{}}}}
 	ready := make(chan struct{})
 	close(ready)
@@ -56,14 +55,14 @@ func TestAbortedPersistNamesItsObjects(t *testing.T) {
 	s.persistAsync(b, []opSnapshot{{pending: snapshotOf{"first", ready}}, {pending: snapshotOf{"second", nil}}}, checkpoint.Timings{})
 	s.persist.cancel(checkpoint.Ref{ID: 5, Epoch: 2}) // of a dead epoch
 	select {
-	case d := <-co.got:
+	case d := <-got:
 		t.Fatalf("a dead epoch's notice cancelled: %+v", d)
 	case <-time.After(time.Millisecond):
 	}
 	s.persist.cancel(b.Ref())
 	s.persist.wait.Wait()
-	d := <-co.got
-	if d.Ref() != b.Ref() || d.Execution != a.execution || d.Code != checkpoint.DeclinePersist || !reflect.DeepEqual(d.Objects, []string{"first", "second"}) {
+	d := <-got
+	if d.Checkpoint != b.ID || d.Code != checkpoint.DeclinePersist || !reflect.DeepEqual(d.Objects, []string{"first", "second"}) {
 		t.Fatalf("declined with %+v", d)
 	}
 	if len(s.persist.running) != 0 {

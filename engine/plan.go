@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/tidemark/tidemark/engine/checkpoint"
+
 // plan is a job at one parallelism: how wide each operator is, and which of
 // them share a goroutine. A vertex is a chain of operators that need no
 // exchange between them, named for the first.
@@ -57,4 +59,33 @@ func (pl *plan) width(n *node, parallelism int) int {
 		}
 	}
 	return max(widest, 1)
+}
+
+// subtask names p's subtask of an index.
+func (p *planned) subtask(index int) checkpoint.SubtaskID {
+	return checkpoint.SubtaskID{Vertex: p.head.id, Index: index}
+}
+
+// channel is the channel of p's gates that producer i of input n sends into: a
+// function of the plan, so that all hosts number alike.
+func (pl *plan) channel(p *planned, n, i int) int {
+	if p.exchanges[n] == forward {
+		i = 0
+	}
+	return pl.channelsBefore(p, n) + i
+}
+
+// channels is the number of channels of each of p's gates.
+func (pl *plan) channels(p *planned) int { return pl.channelsBefore(p, len(p.inputs)) }
+
+// channelsBefore is the number of channels of p's first n inputs.
+func (pl *plan) channelsBefore(p *planned, n int) (channels int) {
+	for m := range n {
+		if p.exchanges[m] == forward {
+			channels++
+		} else {
+			channels += pl.of[p.inputs[m].from].parallelism
+		}
+	}
+	return channels
 }

@@ -24,13 +24,13 @@ type processOp[K comparable, T, U any] struct {
 const lookahead = 64
 
 func buildProcess[K comparable, T, U any](a *assembly, p *planned, key func(T) K, codec state.KeyCodec[K], newProcessor func() Processor[K, T, U]) {
-	var process []func(*batch[K, T]) error
-	for i, info := range a.infos(p) {
+	process := make([]func(*batch[K, T]) error, p.parallelism)
+	for i, info := range a.hosted(p) {
 		op := &processOp[K, T, U]{opInfo: info, make: newProcessor, out: newBuffer[U](a, p, info)}
 		op.key = keyContext[K]{stale: true, codec: codec, groups: a.groups}
 		op.key.current = &op.key.own
 		a.addOperator(p, i, op)
-		process = append(process, op.process)
+		process[i] = op.process
 	}
 	connectKeyed(a, p, key, codec, process)
 }

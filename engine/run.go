@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/deploy"
 )
 
 // Result is what a job did.
@@ -35,6 +35,11 @@ type Result struct {
 // as cfg.Restart says, each from the newest checkpoint. No goroutine outlives
 // Run. The Result is as good as it can be with an error too.
 func Run(ctx context.Context, j *Job, cfg Config) (Result, error) {
+	return run(ctx, j, cfg, newAlone)
+}
+
+// run runs a job on the fleet that deployTo gives its driver.
+func run(ctx context.Context, j *Job, cfg Config, deployTo func(context.Context, *driver) (done func())) (Result, error) {
 	start := time.Now()
 	if err := errors.Join(j.Validate(), cfg.Validate()); err != nil {
 		return Result{}, err
@@ -43,14 +48,28 @@ func Run(ctx context.Context, j *Job, cfg Config) (Result, error) {
 	if err := fits(j, cfg); err != nil {
 		return Result{}, err
 	}
-	r := &runner{job: j, cfg: &cfg, graph: j.Graph(cfg.Parallelism), fresh: map[checkpoint.OperatorID][]Split{}}
-	err := r.attempts(ctx)
+	d := newDriver(j, &cfg)
+	defer deployTo(context.WithoutCancel(ctx), d)()
+	err := d.run(ctx)
 	m := cfg.Metrics.Snapshot()
 	return Result{
 		Records: m.SourceRecords, Malformed: m.Malformed, Written: m.SinkRecords, Attempts: m.Attempts,
-		Restored: r.restored, Duration: time.Since(start), Metrics: m,
+		Restored: d.first, Duration: time.Since(start), Metrics: m,
 	}, err
 }
+
+// alone is a fleet of one host, in the driver's process.
+type alone struct{ *host }
+
+// newAlone gives a driver its fleet, which is closed by what it returns.
+func newAlone(ctx context.Context, d *driver) (done func()) {
+	h := newHost(ctx, "local", d.job, d.cfg, &links{}, d.report)
+	d.fleet = alone{h}
+	d.tell(deploy.Joined{Worker: deploy.Worker{ID: h.worker, Slots: d.job.groups()}})
+	return h.close
+}
+
+func (a alone) post(_ deploy.WorkerID, x checkpoint.Execution, c deploy.Command) { a.command(x, c) }
 
 // fits checks what neither the job nor the config can tell alone.
 func fits(j *Job, cfg Config) error {
@@ -65,98 +84,4 @@ func fits(j *Job, cfg Config) error {
 		}
 	}
 	return nil
-}
-
-// runner is one Run.
-type runner struct {
-	job      *Job
-	cfg      *Config
-	graph    checkpoint.Graph
-	fresh    map[checkpoint.OperatorID][]Split // of sources that began from nothing, listed once
-	restored checkpoint.ID
-}
-
-func (r *runner) attempts(ctx context.Context) error {
-	log := r.cfg.Logger.With("job", r.job.name)
-	again := r.cfg.Restart.Begin()
-	for n := 1; ; n++ {
-		start := time.Now()
-		err := r.attempt(ctx, checkpoint.Attempt(n))
-		switch {
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case IsPermanent(err):
-			return err
-		}
-		delay, ok := again(time.Since(start))
-		if !ok {
-			return err
-		}
-		log.Warn("attempt failed, restarting", "attempt", n, "delay", delay, "error", err)
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// attempt runs the job once, from the newest checkpoint.
-func (r *runner) attempt(ctx context.Context, n checkpoint.Attempt) (err error) {
-	r.cfg.Metrics.begin(int(n))
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	x := checkpoint.Execution{Attempt: n}
-	var restored *checkpoint.Restored
-	if c := r.cfg.Coordinator; c != nil {
-		if restored, err = c.Attach(ctx, r.graph, n); err != nil {
-			return fmt.Errorf("attach to the coordinator: %w", err)
-		}
-		defer c.Detach()
-		x.Epoch = c.Epoch()
-	}
-	a := &attempt{
-		execution: x, cfg: r.cfg, plan: newPlan(r.job, r.cfg.Parallelism), groups: r.job.groups(),
-		log: r.cfg.Logger.With("job", r.job.name, "attempt", uint64(n)),
-		ctx: ctx, cancel: cancel,
-		listSplits:   map[checkpoint.OperatorID]func(context.Context, int) ([]Split, error){},
-		recover:      map[checkpoint.OperatorID]func(context.Context, Recovery) error{},
-		allExhausted: make(chan struct{}), allEnded: make(chan struct{}),
-	}
-	if restored != nil {
-		if n == 1 {
-			r.restored = restored.Checkpoint
-		}
-		if err := r.graph.Fit(restored.Graph, restored.Stateful()); err != nil {
-			return fmt.Errorf("restore checkpoint %v: %w", restored.Checkpoint, err)
-		}
-		a.log.Info("starting from a checkpoint", "checkpoint_id", uint64(restored.Checkpoint), "final", restored.Final)
-	}
-	as := &assembly{ctx: ctx, plan: a.plan, cfg: r.cfg, groups: a.groups, attempt: a}
-	if r.cfg.RateLimit > 0 {
-		as.pacer = &pacer{perSecond: r.cfg.RateLimit}
-	}
-	as.build()
-	a.subtasks = as.subtasks
-	openings, err := prepare(a, restored, r.fresh)
-	if err != nil || restored != nil && restored.Final {
-		return err
-	}
-	return a.execute(openings)
-}
-
-// prepare does what comes before any subtask opens. It runs users' code, so a
-// panic in it is an error too.
-func prepare(a *attempt, restored *checkpoint.Restored, fresh map[checkpoint.OperatorID][]Split) (openings map[*planned][]opening, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Operator: "", Value: v, Stack: debug.Stack()}
-		}
-	}()
-	if openings, err = a.openings(restored, fresh); err != nil {
-		return nil, err
-	}
-	return openings, a.recoverSinks(restored)
 }

@@ -30,14 +30,11 @@ type prepared struct {
 }
 
 func buildSink[T any](a *assembly, p *planned, s Sink[T]) {
-	var ops []target[T]
-	for i, info := range a.infos(p) {
+	ops := make([]target[T], p.parallelism)
+	for i, info := range a.hosted(p) {
 		op := &sinkOp[T]{opInfo: info, sink: s}
 		a.addOperator(p, i, op)
-		ops = append(ops, op)
-	}
-	if a.attempt != nil {
-		a.attempt.recover[p.id] = s.Recover
+		ops[i] = op
 	}
 	connect(a, p, ops)
 }
@@ -130,7 +127,7 @@ func (o *sinkOp[T]) publishAll(ctx context.Context, pending [][]byte) error {
 		case try == publishTries || ctx.Err() != nil || IsPermanent(err):
 			return o.fail("publish", err)
 		}
-		o.sub.attempt.log.Warn("publishing failed, trying again", "operator", o.id, "subtask", o.index, "error", err)
+		o.sub.log.Warn("publishing failed, trying again", "operator", o.id, "subtask", o.index, "error", err)
 		select {
 		case <-time.After(pause):
 			pause *= 2

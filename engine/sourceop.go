@@ -36,13 +36,10 @@ type sourceOp[T any] struct {
 }
 
 func buildSource[T any](a *assembly, p *planned, s Source[T]) {
-	for i, info := range a.infos(p) {
+	for i, info := range a.hosted(p) {
 		op := &sourceOp[T]{opInfo: info, source: s, pacer: a.pacer, scratch: make([]T, 0, a.cfg.BatchRecords), out: newBuffer[T](a, p, info)}
 		info.sub.source, info.sub.head = true, op
 		a.addOperator(p, i, op)
-	}
-	if a.attempt != nil {
-		a.attempt.listSplits[p.id] = s.Splits
 	}
 }
 
@@ -71,7 +68,7 @@ func (o *sourceOp[T]) open(ctx context.Context, op opening) (err error) {
 		Malformed: func(err error) {
 			o.malformed++
 			if o.counters.malformed.Add(1) <= loggedMalformed {
-				o.sub.attempt.log.Warn("skipped a malformed record", "operator", o.id, "subtask", o.index, "error", err)
+				o.sub.log.Warn("skipped a malformed record", "operator", o.id, "subtask", o.index, "error", err)
 			}
 		},
 	}, splits)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime/debug"
 	"runtime/pprof"
 	"time"
@@ -56,12 +57,21 @@ func (h *gateHead[K, T]) abort(id checkpoint.ID) { h.gate.abort(id) }
 // flusher is a buffer without its type.
 type flusher interface{ flush() error }
 
-// subtask is one goroutine of an attempt: a chain of operators behind a head.
+// owner is told what becomes of a subtask. No method blocks.
+type owner interface {
+	exhausted() // a source has no more records
+	ended()     // all records have been processed
+	ack(checkpoint.Ack)
+	decline(checkpoint.Decline)
+}
+
+// subtask is one goroutine of an execution: a chain of operators behind a head.
 // All fields belong to it, except where they say otherwise.
 type subtask struct {
 	id      checkpoint.SubtaskID
 	ctx     context.Context
-	attempt *attempt
+	owner   owner
+	log     *slog.Logger
 	wake    chan struct{} // something is in the mailbox or the gate
 	mailbox mailbox       // any goroutine
 
@@ -71,15 +81,16 @@ type subtask struct {
 	buffers   []flusher
 	exchanges []exchange
 
-	source    bool    // the head is a source
-	exhausted bool    // and it has no more records
-	ended     bool    // all records have been processed, the outputs ended
-	at        *opInfo // the operator whose code is running, nil: none
+	source    bool          // the head is a source
+	exhausted bool          // and it has no more records
+	ended     bool          // all records have been processed, the outputs ended
+	triggered checkpoint.ID // the newest that was triggered here
+	at        *opInfo       // the operator whose code is running, nil: none
 	persist   persisting
 }
 
-func newSubtask(ctx context.Context, id checkpoint.SubtaskID, a *attempt) *subtask {
-	s := &subtask{id: id, ctx: ctx, attempt: a, wake: make(chan struct{}, 1)}
+func newSubtask(ctx context.Context, id checkpoint.SubtaskID, o owner, log *slog.Logger, wake chan struct{}) *subtask {
+	s := &subtask{id: id, ctx: ctx, owner: o, log: log, wake: wake}
 	s.mailbox.wake, s.mailbox.parent = s.wake, ctx
 	s.persist.running = map[checkpoint.Ref]context.CancelFunc{}
 	return s
@@ -193,7 +204,7 @@ func (s *subtask) run() error {
 func (s *subtask) end() error {
 	if s.source {
 		s.exhausted = true
-		s.attempt.exhausted()
+		s.owner.exhausted()
 		return s.flush()
 	}
 	return s.finish()
@@ -216,7 +227,7 @@ func (s *subtask) finish() error {
 		x.end()
 	}
 	s.ended = true
-	s.attempt.ended()
+	s.owner.ended()
 	return nil
 }
 
@@ -247,121 +258,4 @@ func (s *subtask) wait(d time.Duration) {
 	case <-after:
 	case <-s.ctx.Done():
 	}
-}
-
-// handle acts on a message.
-func (s *subtask) handle(m message) error {
-	switch m.kind {
-	case messageTrigger:
-		return s.trigger(m.barrier)
-	case messageDrain:
-		return s.finish()
-	case messageCommitted:
-		for _, op := range s.ops {
-			s.at = op.info()
-			if err := op.committed(s.ctx, m.ref); err != nil {
-				return err
-			}
-		}
-	case messageAborted:
-		s.head.abort(m.ref.ID)
-		for _, op := range s.ops {
-			op.aborted(m.ref)
-		}
-	case messagePublish:
-		for _, op := range s.ops {
-			s.at = op.info()
-			if err := op.publish(s.ctx); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// trigger starts a checkpoint that did not come with the records: at a source,
-// or the final one, when all records are behind.
-func (s *subtask) trigger(b checkpoint.Barrier) error {
-	switch {
-	case b.Kind == checkpoint.Final && !s.ended:
-		s.decline(b, checkpoint.DeclineSnapshot, errors.New("final checkpoint before the input has ended"))
-	case b.Kind != checkpoint.Final && s.ended:
-		s.decline(b, checkpoint.DeclineDraining, errors.New("all input has ended: the final checkpoint takes its place"))
-	default:
-		return s.checkpoint(aligned{barrier: b, start: max(0, time.Since(b.Triggered))})
-	}
-	return nil
-}
-
-// checkpoint sends the barrier on, fixes the state of all operators, and has
-// it persisted beside the records.
-func (s *subtask) checkpoint(al aligned) error {
-	b := al.barrier
-	s.at = s.ops[0].info()
-	s.label(phaseAlign)
-	if !s.ended {
-		if err := s.flush(); err != nil {
-			return err
-		}
-		for _, x := range s.exchanges {
-			x.barrier(b)
-		}
-	}
-	start := time.Now()
-	s.label(phaseSnapshot)
-	snaps, err := s.snapshot(b)
-	sync := time.Since(start)
-	s.at = s.ops[0].info()
-	s.label(phaseProcess)
-	c := s.ops[0].info().counters
-	switch {
-	case err == nil:
-	case errors.Is(err, ErrBroken) || IsPermanent(err) || s.ctx.Err() != nil:
-		return err
-	case errors.Is(err, errBusy):
-		s.decline(b, checkpoint.DeclineBusy, err)
-		return nil
-	default:
-		s.decline(b, checkpoint.DeclineSnapshot, err)
-		return nil
-	}
-	c.snapshots.Add(1)
-	c.align.Add(int64(al.align))
-	c.sync.Add(int64(sync))
-	raise(&c.alignLongest, int64(al.align))
-	raise(&c.syncLong, int64(sync))
-	s.persistAsync(b, snaps, checkpoint.Timings{Start: al.start, Align: al.align, Sync: sync})
-	return nil
-}
-
-// snapshot fixes the state of every operator, or of none.
-func (s *subtask) snapshot(b checkpoint.Barrier) (snaps []opSnapshot, err error) {
-	if err := s.persist.room(); err != nil {
-		return nil, err
-	}
-	for _, op := range s.ops {
-		s.at = op.info()
-		snap, err := op.snapshot(s.ctx, b)
-		if err != nil {
-			release(snaps)
-			return nil, err
-		}
-		snaps = append(snaps, snap)
-	}
-	return snaps, nil
-}
-
-func release(snaps []opSnapshot) {
-	for _, snap := range snaps {
-		if snap.pending != nil {
-			snap.pending.Release()
-		}
-	}
-}
-
-// decline says that the subtask's part of a checkpoint will not come; objects
-// are what it may have left in the store.
-func (s *subtask) decline(b checkpoint.Barrier, code checkpoint.DeclineCode, why error, objects ...string) {
-	s.ops[0].info().counters.declined.Add(1)
-	s.attempt.decline(checkpoint.Decline{Checkpoint: b.ID, Subtask: s.id, Code: code, Text: why.Error(), Objects: objects})
 }
