@@ -25,9 +25,8 @@ var targetNames = [...]string{
 
 func (t target) String() string { return targetNames[t] }
 
-// aim is a moment to kill at: after so many signs of the target were seen, and
-// so long after the last of them. Where the signs do not come the process is
-// killed by its end, which is not counted.
+// aim is a moment to kill at: a delay after the n-th sign of the target. If the
+// signs do not come, the process ends by itself, and nothing is counted.
 type aim struct {
 	target target
 	signs  int
@@ -44,8 +43,8 @@ func (a aim) String() string {
 // startUpTime is about what a process needs to start and restore a small job.
 const startUpTime = 150 * time.Millisecond
 
-// nextAim draws an aim. A good part of them leaves time for a checkpoint, so
-// that a job that is killed again and again still gets on.
+// nextAim draws an aim. Many of them leave time for a checkpoint, so that a job
+// makes progress however often it is killed.
 func nextAim(r *rand.Rand, interval time.Duration) aim {
 	within := func(d time.Duration) time.Duration { return time.Duration(r.Int64N(int64(d))) }
 	// Geometric: one sign in two cases of three.

@@ -25,8 +25,8 @@ func Jobs() []string { return []string{flights, q18, changes} }
 type job struct {
 	name string
 	args []string // after "run"
-	// compare returns how the output differs from the reference, empty if in
-	// nothing that counts.
+	// compare says how the output differs from the reference; empty: in nothing
+	// that matters.
 	compare func(got, want rows) []string
 	// continuous: rows are published with every checkpoint.
 	continuous bool
@@ -59,7 +59,7 @@ func newJob(name string, o Options) (job, error) {
 // shownDifferences bounds how many differences are told in full.
 const shownDifferences = 5
 
-// compareRows tells rows that only one side has, as often as it has them.
+// compareRows lists the rows that only one side has, as often as it has them.
 func compareRows(got, want rows) []string {
 	var d differences
 	i, j := 0, 0
@@ -78,7 +78,7 @@ func compareRows(got, want rows) []string {
 	return d.list(fmt.Sprintf("%d rows where the reference has %d", len(got), len(want)))
 }
 
-// priceRow is what is judged of a row of q17.
+// priceRow is the part of a row of q17 that is compared.
 type priceRow struct {
 	Auction int64 `json:"auction"`
 	Day     int64 `json:"day"`
@@ -86,9 +86,9 @@ type priceRow struct {
 	line    row
 }
 
-// compareChanges checks that each key's totals are 1, 2, 3, … and that as many
-// rows, and the same last row of each key, came as in the reference. The rows
-// before the last depend on the order in which the bids met.
+// compareChanges checks that each key's totals are 1, 2, 3, … and that the number
+// of rows and the last row of each key are those of the reference. Earlier rows
+// depend on the order in which the bids arrived.
 func compareChanges(got, want rows) []string {
 	var d differences
 	g, err := parsePrices(got)
@@ -143,7 +143,7 @@ func parsePrices(lines rows) ([]priceRow, error) {
 	return parsed, nil
 }
 
-// differences gathers what differs, and tells the first of it.
+// differences gathers what differs, and renders the first few.
 type differences struct {
 	n     int
 	first []string

@@ -18,9 +18,9 @@ type Options struct {
 	// Dir holds everything that is written: it must not exist, and is removed
 	// when nothing was found broken. Default: a new temporary directory.
 	Dir string
-	// Store is the URL of the checkpoint store. Each job is given an id of its
-	// own in it, and leaves its objects there. Empty: an S3 server on the
-	// loopback interface, with its buckets in Dir.
+	// Store is the URL of the checkpoint store. Each job gets a new id in it, and
+	// leaves its objects there. Empty: an S3 server on the loopback interface, with
+	// its buckets in Dir.
 	Store string
 	// Kills is how many processes to kill, spread over the jobs. Default 50.
 	Kills int
@@ -31,9 +31,9 @@ type Options struct {
 	// Input is what flights reads: a JSON Lines file. Required where flights is
 	// one of the jobs.
 	Input string
-	// Events are the seeded events of the other jobs. Default 100,000.
+	// Events is the number of generated events of the other jobs. Default 100,000.
 	Events int64
-	// RunFor is how long the processing of a job's input is made to take.
+	// RunFor is how long the input of a job lasts; the rate is limited for that.
 	// Default 5 s.
 	RunFor time.Duration
 	// Parallelism of the jobs. Default 4.
@@ -41,11 +41,11 @@ type Options struct {
 	// Rescale starts each process after a kill with another parallelism, from 1
 	// to twice Parallelism.
 	Rescale bool
-	// Pause stops every other process or so (SIGSTOP) where it would have been
-	// killed, and lets it go on beside its successor, which leads by then.
+	// Pause stops about every other process (SIGSTOP) instead of killing it, and
+	// lets it go on once its successor leads.
 	Pause bool
-	// TableBytes is the memory for recent state entries: little, and all state is
-	// written to RocksDB between checkpoints too. Default: the program's.
+	// TableBytes is the memory for state entries above RocksDB. With little of it
+	// all state spills between checkpoints. Default: the program's.
 	TableBytes int64
 	// Interval between checkpoints. Default 200 ms.
 	Interval time.Duration

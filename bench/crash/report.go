@@ -12,8 +12,8 @@ type Report struct {
 	Kills int         `json:"kills"`
 	WallS float64     `json:"wall_s"`
 	Jobs  []JobReport `json:"jobs"`
-	// Kept is the directory that holds everything, where something was found
-	// broken; else it is removed, and this is empty.
+	// Kept is the directory with all files, if something was found broken. Else the
+	// directory is removed, and Kept is empty.
 	Kept string `json:"kept,omitempty"`
 }
 
@@ -21,17 +21,17 @@ type Report struct {
 type JobReport struct {
 	Job   string `json:"job"`
 	Kills int    `json:"kills"`
-	// Paused is how many more were stopped instead, and went on later.
+	// Paused is how many processes were paused instead, and went on later.
 	Paused int `json:"paused"`
-	// Runs is how often the job was brought to its end, Starts how many
-	// processes that took.
+	// Runs is how often the job came to its end, Starts how many processes that
+	// took.
 	Runs   int `json:"runs"`
 	Starts int `json:"starts"`
 	// Resumed is how many starts found a checkpoint to go on from.
 	Resumed int `json:"resumed"`
 	Rows    int `json:"rows"` // of the reference
-	// Phases counts the kills by what the process was doing, Targets by what
-	// was aimed at.
+	// Phases counts the kills by what the process did at that moment, Targets by
+	// what they were aimed at.
 	Phases  map[string]int `json:"phases"`
 	Targets map[string]int `json:"targets"`
 	// Broken is what was found broken; empty: nothing.

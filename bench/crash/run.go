@@ -150,9 +150,8 @@ func (h *harness) logf(format string, args ...any) {
 	fmt.Fprintf(h.o.Log, format+"\n", args...)
 }
 
-// kill runs the reference, and then the job until so many processes of it were
-// killed. An error means that this could not be done; what is broken is in the
-// report.
+// kill runs the reference, and then the job until enough of its processes were
+// killed. The error says why that was impossible; what is broken is in the report.
 func (h *harness) kill(ctx context.Context, name string, kills int) (r JobReport, err error) {
 	began := time.Now()
 	r = JobReport{Job: name, Phases: map[string]int{}, Targets: map[string]int{}, Broken: []string{}}
@@ -233,8 +232,8 @@ func (h *harness) await(ctx context.Context, p *process) error {
 	}
 }
 
-// round starts the job again and again until a process reaches the end, and
-// kills those before it, but never more than kills in all.
+// round starts the job until a process reaches its end, and kills the processes
+// before, at most kills in all.
 func (h *harness) round(ctx context.Context, j job, in *instance, kills int, random *rand.Rand, r *JobReport) error {
 	var paused sleepers
 	defer paused.kill()
@@ -308,13 +307,13 @@ func (h *harness) round(ctx context.Context, j job, in *instance, kills int, ran
 	}
 }
 
-// fenced tells whether the error of a process says that another one leads.
+// fenced reports whether a process's error says that another one leads.
 func fenced(err error) bool {
 	return err != nil && strings.Contains(err.Error(), checkpoint.ErrFenced.Error())
 }
 
-// bury waits until the processes that were paused have found out that they are
-// fenced, and has the job started once more to sweep what they uploaded.
+// bury waits until the paused processes know that they are fenced, and starts the
+// job once more to sweep what they uploaded.
 func (h *harness) bury(ctx context.Context, in *instance, paused *sleepers, r *JobReport) error {
 	if len(paused.all) == 0 {
 		return nil
@@ -342,8 +341,8 @@ func (h *harness) bury(ctx context.Context, in *instance, paused *sleepers, r *J
 	return nil
 }
 
-// inspect looks at what a killed process left: at any moment the retained
-// checkpoints are whole, and head has not gone back.
+// inspect checks what a killed process left: the retained checkpoints are whole,
+// and head has not gone back.
 func (h *harness) inspect(ctx context.Context, in *instance, s sight, r *JobReport) (phase string, err error) {
 	if in.head, err = readHead(ctx, in.store); err != nil {
 		return "", err
@@ -361,8 +360,7 @@ func (h *harness) inspect(ctx context.Context, in *instance, s sight, r *JobRepo
 	return s.phase(), err
 }
 
-// judge compares what an instance that came to its end left with what it
-// should have left.
+// judge compares what a finished instance left with what it should have left.
 func (h *harness) judge(ctx context.Context, j job, in *instance, want rows) (broken []string, err error) {
 	out, err := readOutput(in.output, true)
 	if err != nil {

@@ -19,7 +19,7 @@ func (s *sleepers) stop(p *process) {
 	s.all, s.asleep = append(s.all, p), append(s.asleep, p)
 }
 
-// wakeLater lets those that sleep go on at random moments of the next few
+// wakeLater lets the paused processes go on, at random moments of the next few
 // intervals.
 func (s *sleepers) wakeLater(r *rand.Rand, interval time.Duration) {
 	for _, p := range s.asleep {

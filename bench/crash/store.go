@@ -22,8 +22,8 @@ func readHead(ctx context.Context, job upload.Reader) (coordinator.Head, error) 
 	return h, err
 }
 
-// damage reads everything that the retained checkpoints reach, and returns what
-// is not as their manifests say (I1).
+// damage reads everything that the retained checkpoints reach, and lists what
+// differs from their manifests (I1).
 func damage(ctx context.Context, job upload.Reader, h coordinator.Head) ([]string, error) {
 	var found []string
 	for _, c := range h.Retained {
@@ -43,8 +43,8 @@ func damage(ctx context.Context, job upload.Reader, h coordinator.Head) ([]strin
 	return found, nil
 }
 
-// surplus compares a job's store with what is reachable (I5). It is asked when
-// no process of the job runs any more.
+// surplus compares a job's store with what is reachable (I5). No process of the job
+// may run.
 func surplus(ctx context.Context, job upload.Store) ([]string, error) {
 	reachable, err := coordinator.Reachable(ctx, job)
 	if err != nil {
@@ -84,7 +84,7 @@ func list(ctx context.Context, job upload.Reader) ([]string, error) {
 	return names, nil
 }
 
-// backwards tells how head went back (I7).
+// backwards says how head went back (I7); empty: it did not.
 func backwards(before, now coordinator.Head) (found []string) {
 	if now.Version < before.Version {
 		found = append(found, fmt.Sprintf("store: head's version went from %d back to %d", before.Version, now.Version))

@@ -15,8 +15,8 @@ import (
 // watchEvery is how often the signs of a target are looked for.
 const watchEvery = 2 * time.Millisecond
 
-// await returns true at the moment that was aimed at, and false where the
-// process ended first or ctx did.
+// await returns true at the moment of the aim, and false if the process or ctx
+// ended before it.
 func (a aim) await(ctx context.Context, p *process, store upload.Reader, outputDir string) bool {
 	if !a.awaitSigns(ctx, p, store, outputDir) {
 		return false
@@ -66,7 +66,7 @@ func (a aim) awaitSigns(ctx context.Context, p *process, store upload.Reader, ou
 	}
 }
 
-// headVersion changes with head; it is empty where that cannot be read now.
+// headVersion changes with head. It is empty while head cannot be read.
 func headVersion(ctx context.Context, store upload.Reader) string {
 	info, err := store.Head(ctx, incremental.HeadName)
 	if err != nil {
@@ -75,8 +75,8 @@ func headVersion(ctx context.Context, store upload.Reader) string {
 	return info.Version
 }
 
-// newestOf changes when the first object of a new checkpoint is stored; it is
-// empty where there is none, or the store does not say now.
+// newestOf changes when the first object of a new checkpoint is stored. It is empty
+// if there is none, or if the store cannot be listed.
 func newestOf(ctx context.Context, store upload.Reader, prefix string) string {
 	var epoch checkpoint.Epoch
 	var id checkpoint.ID
@@ -98,8 +98,8 @@ func newestOf(ctx context.Context, store upload.Reader, prefix string) string {
 	return fmt.Sprintf("%v %v", epoch, id)
 }
 
-// parts lists the parts below an output directory, or one directory deeper. It
-// changes when one is begun or published; it is empty where there is none.
+// parts lists the parts in an output directory and one level below it. It changes
+// when a part is begun or published.
 func parts(dir, pattern string) string {
 	var names []string
 	for _, p := range []string{pattern, "*/" + pattern} {

@@ -44,7 +44,7 @@ type Child struct {
 	Dir string
 }
 
-// stopGrace is how long a run has to end by itself once its context ended.
+// stopGrace is how long a run may take to end after its context has ended.
 const stopGrace = 10 * time.Second
 
 // Command returns a command that is interrupted when ctx ends.
@@ -55,8 +55,7 @@ func Command(ctx context.Context, args []string) *exec.Cmd {
 	return c
 }
 
-// Execute runs a command to its end, and returns what it printed and its
-// processor seconds.
+// Execute runs a command to its end, and returns its output and processor seconds.
 func Execute(ctx context.Context, args []string) (stdout []byte, cpuS float64, err error) {
 	c := Command(ctx, args)
 	var out, errs bytes.Buffer
@@ -103,7 +102,7 @@ func (c Child) Run(ctx context.Context, args ...string) (Sample, error) {
 }
 
 // Report runs a job and returns its report and the processor seconds of its
-// process. If most is not zero the job is interrupted after that time.
+// process. If most is not zero, the job is interrupted after that time.
 func (c Child) Report(ctx context.Context, most time.Duration, args []string) (r launch.Report, cpuS float64, err error) {
 	dir, err := os.MkdirTemp(c.Dir, "tidemark-bench-")
 	if err != nil {
@@ -150,7 +149,7 @@ func SampleOf(r launch.Report, cpuS float64) Sample {
 	return s
 }
 
-// ErrNothing: a run that processed nothing measures nothing.
+// ErrNothing: a run processed no events, so there is nothing to measure.
 var ErrNothing = errors.New("it processed nothing")
 
 // Arm returns an arm that runs a job as a child.

@@ -15,11 +15,11 @@ import (
 // Sample is what an arm measured in one round, by the name of the figure.
 type Sample struct {
 	Values map[string]float64
-	// Digest of the arm's result. Empty: it has none.
+	// Digest is that of the arm's result. Empty: it has none.
 	Digest string
 	// Series, if set, is what the report keeps of the run's course.
 	Series []launch.Point
-	// Note is what else is to be told, once.
+	// Note is a remark for the report, which has it once.
 	Note string
 }
 
@@ -45,11 +45,11 @@ type Experiment struct {
 	Name, About string
 	Arms        []Arm
 	Compare     []Comparison
-	// Digest is that of the results, known from elsewhere. Empty: it is not
-	// known, and all arms that have one must agree.
+	// Digest is the known digest of the results. Empty: it is not known, and all
+	// arms that have a digest must agree.
 	Digest string
-	// Rounds, if not zero, bounds the rounds: for figures that are counts, or
-	// that take long.
+	// Rounds, if not zero, bounds the rounds: for figures that are counts, or take
+	// long.
 	Rounds int
 	// Begin, if set, prepares what the arms need, and returns what ends it.
 	Begin func(ctx context.Context) (end func() error, err error)
@@ -58,8 +58,8 @@ type Experiment struct {
 // errDigest: an arm's result is not that of the others, or not the known one.
 var errDigest = errors.New("wrong digest")
 
-// Run runs the experiment's rounds, and tells of them in log. An error ends it;
-// what is returned is of the rounds until then.
+// Run runs the experiment's rounds, with a line in log for each run. An error ends
+// it; the result has the rounds before.
 func (e Experiment) Run(ctx context.Context, rounds int, log io.Writer) (out report.Experiment, err error) {
 	out = report.Experiment{Name: e.Name, About: e.About}
 	for _, a := range e.Arms {
@@ -119,7 +119,7 @@ func (e Experiment) Run(ctx context.Context, rounds int, log io.Writer) (out rep
 	return out, nil
 }
 
-// progress tells of the figures of an arm that the report will compare.
+// progress renders the figures of an arm that the report will compare.
 func progress(compare []Comparison, arm string, s Sample) (text string) {
 	seen := map[string]bool{}
 	for _, c := range compare {

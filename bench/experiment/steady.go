@@ -7,11 +7,10 @@ import (
 	"github.com/tidemark/tidemark/cmd/launch"
 )
 
-// errTooShort: a run has too few points to tell of a part of it.
+// errTooShort: a run has too few points for a figure of a part of it.
 var errTooShort = errors.New("the run is too short to tell how it went on")
 
-// at returns the point at which v had come to x, on the line between the two
-// points about it.
+// at returns the point at which v reached x, by linear interpolation.
 func at(points []launch.Point, x float64, v func(launch.Point) float64) (p launch.Point, ok bool) {
 	var before launch.Point // the beginning: all zero
 	for _, p := range points {
@@ -35,17 +34,17 @@ func at(points []launch.Point, x float64, v func(launch.Point) float64) (p launc
 func events(p launch.Point) float64 { return float64(p.Events) }
 func wallS(p launch.Point) float64  { return p.WallS }
 
-// AtEvent returns the point at which a run had read n events, on the line
-// between the two points about it; ok is false if it never had.
+// AtEvent returns the point at which a run had read n events, by linear
+// interpolation; not ok: it never had.
 func AtEvent(points []launch.Point, n int64) (p launch.Point, ok bool) {
 	return at(points, float64(n), events)
 }
 
-// leastPoints is of how many points what is told must be at least.
+// leastPoints is the least number of points behind a figure.
 const leastPoints = 4
 
-// After sets the figures of a run to those from the first events on, until the
-// last was read. It leaves them where the run was too short for that.
+// After restricts the figures of a run to the time from the n-th event until the
+// last was read. If the run was too short for that, it changes nothing.
 func After(s Sample, points []launch.Point, first int64) (Sample, error) {
 	if len(points) == 0 {
 		return s, errTooShort
@@ -69,8 +68,8 @@ func After(s Sample, points []launch.Point, first int64) (Sample, error) {
 	return s, nil
 }
 
-// AfterIfLong is After where the run was long enough, else the whole run, and
-// says so.
+// AfterIfLong is After if the run was long enough. Else the figures are of the whole
+// run, and a note says so.
 func AfterIfLong(s Sample, points []launch.Point, first int64) Sample {
 	s, err := After(s, points, first)
 	if err != nil {

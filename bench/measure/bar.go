@@ -2,13 +2,13 @@ package measure
 
 import "fmt"
 
-// Bar is what a figure has to reach. The zero value asks for nothing.
+// Bar is what a figure has to reach. The zero value is no bar.
 type Bar struct {
 	AtLeast float64 `json:"at_least,omitempty"` // zero: no such bound
 	AtMost  float64 `json:"at_most,omitempty"`
 }
 
-// Verdict says how a figure stands to its bar.
+// Verdict says whether a figure reaches its bar.
 type Verdict string
 
 // The verdicts.
@@ -20,8 +20,8 @@ const (
 	Open Verdict = "open"
 )
 
-// Judge compares the median and its interval with the bar. Neither side is
-// claimed unless the whole interval lies there.
+// Judge compares the median and its interval with the bar. The verdict is Open
+// unless the whole interval lies on one side.
 func (b Bar) Judge(s Summary) Verdict {
 	if b == (Bar{}) {
 		return NoBar

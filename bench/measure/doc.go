@@ -1,9 +1,9 @@
 // Package measure answers: what do timings on a noisy machine say?
 //
-// It compares arms by rounds: each round runs every arm once, in an order that
-// is turned round from one to the next (A B, B A, …), and yields one ratio of
-// two arms that met the same noise. What is reported is the median of those
-// ratios, with their range and an interval of confidence by bootstrap.
+// It compares arms in rounds. Each round runs every arm once, in an order that is
+// reversed from round to round (A B, B A, …), and yields one ratio of two arms that
+// met the same noise. The result is the median of the ratios, with their range and
+// a confidence interval by bootstrap.
 //
 // # Invariants
 //

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Summary is what is told of a series.
+// Summary describes a series of samples.
 type Summary struct {
 	N      int     `json:"n"`
 	Median float64 `json:"median"`
@@ -18,8 +18,8 @@ type Summary struct {
 	High float64 `json:"ci95_high"`
 }
 
-// Summarize sums up a series, which it leaves as it is. That of an empty one is
-// zero.
+// Summarize describes a series, which it does not change. The Summary of an empty
+// series is zero.
 func Summarize(samples []float64) Summary {
 	if len(samples) == 0 {
 		return Summary{}
@@ -75,8 +75,8 @@ func bootstrap(sorted []float64) (low, high float64) {
 	return medians[tail], medians[resamples-1-tail]
 }
 
-// Order returns which arm runs when in a round, from 0: forwards in even
-// rounds, backwards in odd ones, so that a drift of the machine favours none.
+// Order returns the order of the arms in a round, counted from 0: forwards in even
+// rounds and backwards in odd ones, so that a drift of the machine favours none.
 func Order(round, arms int) []int {
 	order := make([]int, arms)
 	for i := range order {

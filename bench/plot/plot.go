@@ -28,7 +28,7 @@ var (
 
 func rgb(r, g, b uint8) color.RGBA { return color.RGBA{R: r, G: g, B: b, A: 255} }
 
-// palette is what series are told apart by.
+// palette has the colours of series.
 var palette = []color.RGBA{blue, orange, green, purple, red, grey}
 
 // XY is a point.
@@ -44,12 +44,11 @@ type Series struct {
 type Axes struct {
 	X, Y       string // with the unit
 	LogX, LogY bool
-	// Marked draws each point: right for few.
+	// Marked draws each point, for series of few points.
 	Marked bool
 }
 
-// Lines draws series as lines. On a logarithmic axis only what is positive has
-// a place.
+// Lines draws series as lines. A logarithmic axis leaves out what is not positive.
 func Lines(title string, axes Axes, series []Series) ([]byte, error) {
 	p := newPlot(title, axes.X, axes.Y)
 	drawn := 0
@@ -96,8 +95,8 @@ func Lines(title string, axes Axes, series []Series) ([]byte, error) {
 	return svg(p, 20*vg.Centimeter, 9*vg.Centimeter)
 }
 
-// Group is a set of bars that stand side by side. Values are in the order of
-// the names of Bars; zero draws none.
+// Group is a set of bars side by side. Values are in the order of Bars' names; zero
+// draws no bar.
 type Group struct {
 	Label  string
 	Values []float64

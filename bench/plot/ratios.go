@@ -20,9 +20,9 @@ type Ratio struct {
 	Verdict measure.Verdict
 }
 
-// Ratios draws figures one below another, on a logarithmic axis: the median as
-// a point, the interval as a line, and the bar as a stroke. What has no place
-// on such an axis is left out.
+// Ratios draws figures one below the other, on a logarithmic axis: the median as a
+// point, the interval as a line, and the bar as a stroke. It leaves out what is not
+// positive.
 func Ratios(title string, ratios []Ratio) ([]byte, error) {
 	p := newPlot(title, "median, interval of 95 % and bar", "")
 	var labels []string

@@ -1,8 +1,8 @@
 // Package report answers: how is a measurement told?
 //
-// A Document is written as Markdown for people and as JSON for programs, side
-// by side, from the same values, with charts as SVG beside them. Each tells on what it was measured: version,
-// linked RocksDB, processors, load.
+// A Document is written as Markdown for people and as JSON for programs, from the
+// same values, with charts as SVG beside them. Each says on what it was measured:
+// version, linked RocksDB, processors, load.
 //
 // # Invariants
 //

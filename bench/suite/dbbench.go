@@ -20,7 +20,7 @@ const (
 	mixGraphArm     = "db_bench mixgraph"
 )
 
-// findDBBench says whether there is a db_bench.
+// findDBBench returns an error if there is no db_bench.
 func findDBBench() error {
 	_, err := exec.LookPath("db_bench")
 	return err
@@ -40,8 +40,8 @@ func mixGraph(r keyedRow) experiment.Arm {
 		"--value_k=0", "--value_sigma=0", fmt.Sprintf("--value_theta=%d", keyedValueBytes)) // values of one size
 }
 
-// dbBench is an arm that runs a benchmark of db_bench over a database which a
-// process before it filled. So many of its operations are one update.
+// dbBench is an arm that runs a benchmark of db_bench over a database that an
+// earlier process filled. operations of db_bench make one update.
 func dbBench(r keyedRow, name string, operations int64, benchmark ...string) experiment.Arm {
 	shared := []string{
 		fmt.Sprintf("--num=%d", r.keys), "--key_size=8", fmt.Sprintf("--value_size=%d", keyedValueBytes), "--threads=1", "--disable_wal=1", "--compression_type=none", "--bloom_bits=10",

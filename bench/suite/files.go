@@ -40,8 +40,8 @@ func (w filesWorkload) name() string {
 	return fmt.Sprintf("%g %%, values of %d bytes", 100*w.changed, w.valueBytes)
 }
 
-// files runs a database alone over many checkpoints, so that its files come to
-// the state in which they stay; share is by how much less there is to do.
+// files runs a database alone over many checkpoints, until its files are in a
+// steady state; share makes the work smaller.
 func files(share int64) experiment.Experiment {
 	e := experiment.Experiment{
 		Name: "files", Rounds: 1,
@@ -144,8 +144,8 @@ func (r *filesRun) measure(ctx context.Context) (experiment.Sample, error) {
 	}}, nil
 }
 
-// change writes what changes between two checkpoints, and returns how many keys
-// that are.
+// change writes what changes between two checkpoints, and returns the number of
+// changed keys.
 func (r *filesRun) change() (int, error) {
 	keys := map[uint64]struct{}{}
 	for range int(float64(r.w.keys) * r.w.changed) {
@@ -172,7 +172,7 @@ func (r *filesRun) put(k uint64) error {
 	return r.column.Put(binary.BigEndian.AppendUint64(nil, k), value[:r.w.valueBytes])
 }
 
-// rest waits until nothing is compacted.
+// rest waits until no compaction runs.
 func (r *filesRun) rest(ctx context.Context) error {
 	for quiet := 0; quiet < 2; {
 		select {

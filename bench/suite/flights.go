@@ -18,8 +18,8 @@ import (
 	"github.com/tidemark/tidemark/cmd/jobs"
 )
 
-// flights runs the job over a file, and compares what it wrote with the results
-// in a directory, if there is one: <file>.routes.csv and <file>.airports.csv.
+// flights runs the job over a file, and compares its rows with the expected ones, if
+// there is a directory with <file>.routes.csv and <file>.airports.csv.
 func flights(c experiment.Child, input, expected string) experiment.Experiment {
 	arm := func(name, interval string) experiment.Arm {
 		a := c.Arm(name, "flights", "--input="+input, "--interval="+interval)

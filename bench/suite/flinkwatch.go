@@ -17,9 +17,9 @@ import (
 	"github.com/tidemark/tidemark/cmd/launch"
 )
 
-// flinkCapped is an arm that gives Flink only so much time, and tells how fast
-// it was from the first events on until it ended, or had to. How far it has
-// come is asked of its REST interface, which its program opens when told a port.
+// flinkCapped is an arm that limits Flink's time. It measures the time from the
+// first events until Flink ended or was interrupted, and asks Flink's REST interface
+// for its progress; the program opens that when it is given a port.
 func flinkCapped(program string, args []string, most time.Duration, first int64) experiment.Arm {
 	arm := flinkRun(program, flinkArm, args)
 	arm.Command += fmt.Sprintf(" (interrupted after %v)", most)
@@ -88,8 +88,8 @@ func freePort(ctx context.Context) (int, error) {
 // second old.
 const askEvery = time.Second
 
-// followFlink asks a Flink for how many records its stateful operators have
-// read, until ctx ends. Points in which it told nothing new are left out.
+// followFlink asks Flink how many records its stateful operators have read, until
+// ctx ends. It leaves out points without news.
 func followFlink(ctx context.Context, port, pid int) (points []launch.Point) {
 	begin := time.Now()
 	tick := time.NewTicker(askEvery)

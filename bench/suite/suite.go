@@ -25,10 +25,10 @@ type Options struct {
 	// Pairs is how many rounds each experiment has, at most. Default
 	// DefaultPairs.
 	Pairs int
-	// Quick makes everything so small that the suite ends within minutes. Its
+	// Quick makes everything so small that the suite ends within minutes. The
 	// figures show that the experiments work, and little else.
 	Quick bool
-	// Long takes in a state of 10 GB, and three rounds of drift instead of one.
+	// Long adds a state of 10 GB, and three rounds of drift instead of one.
 	Long bool
 	// Only, if set, names the experiments that run.
 	Only *regexp.Regexp
@@ -37,8 +37,8 @@ type Options struct {
 	StateBytes int64
 	// PeerFlink is the program that runs Flink. Empty: its rows are left out.
 	PeerFlink string
-	// FlinkTime bounds the run of Flink over 20 million keys, whose end is not
-	// awaited. Default DefaultFlinkTime.
+	// FlinkTime bounds the run of Flink over 20 million keys; it is interrupted
+	// then. Default DefaultFlinkTime.
 	FlinkTime time.Duration
 	// Flights is a file of flights, and FlightsExpected a directory with its
 	// results. Empty: the row is left out, or its result compared with nothing.

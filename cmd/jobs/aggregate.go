@@ -5,7 +5,7 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// aggregation says what is known of a key, and which row tells it.
+// aggregation says what is kept for a key, and which row shows it.
 type aggregation[K comparable, T, S, U any] struct {
 	// update takes a record into s, which is zero where found is false, and
 	// reports whether that changes anything.

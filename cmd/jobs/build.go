@@ -37,7 +37,7 @@ var jobs = []Info{
 // Jobs lists the jobs.
 func Jobs() []Info { return slices.Clone(jobs) }
 
-// Results is what can be asked of a job when it has run.
+// Results is what a job leaves besides its rows. Read it when the job has ended.
 type Results struct {
 	// Digest is that of the job's rows, where it was asked for, else nil; of
 	// flights, that of the routes.

@@ -1,7 +1,7 @@
 // Package jobs answers: which jobs come with Tidemark?
 //
-// Build makes one by name: on real input (wordcount, flights) and on seeded
-// events (count, count-hot, q0, q17, q18; see package nexmark and
+// Build makes one by name: on real input (wordcount, flights) and on generated
+// events (count, count-hot, update, q0, q17, q18; see package nexmark and
 // testdata/nexmark/GENERATOR.md). They are ordinary jobs, written with the
 // public API alone.
 //
@@ -25,5 +25,5 @@
 //     parallelism, restarts or rescaling (I3, I9).
 //   - Run as changes, q17 emits exactly one row a bid, and the totals of a key
 //     are 1, 2, … each once.
-//   - An option that the job cannot heed is an error.
+//   - An option that means nothing to the job is an error.
 package jobs

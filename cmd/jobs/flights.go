@@ -15,8 +15,7 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// Flight is what the job flights reads of a flight. The input's date is not
-// among it.
+// Flight has the fields of a flight that the job flights reads.
 type Flight struct {
 	Delay       int64  `json:"delay" csv:"delay" parquet:"delay"`          // minutes; early is negative
 	Distance    int64  `json:"distance" csv:"distance" parquet:"distance"` // miles
@@ -24,7 +23,7 @@ type Flight struct {
 	Destination string `json:"destination" csv:"destination" parquet:"destination"`
 }
 
-// Validate tells a flight from another record that happens to parse.
+// Validate refuses records that parse but are no flights.
 func (f *Flight) Validate() error {
 	if f.Origin == "" || f.Destination == "" {
 		return errors.New("a flight without origin or destination")

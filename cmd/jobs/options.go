@@ -66,7 +66,7 @@ type Options struct {
 	// Output is the directory that the rows go to (flights has two in it,
 	// routes and airports), OutputStdout, or OutputNone or empty to drop them.
 	Output string
-	// Events is the number of seeded events. Zero: DefaultEvents.
+	// Events is the number of generated events. Zero: DefaultEvents.
 	Events int64
 	// Seed is the seed of the events. Zero: DefaultSeed.
 	Seed uint64
@@ -88,7 +88,7 @@ type Options struct {
 	Emit         Emit
 	// Digest asks for Results.Digest.
 	Digest bool
-	// OnMalformed is what becomes of input records that cannot be read.
+	// OnMalformed says what to do with input records that cannot be read.
 	OnMalformed source.OnMalformed
 	// MinFlights is how many departures an airport needs to be ranked by the
 	// job flights. Zero: 1,000 where there are a million flights in all, else

@@ -16,8 +16,8 @@ import (
 // DefaultValueBytes is the size of a value of update.
 const DefaultValueBytes = 100
 
-// entryValue is the value of a key: Bytes that do not compress, told by the
-// key and by which write made it.
+// entryValue is the value of a key: bytes that do not compress. They depend on the
+// key and on the number of the write.
 type entryValue struct {
 	Writes int64
 	Bytes  []byte
