@@ -89,9 +89,12 @@ func TestUsersLinkNoBenchmarks(t *testing.T) {
 }
 
 var (
-	invariant = regexp.MustCompile(`(?m)^\| (I\d+) \|`)
+	invariant = regexp.MustCompile(`(?m)^\| (I\d+) \| (.*) \|$`)
 	cited     = regexp.MustCompile(`\bI\d+\b`)
 )
+
+// notBuilt marks an invariant of a part that does not exist yet.
+const notBuilt = "(with the network exchange)"
 
 // Every invariant is cited by a test.
 func TestInvariantsAreTested(t *testing.T) {
@@ -118,12 +121,12 @@ func TestInvariantsAreTested(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := invariant.FindAllStringSubmatch(read(t, "ARCHITECTURE.md"), -1)
-	if len(names) != 12 {
-		t.Errorf("ARCHITECTURE.md has %d invariants", len(names))
+	names := invariant.FindAllStringSubmatch(read(t, "coordinator/PROTOCOL.md"), -1)
+	if len(names) != 17 {
+		t.Errorf("coordinator/PROTOCOL.md has %d invariants", len(names))
 	}
 	for _, n := range names {
-		if seen[n[1]] == 0 {
+		if seen[n[1]] == 0 && !strings.HasSuffix(n[2], notBuilt) {
 			t.Errorf("no test cites %s", n[1])
 		}
 	}

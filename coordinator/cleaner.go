@@ -3,13 +3,11 @@ package coordinator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
 	"github.com/tidemark/tidemark/incremental"
@@ -20,7 +18,7 @@ import (
 const (
 	deleteBatch   = 250     // objects in one request
 	deleteLanes   = 8       // requests at a time
-	maxWaiting    = 100_000 // objects; more are left to a sweep
+	maxWaiting    = 100_000 // objects, and checkpoints; more are left to a sweep
 	maxUnknown    = 100     // names that are remembered
 	readsToHalt   = 3       // times that something must be found unreadable
 	triesAtEnd    = 4       // of a request that fails, once finish was called
@@ -73,7 +71,7 @@ func newCleaner(o Options, tell func(event)) *cleaner {
 }
 
 // add queues a collect, a discard or a sweep. What waits is bounded: collections
-// and sweeps are merged, and discards beyond maxWaiting are left to a sweep.
+// and sweeps are merged, and what exceeds maxWaiting is left to a later sweep.
 func (c *cleaner) add(work action) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,6 +81,7 @@ func (c *cleaner) add(work action) {
 	switch w := work.(type) {
 	case collect:
 		c.mu.dropped = append(c.mu.dropped, w.dropped...)
+		c.mu.dropped = c.mu.dropped[max(0, len(c.mu.dropped)-maxWaiting):]
 		c.mu.kept = w.kept
 	case discard:
 		room := min(len(w.names), maxWaiting-len(c.mu.names))
@@ -238,149 +237,4 @@ func (c *cleaner) halt(err error) {
 	c.end()
 	c.count(func(s *CleanerStatus) { s.Paused, s.Halted = nil, err })
 	c.tell(deletion{err: err, halted: true})
-}
-
-// doomed is what is to be deleted, manifests first.
-type doomed struct {
-	manifests, data []string
-	refs            []Ref // the checkpoints that end with it
-}
-
-// collect finds what the dropped checkpoints reach and no kept one does.
-func (c *cleaner) collect(ctx context.Context, dropped []Ref) (d doomed, err error) {
-	if err := c.keep(ctx); err != nil {
-		return d, err
-	}
-	for _, ref := range dropped {
-		err := c.register(ctx, ref)
-		if errors.Is(err, upload.ErrNotExist) {
-			// Somebody was here already. What it reached alone is for the sweep:
-			// without the stored manifest nothing is known for sure.
-			continue
-		}
-		if err != nil {
-			return d, fmt.Errorf("collect dropped checkpoint %d: %w", ref.ID, err)
-		}
-		d.refs = append(d.refs, ref)
-	}
-	for _, ref := range d.refs {
-		for _, o := range c.registry.unregister(ref.String()) {
-			if o == manifestName(ref) {
-				d.manifests = append(d.manifests, o)
-			} else {
-				d.data = append(d.data, o)
-			}
-		}
-	}
-	return d, nil
-}
-
-// keep registers the checkpoints that the newest head retains.
-func (c *cleaner) keep(ctx context.Context) error {
-	c.mu.Lock()
-	kept := c.mu.kept
-	c.mu.Unlock()
-	for _, ref := range kept {
-		if err := c.register(ctx, ref); err != nil {
-			return fmt.Errorf("what retained checkpoint %d reaches is not known: %w", ref.ID, err)
-		}
-	}
-	return nil
-}
-
-// register learns from the stored manifest what a checkpoint reaches.
-func (c *cleaner) register(ctx context.Context, ref Ref) error {
-	if c.registry.has(ref.String()) {
-		return nil
-	}
-	var m *incremental.Manifest
-	err := c.request(ctx, 1, func(ctx context.Context) (err error) {
-		m, err = incremental.ReadManifest(ctx, c.store, ref.ID, ref.Epoch)
-		return err
-	})
-	if err == nil {
-		err = m.CheckJob(c.job)
-	}
-	if err != nil {
-		return err
-	}
-	return c.registry.register(ref.String(), reach(m))
-}
-
-// sweep deletes orphans, and ends unfinished uploads of dead checkpoints.
-func (c *cleaner) sweep(ctx context.Context, dead scope) {
-	for more := true; more; {
-		var f findings
-		if !c.retry(ctx, func() (err error) {
-			if err := c.keep(ctx); err != nil {
-				return err
-			}
-			return c.request(ctx, listingFactor, func(ctx context.Context) (err error) {
-				f, err = survey(ctx, c.store, c.kept, dead, maxWaiting)
-				return err
-			})
-		}) {
-			return
-		}
-		c.count(func(s *CleanerStatus) { s.Unknown = f.unknown[:min(len(f.unknown), maxUnknown)] })
-		if len(f.unknown) > 0 {
-			c.log.Warn("objects with names that are not the job's are left alone", "job", c.job, "objects", len(f.unknown), "object", f.unknown[0])
-		}
-		if !c.delete(ctx, f.doomed) {
-			return
-		}
-		for _, u := range f.uploads {
-			if !c.retry(ctx, func() error {
-				return c.request(ctx, 1, func(ctx context.Context) error { return c.store.AbortUpload(ctx, u) })
-			}) {
-				return
-			}
-			c.count(func(s *CleanerStatus) { s.Uploads++ })
-		}
-		more = f.more
-	}
-}
-
-// kept reports whether a retained checkpoint reaches the object.
-func (c *cleaner) kept(object string) bool { return len(c.registry.keepers[object]) > 0 }
-
-// delete deletes objects, the manifests before anything else, and reports
-// whether all are gone.
-func (c *cleaner) delete(ctx context.Context, d doomed) bool {
-	all := len(d.manifests) + len(d.data)
-	c.mu.Lock()
-	c.mu.deleting = all
-	c.mu.status.Doomed += all
-	c.mu.Unlock()
-	for _, names := range [][]string{d.manifests, d.data} {
-		for round := range slices.Chunk(names, deleteBatch*deleteLanes) {
-			if !c.retry(ctx, func() error { return c.deleteAtOnce(ctx, round) }) {
-				c.count(func(s *CleanerStatus) { s.LeftToSweep += c.mu.deleting; c.mu.deleting = 0 })
-				return false
-			}
-			c.count(func(s *CleanerStatus) { s.Deleted += len(round); c.mu.deleting -= len(round) })
-		}
-	}
-	return true
-}
-
-// deleteAtOnce deletes objects by several requests at a time.
-func (c *cleaner) deleteAtOnce(ctx context.Context, names []string) error {
-	var g errgroup.Group
-	for batch := range slices.Chunk(names, deleteBatch) {
-		g.Go(func() error {
-			if err := c.pace.WaitN(ctx, len(batch)); err != nil {
-				return fmt.Errorf("delete %d objects: %w", len(batch), err)
-			}
-			return c.request(ctx, 1, func(ctx context.Context) error { return c.store.Delete(ctx, batch...) })
-		})
-	}
-	return g.Wait()
-}
-
-// request bounds the time of a request to the store.
-func (c *cleaner) request(ctx context.Context, factor time.Duration, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, factor*c.limit)
-	defer cancel()
-	return do(ctx)
 }

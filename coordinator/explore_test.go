@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"hash/maphash"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -589,12 +591,12 @@ var (
 	explored = []bounds{
 		{epochs: 2, ids: 1, outputs: true},
 		{epochs: 1, ids: 3, sweepsLate: true},
-		{epochs: 1, ids: 3, edits: 1},
+		{epochs: 1, ids: 2, edits: 2},
 		{epochs: 2, ids: 1, edits: 2},
 		{epochs: 2, ids: 2},
 	}
 	exploredLong = []bounds{
-		{epochs: 1, ids: 3, edits: 2},
+		{epochs: 1, ids: 3, edits: 2, sweepsLate: true},
 		{epochs: 2, ids: 2, sweepsLate: true},
 		{epochs: 2, ids: 2, edits: 1},
 	}
@@ -618,26 +620,29 @@ func TestExploreAllRulesOn(t *testing.T) {
 	}
 }
 
+// breaches are the bounds within which the lack of a rule shows.
+var breaches = map[string]struct {
+	off    rule
+	bounds bounds
+}{
+	"baseNamed":      {baseNamed, bounds{epochs: 1, ids: 3}},
+	"baseKept":       {baseKept, bounds{epochs: 1, ids: 3}},
+	"headDecides":    {headDecides, bounds{epochs: 1, ids: 3}},
+	"uniqueVersion":  {uniqueVersion, bounds{epochs: 1, ids: 2, edits: 2}},
+	"deadEpochsOnly": {deadEpochsOnly, bounds{epochs: 1, ids: 3}},
+	"namesOnce":      {namesOnce, bounds{epochs: 1, ids: 3}},
+	"ownCommit":      {ownCommit, bounds{epochs: 1, ids: 3}},
+	"sparesPending":  {sparesPending, bounds{epochs: 1, ids: 3}},
+	"closesLast":     {closesLast, bounds{epochs: 1, ids: 3}},
+	"deniedFirst":    {deniedFirst, bounds{epochs: 1, ids: 3}},
+	"rebasesOnBase":  {rebasesOnBase, bounds{epochs: 1, ids: 2, edits: 2}},
+	"executionNamed": {executionNamed, bounds{epochs: 2, ids: 1, outputs: true}},
+}
+
 // I1, I2, I15: each of the rules is needed; without it the exploration finds
 // how to lose an object, or to publish what was not committed.
 func TestExploreEachRuleOff(t *testing.T) {
-	for name, c := range map[string]struct {
-		off    rule
-		bounds bounds
-	}{
-		"base-named":       {baseNamed, bounds{epochs: 1, ids: 3}},
-		"base-kept":        {baseKept, bounds{epochs: 1, ids: 3}},
-		"head-decides":     {headDecides, bounds{epochs: 1, ids: 3}},
-		"unique-version":   {uniqueVersion, bounds{epochs: 1, ids: 3, edits: 1}},
-		"dead-epochs-only": {deadEpochsOnly, bounds{epochs: 1, ids: 3}},
-		"names-once":       {namesOnce, bounds{epochs: 1, ids: 3}},
-		"own-commit":       {ownCommit, bounds{epochs: 1, ids: 3}},
-		"spares-pending":   {sparesPending, bounds{epochs: 1, ids: 3}},
-		"closes-last":      {closesLast, bounds{epochs: 1, ids: 3}},
-		"denied-first":     {deniedFirst, bounds{epochs: 1, ids: 3}},
-		"rebases-on-base":  {rebasesOnBase, bounds{epochs: 1, ids: 3, edits: 1}},
-		"execution-named":  {executionNamed, bounds{epochs: 2, ids: 1, outputs: true}},
-	} {
+	for name, c := range breaches {
 		t.Run(name, func(t *testing.T) {
 			n, trace := explore(rules{off: c.off}, c.bounds)
 			if trace == nil {
@@ -648,5 +653,26 @@ func TestExploreEachRuleOff(t *testing.T) {
 				t.Logf("%3d %s", i+1, s)
 			}
 		})
+	}
+}
+
+// Every rule in rules.go is explored, and explained in PROTOCOL.md.
+func TestRulesAreExplained(t *testing.T) {
+	code, err := os.ReadFile("rules.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := regexp.MustCompile(`(?m)^\t// (\w+): `).FindAllSubmatch(code, -1)
+	if len(rules) != len(breaches) {
+		t.Errorf("%d rules are documented, and %d explored", len(rules), len(breaches))
+	}
+	for _, r := range rules {
+		if name := string(r[1]); !strings.Contains(string(text), "\n| `"+name+"` | ") || breaches[name].off == 0 {
+			t.Errorf("rule %s is not in PROTOCOL.md or not explored", name)
+		}
 	}
 }
