@@ -12,7 +12,7 @@ ROCKSDB    := $(CACHE)/rocksdb-7.8.3
 SEED       ?= 1
 N          ?= 50
 # The packages below the wiring that need no cgo.
-PURE       := ./engine/... ./rocks/table ./incremental/... ./upload/... ./coordinator/...
+PURE       := ./engine/... ./rocks/table ./rocks/column ./incremental/... ./upload/... ./coordinator/...
 
 export PATH := $(TOOLS):$(PATH)
 export TIDEMARK_REQUIRE_S3 := 1

@@ -3,9 +3,11 @@ package rocks_test
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -45,6 +47,13 @@ func BenchmarkCounter(b *testing.B) {
 	for _, n := range []uint64{1_000, 50_000, 2_000_000} {
 		b.Run(fmt.Sprint("keys=", n), func(b *testing.B) { counter(b, n) })
 	}
+}
+
+// threadTime is the processor time of this thread.
+func threadTime(b *testing.B) time.Duration {
+	var t unix.Timespec
+	check(b, unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t))
+	return time.Duration(t.Nano())
 }
 
 // Accesses to keys that the table has, through the states: what a record pays.
@@ -100,11 +109,18 @@ func BenchmarkHot(b *testing.B) {
 		for _, n := range []int{1000, many} {
 			b.Run(fmt.Sprintf("%s/keys=%d", c.name, n), func(b *testing.B) {
 				b.ReportAllocs()
-				before := usageNow(b)
-				for i := range b.N {
-					check(b, c.access(keys[i*7919%n]))
+				runtime.LockOSThread()
+				defer runtime.UnlockOSThread()
+				const slice = 10_000 // the least of many is the one that nothing disturbed
+				least := time.Duration(math.MaxInt64)
+				for i := 0; i < b.N; i += slice {
+					before := threadTime(b)
+					for j := i; j < i+slice; j++ {
+						check(b, c.access(keys[j*7919%n]))
+					}
+					least = min(least, threadTime(b)-before)
 				}
-				b.ReportMetric(float64((usageNow(b).cpu-before.cpu).Nanoseconds())/float64(b.N), "cpu-ns/op")
+				b.ReportMetric(float64(least.Nanoseconds())/slice, "least-cpu-ns/op")
 			})
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/linxGnu/grocksdb"
 
 	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/rocks/column"
 	"github.com/tidemark/tidemark/rocks/table"
 )
 
@@ -27,7 +28,7 @@ const columnPrefix = "s-"
 type DB struct {
 	spiller   // options are those of columns to come, too
 	resources *Resources
-	columns   map[string]*column
+	columns   map[string]*column.Column // by the name of the column family
 	tables    *table.Tables
 
 	// mu is held where Metrics, in another goroutine, would see a change.
@@ -76,7 +77,7 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	if err != nil {
 		return nil, failure("open", dir, err.Error())
 	}
-	d := &DB{spiller: spiller{dir, db, options, expiry}, resources: r, handles: handles, columns: map[string]*column{}}
+	d := &DB{spiller: spiller{dir, db, options, expiry}, resources: r, handles: handles, columns: map[string]*column.Column{}}
 	d.tables = r.tables.NewTables(d.writer(""))
 	for i, name := range names {
 		d.columns[name] = d.newColumn(name, handles[i])
@@ -118,8 +119,8 @@ func (d *DB) Column(s state.Descriptor) (state.Column, error) {
 	return d.columns[name], nil
 }
 
-func (d *DB) newColumn(name string, h *grocksdb.ColumnFamilyHandle) *column {
-	return &column{db: d, name: name, family: family{d.spiller, h}}
+func (d *DB) newColumn(name string, h *grocksdb.ColumnFamilyHandle) *column.Column {
+	return column.New(strings.TrimPrefix(name, columnPrefix), d.tables, family{d.spiller, h})
 }
 
 // Close frees the database and leaves its files. Writes that no Checkpoint

@@ -21,12 +21,14 @@ func (d *DB) Compact() {
 
 // FilesAt returns how many files a state has at a level.
 func (d *DB) FilesAt(name string, level int) int {
-	h := d.columns[columnPrefix+name].family.handle
-	n, _ := strconv.Atoi(d.db.GetPropertyCF("rocksdb.num-files-at-level"+strconv.Itoa(level), h))
-	return n
+	for _, h := range d.handles {
+		if h.Name() == columnPrefix+name {
+			n, _ := strconv.Atoi(d.db.GetPropertyCF("rocksdb.num-files-at-level"+strconv.Itoa(level), h))
+			return n
+		}
+	}
+	return 0
 }
 
 // Spill writes what is dirty of a state.
-func (d *DB) Spill(name string) error {
-	return d.tables.Spill(d.columns[columnPrefix+name].table)
-}
+func (d *DB) Spill(name string) error { return d.columns[columnPrefix+name].Spill() }

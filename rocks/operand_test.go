@@ -403,6 +403,7 @@ func testAliveWhenItBegan(t *testing.T) {
 	// Another state's spill, and a checkpoint that comes to nothing, tell the time.
 	check(t, b.other.Set(on("k"), 1))
 	check(t, b.db.Spill("other"))
+	b.db.Compact()
 	if err := b.db.Checkpoint(filepath.Join(t.TempDir(), "missing", "snapshot")); err == nil {
 		t.Fatal("the checkpoint succeeded")
 	}

@@ -1,7 +1,6 @@
 package memstate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
 	"github.com/tidemark/tidemark/engine/state"
+	"github.com/tidemark/tidemark/rocks/column"
+	"github.com/tidemark/tidemark/rocks/table"
 )
 
 var (
@@ -27,7 +28,8 @@ var _ state.Factory = Factory{}
 
 // Open implements state.Factory. It takes handles of this package only.
 func (Factory) Open(ctx context.Context, r state.OpenRequest) (state.Backend, error) {
-	b := &backend{groups: r.KeyGroups, columns: map[string]*column{}}
+	b := &backend{groups: r.KeyGroups, columns: map[string]*stored{}}
+	b.tables = table.Unlimited().NewTables(func(int64) func(*table.Flush) error { return (*table.Flush).Write })
 	for _, h := range r.Handles {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
@@ -51,7 +53,7 @@ type Handle struct {
 
 type frozen struct {
 	descriptor state.Descriptor
-	tree       tree
+	tree       *tree
 }
 
 var _ checkpoint.StateHandle = (*Handle)(nil)
@@ -77,8 +79,23 @@ func (h *Handle) NewObjects() []string { return nil }
 // backend is a state.Backend.
 type backend struct {
 	groups  keygroup.Range
-	columns map[string]*column
+	tables  *table.Tables
+	columns map[string]*stored // by the name of the state
 	closed  bool
+}
+
+// stored is what a backend has of a state.
+type stored struct {
+	descriptor state.Descriptor
+	below      *below
+	column     *column.Column // above below
+}
+
+func (b *backend) add(d state.Descriptor, t *tree) *stored {
+	s := &stored{descriptor: d, below: newBelow(t)}
+	s.column = column.New(d.Name, b.tables, s.below)
+	b.columns[d.Name] = s
+	return s
 }
 
 // restore adds what h holds of the backend's key groups.
@@ -88,26 +105,27 @@ func (b *backend) restore(h *Handle) error {
 		return nil
 	}
 	for _, f := range h.columns {
-		c, ok := b.columns[f.descriptor.Name]
+		s, ok := b.columns[f.descriptor.Name]
 		switch {
 		case !ok && shared == h.groups:
-			b.columns[f.descriptor.Name] = &column{backend: b, descriptor: f.descriptor, tree: f.tree.writable()}
+			b.add(f.descriptor, f.tree)
 			continue
 		case !ok:
-			c = &column{backend: b, descriptor: f.descriptor, tree: newTree()}
-			b.columns[f.descriptor.Name] = c
-		case c.descriptor.Fits(f.descriptor) != nil:
+			s = b.add(f.descriptor, newTree())
+		case s.descriptor.Fits(f.descriptor) != nil:
 			// Subtasks may disagree only in which of them is older.
-			if err := f.descriptor.Fits(c.descriptor); err != nil {
+			if err := f.descriptor.Fits(s.descriptor); err != nil {
 				return err
 			}
-			c.descriptor = f.descriptor
+			s.descriptor = f.descriptor
 		}
 		start := keygroup.AppendPrefix(nil, keygroup.KeyGroup(shared.Start))
 		end := keygroup.AppendPrefix(nil, keygroup.KeyGroup(shared.End))
-		for it := f.tree.scan(start, end); it.next(); {
-			c.tree.put(it.entry())
+		merged := s.below.now().writable()
+		for c := f.tree.scan(start, end); c.next(); {
+			merged.put(c.entry())
 		}
+		s.below.tree.Store(merged)
 	}
 	return nil
 }
@@ -117,15 +135,14 @@ func (b *backend) Column(d state.Descriptor) (state.Column, error) {
 	if b.closed {
 		return nil, errClosed
 	}
-	c, ok := b.columns[d.Name]
+	s, ok := b.columns[d.Name]
 	if !ok {
-		c = &column{backend: b, tree: newTree()}
-		b.columns[d.Name] = c
-	} else if err := d.Fits(c.descriptor); err != nil {
+		s = b.add(d, newTree())
+	} else if err := d.Fits(s.descriptor); err != nil {
 		return nil, err
 	}
-	c.descriptor = d
-	return c, nil
+	s.descriptor = d
+	return owned{s.column, d.Name, b.groups}, nil
 }
 
 // Snapshot implements state.Backend.
@@ -136,14 +153,24 @@ func (b *backend) Snapshot(ctx context.Context, _ checkpoint.Barrier) (state.Pen
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	h := &Handle{groups: b.groups}
-	for _, c := range slices.SortedFunc(maps.Values(b.columns), func(a, b *column) int {
-		return cmp.Compare(a.descriptor.Name, b.descriptor.Name)
-	}) {
-		h.columns = append(h.columns, frozen{c.descriptor, c.tree.snapshot()})
+	p := &pending{handle: &Handle{groups: b.groups}}
+	var all []*below
+	for _, name := range slices.Sorted(maps.Keys(b.columns)) {
+		s := b.columns[name]
+		p.handle.columns = append(p.handle.columns, frozen{descriptor: s.descriptor})
+		all = append(all, s.below)
 	}
-	p := &pending{}
-	p.handle.Store(h)
+	p.flush = b.tables.Begin(func(int64) func(*table.Flush) error {
+		return func(f *table.Flush) error {
+			if err := f.Write(); err != nil {
+				return err
+			}
+			for i, below := range all {
+				p.handle.columns[i].tree = below.now()
+			}
+			return nil
+		}
+	})
 	return p, nil
 }
 
@@ -153,26 +180,43 @@ func (b *backend) Committed(checkpoint.ID) {}
 // Aborted implements state.Backend.
 func (b *backend) Aborted(checkpoint.ID) {}
 
-// Close implements state.Backend. Handles stay good.
+// Close implements state.Backend. Handles stay good. An iterator that is open is an
+// error.
 func (b *backend) Close() error {
-	b.closed, b.columns = true, nil
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	if n := b.tables.Close(errClosed); n > 0 {
+		return fmt.Errorf("close state in memory: %d iterators were open", n)
+	}
 	return nil
 }
 
 // pending is a state.Pending.
-type pending struct{ handle atomic.Pointer[Handle] }
+type pending struct {
+	flush  *table.Flush
+	handle *Handle // complete when the flush has ended
+	used   atomic.Bool
+}
 
 // Persist implements state.Pending.
 func (p *pending) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
-	h := p.handle.Swap(nil)
-	if h == nil {
+	if p.used.Swap(true) {
 		return nil, errUsed
 	}
 	if err := context.Cause(ctx); err != nil {
+		p.flush.Release()
 		return nil, err
 	}
-	return h, nil
+	if err := p.flush.Finish(); err != nil {
+		return nil, err
+	}
+	return p.handle, nil
 }
 
 // Release implements state.Pending.
-func (p *pending) Release() { p.handle.Store(nil) }
+func (p *pending) Release() {
+	p.used.Store(true)
+	p.flush.Release()
+}

@@ -5,22 +5,20 @@ import (
 	"slices"
 )
 
-// tree is a sorted map of bytes: a B+ tree with copy on write. A copy of the
-// struct, made by snapshot, shares its nodes. The zero tree is empty, but
-// must have been given an owner before the first put.
+// tree is a sorted map of bytes: a B+ tree with copy on write. Trees share nodes
+// (writable). Make an empty one by newTree.
 type tree struct {
 	root  *node // nil: empty
 	owner *owner
 	bytes int64 // of keys and values
 }
 
-// owner marks the nodes that a tree may change in place: those that were made
-// since its last snapshot.
+// owner marks the nodes that a tree may change in place: those that it made itself.
 type owner struct{ _ byte } // of some size, so that two have two addresses
 
-// node is a leaf, with keys and their values, or has children, of which
-// children[i] holds what is less than keys[i], and the last one the rest.
-// Nodes may be nearly empty, as deletion merges none, but never quite.
+// node is a leaf, with keys and their values, or has children: children[i] holds what
+// is less than keys[i], the last one the rest. Deletion does not merge nodes, so they
+// may be nearly empty, but are never empty.
 type node struct {
 	owner    *owner
 	keys     [][]byte
@@ -32,19 +30,9 @@ const maxKeys = 64
 
 func newTree() *tree { return &tree{owner: new(owner)} }
 
-// snapshot returns a tree that later changes of t do not reach. It must not be
-// changed itself.
-func (t *tree) snapshot() tree {
-	s := *t
-	t.owner = new(owner)
-	return s
-}
-
-// writable returns a tree of its own with the content of t.
-func (t tree) writable() *tree {
-	t.owner = new(owner)
-	return &t
-}
+// writable returns a tree with the content of t, whose changes do not reach t. t must
+// not be changed any more.
+func (t *tree) writable() *tree { return &tree{t.root, new(owner), t.bytes} }
 
 func (n *node) leaf() bool { return n.children == nil }
 
@@ -215,7 +203,7 @@ type position struct {
 }
 
 // scan returns a cursor before the first key that is not less than start.
-func (t tree) scan(start, end []byte) *cursor {
+func (t *tree) scan(start, end []byte) *cursor {
 	c := &cursor{end: end}
 	for n := t.root; n != nil; {
 		if n.leaf() {

@@ -1,36 +1,46 @@
-package rocks
+package column
 
 import (
+	"fmt"
+
 	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/rocks/table"
 )
 
-// column implements state.Column: a column family with a table above it.
-type column struct {
-	db       *DB
+// Column is the column of a state: a table above a table.Below. It belongs to the
+// goroutine of its tables.
+type Column struct {
 	name     string
-	family   family
+	tables   *table.Tables
+	below    table.Below
 	table    *table.Table // nil: not used yet
 	byPlaces bool         // Rows was called
 	expected []table.Place
 }
 
-var _ state.ExpectingColumn = (*column)(nil)
+var (
+	_ state.RowColumn       = (*Column)(nil)
+	_ state.ExpectingColumn = (*Column)(nil)
+)
 
-// byKeys returns the table for access by keys alone, which hash otherwise than
-// places do.
-func (c *column) byKeys() (_ *table.Table, err error) {
+// New returns the column of the state with that name.
+func New(name string, tables *table.Tables, below table.Below) *Column {
+	return &Column{name: name, tables: tables, below: below}
+}
+
+// byKeys returns the table for access by keys.
+func (c *Column) byKeys() (_ *table.Table, err error) {
 	if c.byPlaces {
-		return nil, &Error{Op: "use", Dir: c.db.dir, Message: "column " + c.name + " is used by places", Err: ErrUsage}
+		return nil, fmt.Errorf("column %q is used by places", c.name)
 	}
 	if c.table == nil {
-		c.table, err = c.db.tables.Open(c.family, table.Options{})
+		c.table, err = c.tables.Open(c.below, table.Options{})
 	}
 	return c.table, err
 }
 
 // Get implements state.Column.
-func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
+func (c *Column) Get(dst, key []byte) ([]byte, bool, error) {
 	t, err := c.byKeys()
 	if err != nil {
 		return dst, false, err
@@ -39,7 +49,7 @@ func (c *column) Get(dst, key []byte) ([]byte, bool, error) {
 }
 
 // Put implements state.Column.
-func (c *column) Put(key, value []byte) error {
+func (c *Column) Put(key, value []byte) error {
 	t, err := c.byKeys()
 	if err != nil {
 		return err
@@ -48,7 +58,7 @@ func (c *column) Put(key, value []byte) error {
 }
 
 // Delete implements state.Column.
-func (c *column) Delete(key []byte) error {
+func (c *Column) Delete(key []byte) error {
 	t, err := c.byKeys()
 	if err != nil {
 		return err
@@ -57,7 +67,7 @@ func (c *column) Delete(key []byte) error {
 }
 
 // Scan implements state.Column.
-func (c *column) Scan(start, end []byte) state.Iterator {
+func (c *Column) Scan(start, end []byte) state.Iterator {
 	if c.table == nil {
 		if _, err := c.byKeys(); err != nil {
 			return table.Failed(err)
@@ -66,18 +76,18 @@ func (c *column) Scan(start, end []byte) state.Iterator {
 	return c.table.Scan(start, end)
 }
 
-// Rows implements state.Column.
-func (c *column) Rows(a state.Access) (state.Rows, error) {
+// Rows implements state.RowColumn.
+func (c *Column) Rows(a state.Access) (state.Rows, error) {
 	if c.byPlaces {
-		return nil, &Error{Op: "open", Dir: c.db.dir, Message: "column " + c.name + " is open", Err: ErrUsage}
+		return nil, fmt.Errorf("column %q is open already", c.name)
 	}
 	if c.table != nil {
-		if err := c.db.tables.Drop(c.table); err != nil {
-			return nil, err
+		if err := c.tables.Drop(c.table); err != nil {
+			return nil, fmt.Errorf("open column %q: %w", c.name, err)
 		}
 		c.table = nil
 	}
-	t, err := c.db.tables.Open(c.family, table.Options{
+	t, err := c.tables.Open(c.below, table.Options{
 		Grouped: a.Grouped, Form: (*table.Form)(a.Form), Fold: table.Fold(a.Fold), Since: state.OperandSince,
 	})
 	if err != nil {
@@ -87,11 +97,19 @@ func (c *column) Rows(a state.Access) (state.Rows, error) {
 	return rows{t}, nil
 }
 
+// Spill writes what is dirty.
+func (c *Column) Spill() error {
+	if c.table == nil {
+		return nil
+	}
+	return c.tables.Spill(c.table)
+}
+
 // Expects implements state.ExpectingColumn.
-func (c *column) Expects() bool { return c.table != nil && c.table.Expects() }
+func (c *Column) Expects() bool { return c.byPlaces && c.table.Expects() }
 
 // Expect implements state.ExpectingColumn.
-func (c *column) Expect(places []state.Place) error {
+func (c *Column) Expect(places []state.Place) error {
 	c.expected = c.expected[:0]
 	for _, p := range places {
 		c.expected = append(c.expected, table.Place(p))
