@@ -36,29 +36,29 @@ func (m Mode) String() string {
 
 // Config says how a job runs.
 type Config struct {
-	// Parallelism of sources and keyed operators that do not say their own.
-	// Zero: one for each processor, but no more than the job's max parallelism.
+	// Parallelism of sources and keyed operators without an option of their own.
+	// Zero: one subtask for each processor, at most the job's max parallelism.
 	Parallelism int
 	// Mode is ExactlyOnce by default.
 	Mode Mode
-	// Backends keep keyed state. May be nil for a job without keyed operators.
+	// Backends keep keyed state. Nil is enough for a job without keyed operators.
 	Backends state.Factory
-	// Coordinator takes the checkpoints. Nil: none are taken; a restart begins
-	// from nothing, and sinks publish at the end only.
+	// Coordinator takes the checkpoints. Nil: none are taken. Then a restart begins
+	// from nothing, and sinks publish only at the end.
 	Coordinator checkpoint.Coordinator
 	// Restart decides what follows a failed attempt. Nil: Exponential with its
-	// defaults where there is a Coordinator, else NoRestart.
+	// defaults if there is a Coordinator, else NoRestart.
 	Restart RestartStrategy
-	// RateLimit bounds what all sources together read, in records a second of
-	// wall time. Zero: no limit.
+	// RateLimit bounds how many records all sources together read in a second.
+	// Zero: no limit.
 	RateLimit float64
 	// BatchRecords is how many records travel together. Zero: 512.
 	BatchRecords int
-	// QueueBatches is how many batches wait between two subtasks before the
-	// sender has to. Zero: 4.
+	// QueueBatches is how many batches may wait between two subtasks; then the
+	// sender waits. Zero: 4.
 	QueueBatches int
-	// Clock has values in state expire (state.TTL); any goroutine calls it. Nil:
-	// time.Now. The store of Backends has to go by the same clock.
+	// Clock is the clock by which values in state expire (state.TTL). Any goroutine
+	// may call it. The store of Backends must use the same clock. Nil: time.Now.
 	Clock func() time.Time
 	// Logger gets what happens to the job. Nil: slog.Default().
 	Logger *slog.Logger

@@ -5,9 +5,8 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// Context is what a Processor knows of the record at hand: its key. It
-// implements state.Context; a pointer is all it is, so passing it costs
-// nothing.
+// Context has the key of the record at hand. States take it as their state.Context.
+// It is a pointer, so passing it costs nothing.
 type Context[K comparable] struct{ c *keyContext[K] }
 
 // Key returns the record's key.

@@ -9,8 +9,9 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// ErrBroken marks an error of Writer.Prepare after which the writer cannot go
-// on: instead of declining the checkpoint, the attempt fails and is restarted.
+// ErrBroken marks an error of Writer.Prepare after which the writer cannot be used
+// any more. The attempt fails and is restarted; otherwise only the checkpoint is
+// declined.
 var ErrBroken = errors.New("writer is broken")
 
 type permanentError struct{ err error }
@@ -18,8 +19,8 @@ type permanentError struct{ err error }
 func (e permanentError) Error() string { return e.err.Error() }
 func (e permanentError) Unwrap() error { return e.err }
 
-// Permanent marks an error that no restart mends, such as malformed input: the
-// job fails at once. Permanent(nil) is nil.
+// Permanent marks an error that a restart would only meet again, such as malformed
+// input: the job fails at once. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil

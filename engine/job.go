@@ -11,14 +11,13 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// Job is a graph of operators, joined by typed streams. It is built by one
-// goroutine with From, Map, KeyBy and so on, and says nothing of where or how
-// it runs: see Run. Mistakes made while building are collected and reported by
-// Validate and Run.
+// Job is a graph of operators, joined by typed streams. One goroutine builds it
+// with From, Map, KeyBy and so on. It says nothing about where or how it runs; see
+// Run. Validate and Run report the mistakes made while building it.
 type Job struct {
-	// MaxParallelism is the number of key groups, the upper limit of any
-	// operator's parallelism. It can never change once the job has taken a
-	// checkpoint. Zero: keygroup.DefaultGroups.
+	// MaxParallelism is the number of key groups, and so the most subtasks that an
+	// operator can have. It cannot change once the job has taken a checkpoint. Zero:
+	// keygroup.DefaultGroups.
 	MaxParallelism int
 
 	name  string
@@ -26,8 +25,8 @@ type Job struct {
 	errs  []error
 }
 
-// NewJob returns an empty job. The name becomes a part of object names, and
-// follows the rules of checkpoint.ValidOperatorID.
+// NewJob returns an empty job. The name becomes part of object names; see
+// checkpoint.ValidOperatorID for its form.
 func NewJob(name string) *Job { return &Job{name: name} }
 
 // Name returns the job's name.
@@ -65,12 +64,12 @@ const (
 	hashed                        // to the owner of the key
 )
 
-// Option sets something of one operator.
+// Option changes one operator.
 type Option func(*node)
 
-// Parallelism sets the number of an operator's subtasks. Without it sources
-// and keyed operators take Config.Parallelism, as do those behind Rebalance or
-// Broadcast, and all others that of their widest input.
+// Parallelism sets the number of an operator's subtasks. Without it, sources,
+// keyed operators and those behind Rebalance or Broadcast have Config.Parallelism;
+// all others have the parallelism of their widest input.
 func Parallelism(n int) Option {
 	return func(o *node) {
 		if n < 1 {
@@ -156,7 +155,7 @@ var graphExchange = [...]checkpoint.Exchange{
 	forward: checkpoint.Forward, rebalance: checkpoint.Rebalance, broadcast: checkpoint.ToAll, hashed: checkpoint.HashBy,
 }
 
-// Graph describes the job as it runs at the parallelism.
+// Graph describes the job as it runs with the parallelism.
 func (j *Job) Graph(parallelism int) checkpoint.Graph {
 	g := checkpoint.Graph{Job: j.name, MaxParallelism: j.groups()}
 	for _, p := range newPlan(j, parallelism).nodes {
@@ -169,14 +168,14 @@ func (j *Job) Graph(parallelism int) checkpoint.Graph {
 	return g
 }
 
-// Stream is a stream of records of a job. It is a value: what is derived from
-// it leaves it as it is, and it may be consumed more than once.
+// Stream is a stream of records of a job. It is a value that never changes, and it
+// may have several consumers, each of which gets every record.
 type Stream[T any] struct {
 	job  *Job
 	from []edge
 }
 
-// From begins a stream with what a source reads.
+// From begins a stream of the records that a source reads.
 func From[T any](j *Job, name string, s Source[T], opts ...Option) Stream[T] {
 	n := j.add(name, kindSource, nil, opts)
 	if s == nil {
@@ -196,8 +195,8 @@ func Map[T, U any](s Stream[T], name string, f func(T) U, opts ...Option) Stream
 	return Stream[U]{s.job, []edge{{from: n}}}
 }
 
-// FlatMap lets f emit any number of results for every record. f is called by
-// many goroutines at once.
+// FlatMap calls f for every record; f may emit any number of results. f is called
+// by many goroutines at once.
 func FlatMap[T, U any](s Stream[T], name string, f func(T, Out[U]), opts ...Option) Stream[U] {
 	n := s.derive(name, kindFlatMap, f == nil, opts)
 	n.build = func(a *assembly, p *planned) { buildStateless(a, p, f) }
@@ -231,8 +230,7 @@ func (s Stream[T]) derive(name, kind string, noFunc bool, opts []Option) *node {
 	return n
 }
 
-// Union merges streams: records of each keep their order, and mix with those
-// of the others in any.
+// Union merges streams. The records of each keep their order among themselves.
 func Union[T any](a Stream[T], more ...Stream[T]) Stream[T] {
 	u := Stream[T]{a.job, slices.Clone(a.from)}
 	for _, m := range more {
@@ -245,8 +243,8 @@ func Union[T any](a Stream[T], more ...Stream[T]) Stream[T] {
 // batch at a time.
 func (s Stream[T]) Rebalance() Stream[T] { return s.exchanged(rebalance) }
 
-// Broadcast gives every record to every subtask of the consumer. They share
-// what a record points to, so none may change it.
+// Broadcast gives every record to every subtask of the consumer. Subtasks share
+// what a record points to, so they must not change it.
 func (s Stream[T]) Broadcast() Stream[T] { return s.exchanged(broadcast) }
 
 func (s Stream[T]) exchanged(k exchangeKind) Stream[T] {
@@ -257,8 +255,8 @@ func (s Stream[T]) exchanged(k exchangeKind) Stream[T] {
 	return Stream[T]{s.job, from}
 }
 
-// KeyedStream is a stream whose records of one key all go to one subtask, in
-// the order in which each producer emitted them.
+// KeyedStream is a stream with a key. All records of a key go to the same subtask,
+// those of each producer in their order.
 type KeyedStream[K comparable, T any] struct {
 	stream Stream[T]
 	key    func(T) K
@@ -266,8 +264,8 @@ type KeyedStream[K comparable, T any] struct {
 	err    error
 }
 
-// KeyBy keys a stream. key is called once for each record, by many goroutines
-// at once, and must depend on the record alone.
+// KeyBy gives a stream a key. key is called once for each record, by many
+// goroutines at once. It must depend on the record alone.
 func KeyBy[K comparable, T any](s Stream[T], key func(T) K) KeyedStream[K, T] {
 	ks := KeyedStream[K, T]{stream: s.exchanged(hashed), key: key}
 	ks.codec, ks.err = state.KeyCodecOf[K]()
@@ -280,8 +278,8 @@ func KeyBy[K comparable, T any](s Stream[T], key func(T) K) KeyedStream[K, T] {
 	return ks
 }
 
-// Process runs a Processor over a keyed stream. make is called once for every
-// subtask of every attempt.
+// Process runs a Processor over a keyed stream. make is called once for each
+// subtask of each attempt, and must return a new Processor each time.
 func Process[K comparable, T, U any](ks KeyedStream[K, T], name string, make func() Processor[K, T, U], opts ...Option) Stream[U] {
 	n := ks.stream.derive(name, kindProcess, make == nil, opts)
 	n.key = ks.codec.Signature()

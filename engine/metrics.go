@@ -9,23 +9,22 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// Metrics counts what a running job does. The zero Metrics is ready to use; it
-// may be read by any goroutine while the job runs.
+// Metrics counts what a running job does. The zero Metrics is ready to use. Any
+// goroutine may read it while the job runs.
 type Metrics struct {
 	mu        sync.Mutex
 	attempts  int
 	operators map[checkpoint.OperatorID]*counters
 }
 
-// MetricsSnapshot is what Metrics held at one moment, operator by operator;
-// the counters are not read in one instant.
+// MetricsSnapshot is a copy of Metrics. Its counters are not read in one instant.
 type MetricsSnapshot struct {
-	// SourceRecords is what all sources have read, and Malformed what they
-	// skipped; records before the restored checkpoint count, those that a
-	// restart rolled back do not.
+	// SourceRecords is how many records all sources have read, and Malformed how
+	// many they skipped. Records before the restored checkpoint count; records that
+	// a restart rolled back do not.
 	SourceRecords int64
 	Malformed     int64
-	// SinkRecords is what all sinks have written, counted likewise.
+	// SinkRecords is how many records all sinks have written, counted likewise.
 	SinkRecords int64
 	// Attempts is how often the job was started in this Run.
 	Attempts  int
@@ -37,12 +36,12 @@ type MetricsSnapshot struct {
 type OperatorMetrics struct {
 	In, Out   int64 // records
 	Malformed int64
-	// Blocked is the time that the operator's vertex waited for room in the
-	// queues to those behind it.
+	// Blocked is how long the operator's chain waited for room in the queues to its
+	// consumers.
 	Blocked time.Duration
-	// Snapshots counts subtasks' snapshots; Align and Sync are the time they
-	// took in all, and MaxAlign, MaxSync that of the slowest. They are counted
-	// with the first operator of a vertex.
+	// Snapshots counts the snapshots of subtasks. Align and Sync are the time that
+	// they took in all, MaxAlign and MaxSync the longest of one. They are counted for
+	// the first operator of a chain.
 	Snapshots         int64
 	Align, Sync       time.Duration
 	MaxAlign, MaxSync time.Duration

@@ -1,9 +1,10 @@
 package engine
 
-// Out takes what an operator emits. It belongs to the operator's goroutine.
+// Out takes the results of an operator. It belongs to the operator's goroutine.
 type Out[U any] struct{ b *buffer[U] }
 
-// Emit sends v on. What goes wrong behind it fails the operator, not the call.
+// Emit sends v to the consumers. If a consumer fails, the operator fails with it;
+// Emit itself returns no error.
 func (o Out[U]) Emit(v U) {
 	if o.b.records = append(o.b.records, v); len(o.b.records) == o.b.size {
 		_ = o.b.flush() // kept in the buffer
@@ -16,7 +17,7 @@ type target[T any] interface {
 	push(records []T) error
 }
 
-// buffer gathers what an operator emits until there is a batch of it.
+// buffer gathers the results of an operator until there is a batch.
 type buffer[U any] struct {
 	op      *opInfo
 	records []U // never more than size: flush empties it when full

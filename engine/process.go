@@ -7,29 +7,32 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// Processor is the logic of a keyed operator. One instance serves one subtask
-// and belongs to its goroutine. K is the key, T a record, U a result.
+// Processor is the logic of a keyed operator: K is its key, T a record, U a result.
+// An instance serves one subtask of one attempt and belongs to its goroutine. What
+// must survive a restart belongs into states. A processor may also implement
+// KeyFinisher and Finisher.
 type Processor[K comparable, T, U any] interface {
-	// Open makes the operator's states, before the first record.
+	// Open opens the operator's states, before the first record.
 	Open(c OpenContext) error
-	// Process handles one record; c is valid during the call, and states read
-	// with it are those of the record's key.
+	// Process handles one record. States read and written with c are those of the
+	// record's key. c is valid during the call. An error fails the attempt, and the
+	// results that the attempt has not committed are dropped.
 	Process(c Context[K], v T, out Out[U]) error
 }
 
-// KeyFinisher is a Processor that has something to say at the end of bounded
-// input: FinishKey is called once for every key that has state, in no order.
+// KeyFinisher is implemented by a Processor with results at the end of bounded
+// input: FinishKey is called once for each key that has state, in no order.
 type KeyFinisher[K comparable, U any] interface {
 	FinishKey(c Context[K], out Out[U]) error
 }
 
-// Finisher is a Processor that is called once at the end of bounded input,
-// after FinishKey.
+// Finisher is implemented by a Processor with results at the end of bounded input:
+// Finish is called once for each subtask, after all FinishKey.
 type Finisher[U any] interface {
 	Finish(out Out[U]) error
 }
 
-// OpenContext is what a processor's subtask knows when it opens.
+// OpenContext says which subtask a processor serves. It is needed to open states.
 type OpenContext struct {
 	context.Context
 	Operator    checkpoint.OperatorID

@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// RestartStrategy decides whether and when a failed attempt is followed by
-// another.
+// RestartStrategy decides whether another attempt follows a failed one, and when.
 type RestartStrategy interface {
 	// Begin is called once a Run. The function that it returns is called after
 	// each failed attempt with the time that the attempt ran, and returns the

@@ -12,16 +12,16 @@ import (
 
 // Result is what a job did.
 type Result struct {
-	// Records is what the sources read, from the job's first start on, over all
-	// restarts; Malformed what they skipped.
+	// Records is how many records the sources read since the job's first start, over
+	// all restarts, and Malformed how many they skipped.
 	Records   int64
 	Malformed int64
-	// Written is what the sinks took, counted likewise. A sink that is not
-	// exactly-once may have been given more.
+	// Written is how many records the sinks took, counted likewise. A sink that is
+	// not exactly-once may have written more.
 	Written int64
 	// Attempts is how often the job was started in this Run.
 	Attempts int
-	// Restored is the checkpoint that the first attempt started from; zero: it
+	// Restored is the checkpoint from which the first attempt started. Zero: it
 	// started from nothing.
 	Restored checkpoint.ID
 	// Duration is the time from Run to its return.
@@ -29,11 +29,11 @@ type Result struct {
 	Metrics  MetricsSnapshot
 }
 
-// Run runs a job until its input has been processed and all that its sinks
-// wrote is published, or until it fails for good, or ctx ends: then it stops
-// cleanly and returns the cause of ctx. Failed attempts are followed by others
-// as cfg.Restart says, each from the newest checkpoint. No goroutine outlives
-// Run. The Result is as good as it can be with an error too.
+// Run runs a job until all input is processed and all output published, until the
+// job fails for good, or until ctx ends; then it stops cleanly and returns the cause
+// of ctx. After a failed attempt cfg.Restart decides whether another follows; each
+// starts from the newest checkpoint. No goroutine outlives Run. With an error, too,
+// the Result says how far the job came.
 func Run(ctx context.Context, j *Job, cfg Config) (Result, error) {
 	return run(ctx, j, cfg, newAlone)
 }
