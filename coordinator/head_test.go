@@ -337,3 +337,17 @@ func BenchmarkHead(b *testing.B) {
 		b.Fatal("not JSON")
 	}
 }
+
+// Every field of head is explained in FORMAT.md.
+func TestFormatDocumentNamesEveryField(t *testing.T) {
+	text, err := os.ReadFile("../incremental/FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, head, _ := strings.Cut(string(text), "## Head")
+	for line := range strings.Lines(string(encodeHead(t, someHead()))) {
+		if name, _, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && !strings.Contains(head, "`"+strings.Trim(name, `"`)+"`") {
+			t.Errorf("FORMAT.md does not name the field %s of head", name)
+		}
+	}
+}

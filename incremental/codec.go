@@ -55,7 +55,7 @@ func encodeManifest(m *Manifest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := make([]byte, headerBytes, headerBytes+len(body))
+	b := make([]byte, headerBytes, headerBytes+len(body)/2+1024)
 	copy(b, manifestMagic)
 	binary.BigEndian.PutUint32(b[versionOffset:], FormatVersion)
 	binary.BigEndian.PutUint64(b[lengthOffset:], uint64(len(body)))

@@ -48,8 +48,12 @@ type keyedWriter struct {
 	states   table[state.Descriptor]
 	backends table[BackendInfo]
 	places   table[Place]
-	objects  map[objectKey]uint32
-	stems    table[string]
+	// objects finds an object by its random number, others those few that have
+	// the number of a different one.
+	objects map[uint64]uint32
+	others  map[objectKey]uint32
+	count   uint32
+	stems   table[string]
 }
 
 // newKeyedWriter makes room for the handles of the subtasks.
@@ -67,7 +71,7 @@ func newKeyedWriter(subtasks []Subtask) *keyedWriter {
 			}
 		}
 	}
-	k := &keyedWriter{objects: make(map[objectKey]uint32, objects)}
+	k := &keyedWriter{objects: make(map[uint64]uint32, objects), others: map[objectKey]uint32{}}
 	k.places.of(Place{}) // number 0 is the job's own
 	k.out.Objects = &format.Objects{
 		Stem: make([]uint32, 0, objects), Random: make([]uint64, 0, objects), Bytes: make([]uint64, 0, objects),
@@ -100,21 +104,12 @@ func (k *keyedWriter) add(h *Handle) {
 		k.out.Uses.Object = append(k.out.Uses.Object, k.object(o))
 		k.out.Uses.AdoptedBytes = append(k.out.Uses.AdoptedBytes, uint64(o.Adopted))
 	}
-	f, use := k.out.Files, 0
-	byName := make(map[string]uint32, len(h.Objects))
+	f, find := k.out.Files, h.objectFinder()
 	for i := range h.Files {
 		file := &h.Files[i]
-		if use >= len(h.Objects) || h.Objects[use].Name != file.Ref.Object { // neighbours often share an object
-			if len(byName) == 0 {
-				for i, o := range h.Objects {
-					byName[o.Name] = uint32(i)
-				}
-			}
-			use = int(byName[file.Ref.Object])
-		}
 		f.Name = append(f.Name, file.Name)
 		f.Immutable = append(f.Immutable, file.Immutable)
-		f.Use = append(f.Use, uint32(use))
+		f.Use = append(f.Use, uint32(find(file.Ref.Object)))
 		f.Offset = append(f.Offset, uint64(file.Ref.Offset))
 		f.Bytes = append(f.Bytes, uint64(file.Ref.Length))
 		f.Crc32C = append(f.Crc32C, file.Ref.CRC32C)
@@ -154,21 +149,27 @@ func (k *keyedWriter) table(file, shard uint32, t *Table) {
 
 // object returns an object's number, and writes it if it is new.
 func (k *keyedWriter) object(o Object) uint32 {
-	key := objectKey{o.Name, o.Size, o.CRC32C, k.places.of(o.Place)}
-	n, ok := k.objects[key]
-	if ok {
+	stem, random := cutObjectName(o.Name)
+	b, stemNumber, place := k.out.Objects, k.stems.of(stem), k.places.of(o.Place)
+	n, found := k.objects[random]
+	if found && (b.Stem[n] != stemNumber || b.Bytes[n] != uint64(o.Size) || b.Crc32C[n] != o.CRC32C || b.Place[n] != place) {
+		key := objectKey{o.Name, o.Size, o.CRC32C, place}
+		if n, found = k.others[key]; !found {
+			k.others[key] = k.count
+		}
+	} else if !found {
+		k.objects[random] = k.count
+	}
+	if found {
 		return n
 	}
-	n = uint32(len(k.objects))
-	k.objects[key] = n
-	stem, random := cutObjectName(o.Name)
-	b := k.out.Objects
-	b.Stem = append(b.Stem, k.stems.of(stem))
+	b.Stem = append(b.Stem, stemNumber)
 	b.Random = append(b.Random, random)
 	b.Bytes = append(b.Bytes, uint64(o.Size))
 	b.Crc32C = append(b.Crc32C, o.CRC32C)
-	b.Place = append(b.Place, key.place)
-	return n
+	b.Place = append(b.Place, place)
+	k.count++
+	return k.count - 1
 }
 
 // body returns what was gathered, nil where that is nothing.

@@ -2,6 +2,7 @@ package incremental
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -162,4 +163,21 @@ func (h *Handle) NewObjects() (names []string) {
 // there is none. Few are looked at: a handle has one or two a state.
 func (h *Handle) shardOf(f *File) int {
 	return slices.IndexFunc(h.Shards, func(s Shard) bool { return s.Column == f.Table.Column && s.Instance == f.Instance })
+}
+
+// objectFinder returns a function that numbers the handle's objects by name; -1:
+// there is none of that name. Objects are in order.
+func (h *Handle) objectFinder() func(name string) int {
+	last := 0 // neighbours often share an object
+	return func(name string) int {
+		if last < len(h.Objects) && h.Objects[last].Name == name {
+			return last
+		}
+		n, ok := slices.BinarySearchFunc(h.Objects, name, func(o Object, name string) int { return cmp.Compare(o.Name, name) })
+		if !ok {
+			return -1
+		}
+		last = n
+		return n
+	}
 }

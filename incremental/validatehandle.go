@@ -104,7 +104,6 @@ func validateShards(where string, h *Handle) error {
 // validateFiles checks that every file lies in an object of the handle, and
 // that every object holds a file.
 func validateFiles(where string, h *Handle) error {
-	number := make(map[string]int, len(h.Objects))
 	for i, o := range h.Objects {
 		if err := validateObject(where, o); err != nil {
 			return err
@@ -112,8 +111,8 @@ func validateFiles(where string, h *Handle) error {
 		if i > 0 && h.Objects[i-1].Name >= o.Name {
 			return invalid(where, "object %s: out of order or doubled", o.Name)
 		}
-		number[o.Name] = i
 	}
+	find := h.objectFinder()
 	used := make([]bool, len(h.Objects))
 	for i := range h.Files {
 		f := &h.Files[i]
@@ -123,8 +122,8 @@ func validateFiles(where string, h *Handle) error {
 		if f.Instance < 0 || f.Instance >= maxInstances || i > 0 && compareFiles(h.Files[i-1], *f) >= 0 {
 			return invalid(where, "file %s of instance %d: out of order or doubled", f.Name, f.Instance)
 		}
-		n, ok := number[f.Ref.Object]
-		if !ok {
+		n := find(f.Ref.Object)
+		if n < 0 {
 			return invalid(where, "file %s: its object %.200q is not among the handle's", f.Name, f.Ref.Object)
 		}
 		if o := h.Objects[n]; !inside(f.Ref.Offset, f.Ref.Length, o.Size) {
@@ -152,20 +151,22 @@ func validateFiles(where string, h *Handle) error {
 
 func validateTable(where string, h *Handle, f *File) error {
 	t := f.Table
-	where = fmt.Sprintf("%s: table %s", where, f.Name)
+	bad := func(format string, args ...any) error {
+		return invalid(fmt.Sprintf("%s: table %s", where, f.Name), format, args...)
+	}
 	switch {
 	case h.shardOf(f) < 0:
-		return invalid(where, "its column %.80q is no shard of the handle", t.Column)
+		return bad("its column %.80q is no shard of the handle", t.Column)
 	case t.Name != "" || t.CreatedUnix < 0 || t.Deletions > t.Entries:
-		return invalid(where, "name %.80q, created at %d, %d entries, of which %d delete", t.Name, t.CreatedUnix, t.Entries, t.Deletions)
+		return bad("name %.80q, created at %d, %d entries, of which %d delete", t.Name, t.CreatedUnix, t.Entries, t.Deletions)
 	case t.Level < 0 || t.Level > maxLevel:
-		return invalid(where, "level %d", t.Level)
+		return bad("level %d", t.Level)
 	case len(t.Smallest) > MaxTableKey || len(t.Largest) > MaxTableKey || bytes.Compare(t.Smallest, t.Largest) > 0:
-		return invalid(where, "keys from %.40x to %.40x", t.Smallest, t.Largest)
+		return bad("keys from %.40x to %.40x", t.Smallest, t.Largest)
 	case t.SmallestSeqno > t.LargestSeqno:
-		return invalid(where, "sequence numbers from %d to %d", t.SmallestSeqno, t.LargestSeqno)
+		return bad("sequence numbers from %d to %d", t.SmallestSeqno, t.LargestSeqno)
 	case t.Groups != groupsOfKeys(t.Smallest, t.Largest):
-		return invalid(where, "key groups %v, but keys from %.40x to %.40x", t.Groups, t.Smallest, t.Largest)
+		return bad("key groups %v, but keys from %.40x to %.40x", t.Groups, t.Smallest, t.Largest)
 	}
 	return nil
 }

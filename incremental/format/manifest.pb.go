@@ -83,9 +83,9 @@ type Exchange int32
 const (
 	Exchange_EXCHANGE_UNSPECIFIED Exchange = 0
 	Exchange_EXCHANGE_FORWARD     Exchange = 1
-	Exchange_EXCHANGE_HASH        Exchange = 2
-	Exchange_EXCHANGE_REBALANCE   Exchange = 3
-	Exchange_EXCHANGE_BROADCAST   Exchange = 4
+	Exchange_EXCHANGE_REBALANCE   Exchange = 2
+	Exchange_EXCHANGE_TO_ALL      Exchange = 3
+	Exchange_EXCHANGE_HASH        Exchange = 4
 )
 
 // Enum value maps for Exchange.
@@ -93,16 +93,16 @@ var (
 	Exchange_name = map[int32]string{
 		0: "EXCHANGE_UNSPECIFIED",
 		1: "EXCHANGE_FORWARD",
-		2: "EXCHANGE_HASH",
-		3: "EXCHANGE_REBALANCE",
-		4: "EXCHANGE_BROADCAST",
+		2: "EXCHANGE_REBALANCE",
+		3: "EXCHANGE_TO_ALL",
+		4: "EXCHANGE_HASH",
 	}
 	Exchange_value = map[string]int32{
 		"EXCHANGE_UNSPECIFIED": 0,
 		"EXCHANGE_FORWARD":     1,
-		"EXCHANGE_HASH":        2,
-		"EXCHANGE_REBALANCE":   3,
-		"EXCHANGE_BROADCAST":   4,
+		"EXCHANGE_REBALANCE":   2,
+		"EXCHANGE_TO_ALL":      3,
+		"EXCHANGE_HASH":        4,
 	}
 )
 
@@ -1464,13 +1464,13 @@ const file_manifest_proto_rawDesc = "" +
 	"\vKIND_MANUAL\x10\x02\x12\x12\n" +
 	"\x0eKIND_SAVEPOINT\x10\x03\x12\x0e\n" +
 	"\n" +
-	"KIND_FINAL\x10\x04*}\n" +
+	"KIND_FINAL\x10\x04*z\n" +
 	"\bExchange\x12\x18\n" +
 	"\x14EXCHANGE_UNSPECIFIED\x10\x00\x12\x14\n" +
-	"\x10EXCHANGE_FORWARD\x10\x01\x12\x11\n" +
-	"\rEXCHANGE_HASH\x10\x02\x12\x16\n" +
-	"\x12EXCHANGE_REBALANCE\x10\x03\x12\x16\n" +
-	"\x12EXCHANGE_BROADCAST\x10\x04*\x82\x01\n" +
+	"\x10EXCHANGE_FORWARD\x10\x01\x12\x16\n" +
+	"\x12EXCHANGE_REBALANCE\x10\x02\x12\x13\n" +
+	"\x0fEXCHANGE_TO_ALL\x10\x03\x12\x11\n" +
+	"\rEXCHANGE_HASH\x10\x04*\x82\x01\n" +
 	"\x0eRedistribution\x12\x1e\n" +
 	"\x1aREDISTRIBUTION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REDISTRIBUTION_SPLIT\x10\x01\x12\x18\n" +
