@@ -1,6 +1,12 @@
 package incremental
 
-import "slices"
+import (
+	"cmp"
+	"reflect"
+	"slices"
+
+	"github.com/tidemark/tidemark/engine/state"
+)
 
 // Put is an object in the store, and the files that lie in it.
 type Put struct {
@@ -28,6 +34,34 @@ func (h *Handle) Assemble(base *Handle, reused []File, put []Put) {
 		h.Objects = append(h.Objects, p.Object)
 		h.Files = append(h.Files, p.Files...)
 		h.Uploaded += p.Object.Size
+	}
+	sortHandle(h)
+}
+
+// describe fills in what the local store says of the snapshot: each state lies
+// in one column, which is a shard with the handle's range.
+func (h *Handle) describe(c state.Contents) {
+	h.Backend = BackendInfo{Name: c.Store, Version: c.Version, Format: c.Format}
+	for _, column := range c.Columns {
+		_, known := slices.BinarySearchFunc(h.States, column.State, func(d state.Descriptor, name string) int { return cmp.Compare(d.Name, name) })
+		if known { // a column that was made since the snapshot is empty in it
+			h.Shards = append(h.Shards, Shard{State: column.State, Column: column.Name, Groups: h.Range})
+		}
+	}
+	tables := make(map[string]state.TableFile, len(c.Tables))
+	for _, t := range c.Tables {
+		tables[t.Name] = t
+	}
+	for i := range h.Files {
+		f := &h.Files[i]
+		t, ok := tables[f.Name]
+		if !ok {
+			continue
+		}
+		// A file that is reused keeps its description, and handles share it.
+		if now := NewTable(t); f.Table == nil || !reflect.DeepEqual(*f.Table, *now) {
+			f.Table = now
+		}
 	}
 	sortHandle(h)
 }

@@ -29,6 +29,9 @@ type Base interface {
 	// for a write that has begun. Either may be called again, or after the
 	// other, to no further effect.
 	Freeze(dir string) (write func() error, release func(), err error)
+	// Contents describes the snapshot in dir, which Freeze's write made: asked at
+	// most once, from any goroutine. A store without columns has nothing to say.
+	Contents(dir string) (state.Contents, error)
 	// Immutable reports whether a file of a snapshot, by its base name, never
 	// changes under its name while the Base lives, nor is replaced by another
 	// of that name. Any goroutine.
@@ -97,7 +100,7 @@ func (b *Backend) Snapshot(ctx context.Context, barrier checkpoint.Barrier) (sta
 	}
 	return &pending{
 		backend: b, barrier: barrier, dir: dir, write: write, release: release, immutable: b.base.Immutable,
-		base: b.reusable(barrier), states: slices.Collect(maps.Values(b.states)),
+		contents: b.base.Contents, base: b.reusable(barrier), states: slices.Collect(maps.Values(b.states)),
 	}, nil
 }
 

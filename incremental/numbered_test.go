@@ -115,6 +115,8 @@ func (n *numbered) Freeze(dir string) (write func() error, release func(), err e
 	return func() error { return err }, func() {}, nil
 }
 
+func (n *numbered) Contents(string) (state.Contents, error) { return state.Contents{}, nil }
+
 func (n *numbered) checkpoint(dir string) error {
 	if len(n.dirty) > 0 {
 		if err := n.write(n.dirty); err != nil {

@@ -26,6 +26,7 @@ type pending struct {
 	write     func() error // see Base.Freeze
 	release   func()
 	immutable func(name string) bool
+	contents  func(dir string) (state.Contents, error)
 	base      *Handle // nil: reuse nothing
 	states    []state.Descriptor
 	taken     atomic.Bool // by Persist or Release
@@ -65,6 +66,10 @@ func (p *pending) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
 	if err != nil {
 		return nil, p.failed(err, nil)
 	}
+	contents, err := p.contents(p.dir)
+	if err != nil {
+		return nil, p.failed(err, nil)
+	}
 	plan := Plan(p.base, files, p.backend.plan)
 	uploads := Pack(plan.Upload, p.backend.plan)
 
@@ -94,6 +99,7 @@ func (p *pending) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
 		Checkpoint: p.barrier.ID, States: slices.Clone(p.states),
 	}
 	h.Assemble(p.base, plan.Reuse, objects)
+	h.describe(contents)
 	if err := validateHandle("handle", h); err != nil {
 		return nil, p.failed(err, begun)
 	}

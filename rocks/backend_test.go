@@ -236,3 +236,65 @@ func TestToolsReadARestoredCheckpoint(t *testing.T) {
 		t.Errorf("checkconsistency: %v: %s", err, out)
 	}
 }
+
+// A handle says of every SST what RocksDB knows of it, and of every state where
+// it lies.
+func TestHandlesDescribeTheirFiles(t *testing.T) {
+	f := factory(t, t.TempDir(), memstore.New(), opener(resources(t, func(*rocks.Options) {})))
+	all := keygroup.Range{Start: 0, End: 128}
+	b, err := f.Open(t.Context(), state.OpenRequest{Operator: "op", Attempt: 1, KeyGroups: all})
+	check(t, err)
+	defer func() { check(t, b.Close()) }()
+	d := state.Descriptor{Name: "total", Kind: state.KindValue, Key: "string", Value: "string"}
+	empty := state.Descriptor{Name: "unused", Kind: state.KindValue, Key: "string", Value: "string"}
+	c, err := b.Column(d)
+	check(t, err)
+	_, err = b.Column(empty)
+	check(t, err)
+	var last *incremental.Handle
+	newest := uint64(0)
+	for round := range 8 { // compactions among them
+		for i := range 1000 {
+			key := keygroup.AppendPrefix(nil, keygroup.KeyGroup(3+i%100))
+			check(t, c.Put(fmt.Appendf(key, "%04d", i), fmt.Appendf(nil, "%d in round %d", i, round)))
+		}
+		h := persist(t, b, checkpoint.ID(round+1), checkpoint.ID(round))
+		if h.Backend.Name != "rocksdb" || h.Backend.Version != rocks.Linked().Version || h.Backend.Format != 5 {
+			t.Errorf("backend %+v", h.Backend)
+		}
+		if want := []incremental.Shard{{State: "total", Column: "s-total", Groups: all}, {State: "unused", Column: "s-unused", Groups: all}}; !slices.Equal(h.Shards, want) {
+			t.Errorf("shards %+v", h.Shards)
+		}
+		entries := uint64(0)
+		for _, file := range h.Files {
+			table := file.Table
+			if (table != nil) != strings.HasSuffix(file.Name, ".sst") {
+				t.Fatalf("%s: table %+v", file.Name, table)
+			}
+			if table == nil {
+				continue
+			}
+			if table.Column != "s-total" || table.Groups != (keygroup.Range{Start: 3, End: 103}) || string(table.Smallest[2:]) != "0000" || string(table.Largest[2:]) != "0999" || table.CreatedUnix == 0 {
+				t.Errorf("%s: %+v", file.Name, table)
+			}
+			entries += table.Entries
+			newest = max(newest, table.LargestSeqno)
+		}
+		if entries < 1000 || entries > 1000*uint64(round+1) {
+			t.Errorf("round %d: %d entries", round, entries)
+		}
+		if last != nil {
+			for _, file := range h.Files {
+				i := slices.IndexFunc(last.Files, func(f incremental.File) bool { return f.Name == file.Name && f.Immutable })
+				if i >= 0 && last.Files[i].Table != file.Table {
+					t.Errorf("%s is described anew: %+v, before %+v", file.Name, file.Table, last.Files[i].Table)
+				}
+			}
+		}
+		last = h
+		b.Committed(checkpoint.ID(round + 1))
+	}
+	if newest == 0 {
+		t.Error("no file has a sequence number")
+	}
+}

@@ -13,8 +13,8 @@ import (
 // spareBytes is what a checkpoint needs on disk beside what is buffered.
 const spareBytes = 256 << 10
 
-// checkpoint makes dir a copy of the database, write buffers included.
-func (s spiller) checkpoint(dir string) error {
+// copyTo makes dir a copy of the database, write buffers included.
+func (s spiller) copyTo(dir string) error {
 	c, err := s.db.NewCheckpoint()
 	if err != nil {
 		return failure("checkpoint", s.dir, err.Error())

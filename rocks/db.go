@@ -31,7 +31,8 @@ type DB struct {
 	columns   map[string]*column.Column // by the name of the column family
 	tables    *table.Tables
 
-	// mu is held where Metrics, in another goroutine, would see a change.
+	// mu is held where Metrics or Contents, in another goroutine, would see a
+	// change.
 	mu      sync.Mutex
 	handles []*grocksdb.ColumnFamilyHandle // of columns, in no order
 	closed  bool
@@ -77,7 +78,7 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	if err != nil {
 		return nil, failure("open", dir, err.Error())
 	}
-	d := &DB{spiller: spiller{dir, db, options, expiry}, resources: r, handles: handles, columns: map[string]*column.Column{}}
+	d := &DB{spiller: spiller{dir, db, options, expiry, &contents{}}, resources: r, handles: handles, columns: map[string]*column.Column{}}
 	d.tables = r.tables.NewTables(d.writer(""))
 	for i, name := range names {
 		d.columns[name] = d.newColumn(name, handles[i])
@@ -112,11 +113,12 @@ func (d *DB) Column(s state.Descriptor) (state.Column, error) {
 	if err != nil {
 		return nil, failure("open column "+s.Name, d.dir, err.Error())
 	}
+	c := d.newColumn(name, h)
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.handles = append(d.handles, h)
-	d.mu.Unlock()
-	d.columns[name] = d.newColumn(name, h)
-	return d.columns[name], nil
+	d.columns[name] = c
+	return c, nil
 }
 
 func (d *DB) newColumn(name string, h *grocksdb.ColumnFamilyHandle) *column.Column {

@@ -46,7 +46,7 @@ func (r *Resources) newOptions() *grocksdb.Options {
 	defer table.Destroy()
 	table.SetBlockCache(r.cache)
 	table.SetBlockSize(disk.blockBytes)
-	table.SetFormatVersion(5)
+	table.SetFormatVersion(tableFormat)
 	table.SetFilterPolicy(grocksdb.NewBloomFilterFull(bloomBitsPerKey))
 	// Indexes and filters count against the cache, or memory has no bound. They
 	// are cut into blocks, of which a read takes the one that it needs: those of

@@ -319,6 +319,25 @@ char* tm_scan_fill(tm_scan* s, char* buf, size_t cap, size_t* used, size_t* need
 
 void tm_scan_free(tm_scan* s) { delete s; }
 
+char* tm_tables(rocksdb_t* db, size_t* len) {
+  std::vector<rocksdb::LiveFileMetaData> files;
+  db->rep->GetLiveFilesMetaData(&files);
+  std::string out;
+  for (const auto& f : files) {
+    const std::string* texts[] = {&f.relative_filename, &f.column_family_name, &f.smallestkey, &f.largestkey};
+    for (const auto* t : texts) {
+      const uint32_t n = static_cast<uint32_t>(t->size());
+      out.append(reinterpret_cast<const char*>(&n), sizeof n);
+    }
+    const uint64_t numbers[] = {static_cast<uint64_t>(f.level), f.smallest_seqno, f.largest_seqno,
+                                f.file_creation_time, f.num_entries, f.num_deletions};
+    out.append(reinterpret_cast<const char*>(numbers), sizeof numbers);
+    for (const auto* t : texts) out.append(*t);
+  }
+  *len = out.size();
+  return copied(out);
+}
+
 void tm_bound_malloc(void) {
 #ifdef __GLIBC__
   mallopt(M_ARENA_MAX, 2);

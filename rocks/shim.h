@@ -86,6 +86,12 @@ tm_scan* tm_scan_new(rocksdb_t*, rocksdb_column_family_handle_t*, const char* st
 char* tm_scan_fill(tm_scan*, char* buf, size_t cap, size_t* used, size_t* need);
 void tm_scan_free(tm_scan*);
 
+// Describes the table files of the database. For each: uint32 lengths of name,
+// column, smallest and largest key; uint64 level, smallest and largest sequence
+// number, time of creation, entries, deletions; then the four texts. Numbers are
+// native. The caller frees what is returned.
+char* tm_tables(rocksdb_t*, size_t* len);
+
 // Keeps the memory that is freed from staying with the process: blocks of a
 // cache come and go, in many threads.
 void tm_bound_malloc(void);

@@ -32,6 +32,8 @@ type spiller struct {
 	db      *grocksdb.DB
 	options *grocksdb.Options
 	expiry  *expiry
+	// contents is of the checkpoints that were made.
+	contents *contents
 }
 
 // Write implements table.Below: many entries as a file, few through the write

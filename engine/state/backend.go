@@ -39,6 +39,9 @@ type Descriptor struct {
 
 // Contents describes a snapshot of a local store.
 type Contents struct {
+	Store   string // "rocksdb"
+	Version string // of the store's program: "7.8.3"
+	Format  int    // of its table files
 	Columns []StoredColumn
 	Tables  []TableFile
 }
