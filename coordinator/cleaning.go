@@ -67,7 +67,7 @@ func (c *cleaner) register(ctx context.Context, ref Ref) error {
 		return nil
 	}
 	var m *incremental.Manifest
-	err := c.request(ctx, 1, func(ctx context.Context) (err error) {
+	err := c.request(ctx, c.limit, func(ctx context.Context) (err error) {
 		m, err = incremental.ReadManifest(ctx, c.store, ref.ID, ref.Epoch)
 		return err
 	})
@@ -88,7 +88,7 @@ func (c *cleaner) sweep(ctx context.Context, dead scope) {
 			if err := c.keep(ctx); err != nil {
 				return err
 			}
-			return c.request(ctx, listingFactor, func(ctx context.Context) (err error) {
+			return c.request(ctx, listingFactor*c.limit, func(ctx context.Context) (err error) {
 				f, err = survey(ctx, c.store, c.kept, dead, maxWaiting)
 				return err
 			})
@@ -104,7 +104,7 @@ func (c *cleaner) sweep(ctx context.Context, dead scope) {
 		}
 		for _, u := range f.uploads {
 			if !c.retry(ctx, func() error {
-				return c.request(ctx, 1, func(ctx context.Context) error { return c.store.AbortUpload(ctx, u) })
+				return c.request(ctx, c.limit, func(ctx context.Context) error { return c.store.AbortUpload(ctx, u) })
 			}) {
 				return
 			}
@@ -145,15 +145,15 @@ func (c *cleaner) deleteAtOnce(ctx context.Context, names []string) error {
 			if err := c.pace.WaitN(ctx, len(batch)); err != nil {
 				return fmt.Errorf("delete %d objects: %w", len(batch), err)
 			}
-			return c.request(ctx, 1, func(ctx context.Context) error { return c.store.Delete(ctx, batch...) })
+			return c.request(ctx, c.limit, func(ctx context.Context) error { return c.store.Delete(ctx, batch...) })
 		})
 	}
 	return g.Wait()
 }
 
 // request bounds the time of a request to the store.
-func (c *cleaner) request(ctx context.Context, factor time.Duration, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, factor*c.limit)
+func (c *cleaner) request(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return do(ctx)
 }

@@ -13,22 +13,26 @@
 //
 // A checkpoint's life is Triggered → Aligning → Persisting → Committing →
 // Completed → Subsumed → Discarded, or Aborted from any point before the
-// commit. The seven rules that keep it safe are listed in rules.go, and the
-// tests explore every interleaving of the machine with each of them off.
+// commit. PROTOCOL.md has the protocol: the rules that keep checkpoints whole,
+// which rules.go names and the tests switch off one by one while they explore
+// every interleaving of the machine; commits in doubt, deletion, closing, and
+// how each failure ends.
 //
 // # Invariants
 //
 //   - The compare-and-swap of head is the commit; whoever wins it leads, and an
-//     older leader commits nothing (I4). A swap of unknown outcome is over only
-//     once head shows it, or a later swap of this leader won (the fence).
+//     older leader commits nothing (I4). A commit in doubt is over only once
+//     head holds the checkpoint, or has moved on without it.
 //   - Every write of head raises its version, so that no content of head, and
 //     no ETag, ever returns (I7).
 //   - An object is deleted only if a swap of head that this leader won made it
-//     unreachable, or if its checkpoint was aborted for good; never because
-//     something could not be read (I2, I10).
+//     unreachable, or if its checkpoint is aborted, or of an earlier epoch, and
+//     no retained checkpoint reaches it; never because something could not be
+//     read (I2, I10).
 //   - The base of a pending checkpoint stays in head, and no checkpoint starts
 //     on a base that an unresolved swap would drop (I1).
 //   - A late, lost or doubled acknowledgement changes nothing but latency: it
 //     never revives an aborted checkpoint (I6).
+//   - A start of the wrong job changes nothing (I17).
 //   - No goroutine outlives Close; what waits to be deleted is bounded (I12).
 package coordinator

@@ -324,6 +324,22 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, headRead{head: Head{Version: 3, Epoch: 1, NextID: 2}, etag: "x3"})
 			d.tell(10*time.Second, ticked{}) // the next has no base
 		},
+		"won-and-then-edited": func(d *director) {
+			d.m.interval, d.m.maxConcurrent = 0, 2
+			d.leadAndStart()
+			d.tell(0, asked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(0, asked{})
+			d.tell(0, asked{})
+			d.tell(0, ackOf(two))
+			d.tell(0, manifestWritten{ref: two})
+			d.tell(0, swapped{outcome: unknown, err: lost})
+			h := d.m.commit.next
+			h.Version, h.Retained = 4, h.Retained[1:] // a tool dropped 1, on which 3 builds
+			d.tell(0, headRead{head: h, etag: "x4"})
+		},
 		"alarm-of-a-commit-in-doubt": func(d *director) {
 			d.m.timeout = 2 * time.Hour
 			d.leadAndStart()
