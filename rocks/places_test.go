@@ -18,8 +18,8 @@ import (
 
 // placeAt is where an entry of a row is; the entry without a suffix stands for
 // the row itself.
-func placeAt(row, suffix string) state.Place {
-	p := state.Place{Key: []byte(row + suffix), Row: len(row), RowHash: xxh3.HashString(row)}
+func placeAt(row, suffix string) *state.Place {
+	p := &state.Place{Key: []byte(row + suffix), Row: len(row), RowHash: xxh3.HashString(row)}
 	p.Hash = xxh3.HashString(row + suffix)
 	return p
 }
@@ -115,14 +115,14 @@ func testPlaces(t *testing.T, memory int64) {
 				for range rapid.IntRange(1, 64).Draw(rt, "places") {
 					row, suffix := draw(rt)
 					at = append(at, [2]string{row, suffix})
-					places = append(places, placeAt(row, suffix))
+					places = append(places, *placeAt(row, suffix))
 				}
 				if e := c.(state.ExpectingColumn); e.Expects() {
 					check(t, e.Expect(places))
 				}
 				for i, p := range places {
 					want, ok := model[at[i][0]][at[i][1]]
-					v, found, err := rows.Get(nil, p)
+					v, found, err := rows.Get(nil, &p)
 					check(t, err)
 					if found != ok || string(v) != want {
 						rt.Fatalf("%s is %.50q, %v; want %.50q, %v", p.Key, v, found, want, ok)

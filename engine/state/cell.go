@@ -133,7 +133,7 @@ func (s *cellValue[V]) get(cur *Current) (v V, found bool, err error) {
 		expires, err = s.scratch.decode(s.codec, stored)
 	} else {
 		memory := s.scratch.memory()
-		memory, found, err = s.rows.Get(memory[:0:len(memory)], s.at)
+		memory, found, err = s.rows.Get(memory[:0:len(memory)], &s.at)
 		if err != nil || !found {
 			return v, false, s.wrap("get", err)
 		}
@@ -197,7 +197,7 @@ func (s *cellValue[V]) find(cur *Current) (v V, known Known, err error) {
 		expires, err = s.scratch.decode(s.codec, stored)
 	} else {
 		memory := s.scratch.withOperand()
-		memory, known, err = s.rows.Find(memory[:0:len(memory)], s.at)
+		memory, known, err = s.rows.Find(memory[:0:len(memory)], &s.at)
 		if known == KnownOperand && err == nil {
 			memory, s.since, err = cutSince(memory)
 		}
@@ -220,7 +220,7 @@ func (s *cellValue[V]) putOperand(v V, begins bool) (done bool, err error) {
 		s.begin()
 	}
 	s.row.valid = false
-	done, err = s.rows.PutOperand(s.at, appendSince(s.written(v), s.since))
+	done, err = s.rows.PutOperand(&s.at, appendSince(s.written(v), s.since))
 	return done, s.wrap("add to", err)
 }
 

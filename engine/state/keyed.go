@@ -48,7 +48,7 @@ func (k *keyed) rowed() (stored []byte, ok bool) {
 // put writes stored at the entry.
 func (k *keyed) put(stored []byte) error {
 	k.row.valid = false
-	return k.rows.Put(k.at, stored)
+	return k.rows.Put(&k.at, stored)
 }
 
 // openKeyed opens a keyed state whose values are as they are stored. What goes
@@ -123,7 +123,7 @@ func (k *keyed) seek(cur *Current) error {
 func (k *keyed) load() (stored, payload []byte, found bool, err error) {
 	stored, found = k.rowed()
 	if !found {
-		k.bytes, found, err = k.rows.Get(k.bytes[:0], k.at)
+		k.bytes, found, err = k.rows.Get(k.bytes[:0], &k.at)
 		if err != nil || !found {
 			return nil, nil, false, k.wrap("get", err)
 		}
@@ -152,6 +152,11 @@ func (k *keyed) renewScanned(at Place, stored []byte, expiry int64) error {
 	if !renewable(stored, expiry) {
 		return nil
 	}
+	moved := at // only now, since it moves to the heap
+	return k.renew(&moved, stored, expiry)
+}
+
+func (k *keyed) renew(at *Place, stored []byte, expiry int64) error {
 	var found bool
 	var err error
 	k.bytes, found, err = k.rows.Get(k.bytes[:0], at)
@@ -165,15 +170,17 @@ func (k *keyed) renewScanned(at Place, stored []byte, expiry int64) error {
 
 func (k *keyed) delete() error {
 	k.row.valid = false
-	return k.wrap("clear", k.rows.Delete(k.at))
+	return k.wrap("clear", k.rows.Delete(&k.at))
 }
 
 // deleteAll deletes every entry of the row.
 func (k *keyed) deleteAll() (err error) {
 	k.row.valid = false
-	it := k.rows.Scan(k.at)
+	it := k.rows.Scan(&k.at)
+	at := k.at
 	for err == nil && it.Next() {
-		err = k.rows.Delete(k.at.in(it.Key()))
+		at = k.at.in(it.Key())
+		err = k.rows.Delete(&at)
 	}
 	if err == nil {
 		err = it.Err()

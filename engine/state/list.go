@@ -208,7 +208,7 @@ func (s *directList[V]) items(cur *Current, renew bool) iter.Seq2[V, error] {
 		// The loop's body may use this state, and so its buffers.
 		row := s.at
 		row.Key = slices.Clone(row.Key)
-		it := s.rows.Scan(row)
+		it := s.rows.Scan(&row)
 		var e listEnd
 		seen, expiry := uint64(0), int64(0) // items, and the expiry that they get
 		for it.Next() {
@@ -229,7 +229,7 @@ func (s *directList[V]) items(cur *Current, renew bool) iter.Seq2[V, error] {
 			if renew {
 				if seen == 0 {
 					expiry = s.life.next()
-					err = s.renewEnd(row, e, expiry)
+					err = s.renewEnd(&row, e, expiry)
 				}
 				if err == nil {
 					err = s.renewScanned(row.in(it.Key()), it.Value(), expiry)
@@ -283,7 +283,7 @@ func (s *directList[V]) item(e listEnd, index, stored []byte, seen uint64) (payl
 }
 
 // renewEnd puts off the expiry of a list's end before those of its items.
-func (s *directList[V]) renewEnd(row Place, e listEnd, expiry int64) error {
+func (s *directList[V]) renewEnd(row *Place, e listEnd, expiry int64) error {
 	if !e.expires || e.expiry >= expiry {
 		return nil
 	}

@@ -136,7 +136,7 @@ func (s *directMap[MK, V]) all(cur *Current) iter.Seq2[Entry[MK, V], error] {
 		// The loop's body may use this state, and so its buffers.
 		row := s.at
 		row.Key = slices.Clone(row.Key)
-		it := s.rows.Scan(row)
+		it := s.rows.Scan(&row)
 		expiry := int64(0) // of what is read
 		if s.life.onRead {
 			expiry = s.life.next()

@@ -27,7 +27,7 @@ func (p Place) in(key []byte) Place {
 
 // Range returns the bounds of the row's keys: start ≤ key < end; a nil end is
 // that of the column.
-func (p Place) Range() (start, end []byte) {
+func (p *Place) Range() (start, end []byte) {
 	row := p.Key[:p.Row]
 	return row, prefixEnd(row)
 }
@@ -47,21 +47,22 @@ type Access struct {
 	Fold    Fold      // turns operands into values; nil: none are put. Not with Grouped
 }
 
-// Rows is access to a column by places. No method retains what it is given.
+// Rows is access to a column by places. Methods neither change nor
+// retain what they are given.
 type Rows interface {
 	// Get, Put and Delete are as Column's.
-	Get(dst []byte, at Place) (value []byte, found bool, err error)
-	Put(at Place, value []byte) error
-	Delete(at Place) error
+	Get(dst []byte, at *Place) (value []byte, found bool, err error)
+	Put(at *Place, value []byte) error
+	Delete(at *Place) error
 	// Scan returns the entries of a row, values as they are stored, as Column.Scan.
-	Scan(row Place) Iterator
+	Scan(row *Place) Iterator
 	// Find is Get without reading from below, where that can be avoided. It may give
 	// an operand. With Access.Fold only.
-	Find(dst []byte, at Place) (value []byte, known Known, err error)
+	Find(dst []byte, at *Place) (value []byte, known Known, err error)
 	// PutOperand puts an operand where Find has just known nothing, or an operand
 	// that this one includes and that began when it did. False: memory had to be
 	// freed, which may have changed what Find knew, and nothing was put.
-	PutOperand(at Place, operand []byte) (done bool, err error)
+	PutOperand(at *Place, operand []byte) (done bool, err error)
 }
 
 // Known is what is known of a place without reading.
@@ -79,18 +80,18 @@ const (
 // plain is Rows of a column that knows keys only. It takes no operands.
 type plain struct{ c Column }
 
-func (p plain) Get(dst []byte, at Place) ([]byte, bool, error) { return p.c.Get(dst, at.Key) }
+func (p plain) Get(dst []byte, at *Place) ([]byte, bool, error) { return p.c.Get(dst, at.Key) }
 
-func (p plain) Put(at Place, value []byte) error { return p.c.Put(at.Key, value) }
+func (p plain) Put(at *Place, value []byte) error { return p.c.Put(at.Key, value) }
 
-func (p plain) Delete(at Place) error { return p.c.Delete(at.Key) }
+func (p plain) Delete(at *Place) error { return p.c.Delete(at.Key) }
 
-func (p plain) Scan(row Place) Iterator { return p.c.Scan(row.Range()) }
+func (p plain) Scan(row *Place) Iterator { return p.c.Scan(row.Range()) }
 
-func (p plain) Find(dst []byte, at Place) ([]byte, Known, error) {
+func (p plain) Find(dst []byte, at *Place) ([]byte, Known, error) {
 	return asKnown(p.Get(dst, at))
 }
 
-func (p plain) PutOperand(Place, []byte) (bool, error) {
+func (p plain) PutOperand(*Place, []byte) (bool, error) {
 	return false, errors.New("a column without rows takes no operands")
 }

@@ -82,7 +82,7 @@ func (s *directValue[V]) find(cur *Current) (v V, known Known, err error) {
 	}
 	stored, listed := s.rowed()
 	if known = KnownValue; !listed {
-		s.bytes, known, err = s.rows.Find(s.bytes[:0], s.at)
+		s.bytes, known, err = s.rows.Find(s.bytes[:0], &s.at)
 		stored = s.bytes
 	}
 	if known == KnownOperand && err == nil {
@@ -110,7 +110,7 @@ func (s *directValue[V]) putOperand(v V, begins bool) (done bool, err error) {
 	if err == nil {
 		b = appendSince(b, s.since)
 		s.row.valid = false
-		done, err = s.rows.PutOperand(s.at, b)
+		done, err = s.rows.PutOperand(&s.at, b)
 	}
 	s.bytes = b[:0]
 	return done, s.wrap("add to", err)

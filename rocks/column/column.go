@@ -120,24 +120,24 @@ func (c *Column) Expect(places []state.Place) error {
 // rows implements state.Rows.
 type rows struct{ table *table.Table }
 
-func (r rows) Get(dst []byte, at state.Place) ([]byte, bool, error) {
-	return r.table.Get(dst, table.Place(at))
+func (r rows) Get(dst []byte, at *state.Place) ([]byte, bool, error) {
+	return r.table.Get(dst, (*table.Place)(at))
 }
 
-func (r rows) Put(at state.Place, value []byte) error { return r.table.Put(table.Place(at), value) }
+func (r rows) Put(at *state.Place, value []byte) error { return r.table.Put((*table.Place)(at), value) }
 
-func (r rows) Delete(at state.Place) error { return r.table.Delete(table.Place(at)) }
+func (r rows) Delete(at *state.Place) error { return r.table.Delete((*table.Place)(at)) }
 
-func (r rows) Scan(row state.Place) state.Iterator {
+func (r rows) Scan(row *state.Place) state.Iterator {
 	_, end := row.Range()
-	return r.table.ScanRow(table.Place(row), end)
+	return r.table.ScanRow((*table.Place)(row), end)
 }
 
-func (r rows) Find(dst []byte, at state.Place) ([]byte, state.Known, error) {
-	value, known, err := r.table.Find(dst, table.Place(at))
+func (r rows) Find(dst []byte, at *state.Place) ([]byte, state.Known, error) {
+	value, known, err := r.table.Find(dst, (*table.Place)(at))
 	return value, state.Known(known), err
 }
 
-func (r rows) PutOperand(at state.Place, operand []byte) (done bool, err error) {
-	return r.table.PutOperand(table.Place(at), operand)
+func (r rows) PutOperand(at *state.Place, operand []byte) (done bool, err error) {
+	return r.table.PutOperand((*table.Place)(at), operand)
 }

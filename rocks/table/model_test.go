@@ -125,8 +125,8 @@ func (w *world) key(which int) (key string, row int) {
 }
 
 // place hashes badly, so that chains are long.
-func place(key string, row int) table.Place {
-	return table.Place{Key: []byte(key), Row: row, Hash: xxh3.HashString(key) % 97, RowHash: xxh3.HashString(key[:row]) % 17}
+func place(key string, row int) *table.Place {
+	return &table.Place{Key: []byte(key), Row: row, Hash: xxh3.HashString(key) % 97, RowHash: xxh3.HashString(key[:row]) % 17}
 }
 
 func (w *world) value() string {
@@ -215,7 +215,7 @@ func (w *world) expect(which int) {
 	var places []table.Place
 	for range 1 + w.choices.below(32) {
 		key, row := w.key(which)
-		places = append(places, place(key, row))
+		places = append(places, *place(key, row))
 	}
 	coming := append([]table.Place(nil), places...)
 	if w.tolerated(w.table[which].Expect(coming)) {

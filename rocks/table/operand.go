@@ -35,7 +35,7 @@ func knownValue(found bool) Known {
 
 // Find is Get without reading, where that can be avoided: it appends the value or
 // the operand that the table has.
-func (t *Table) Find(dst []byte, p Place) ([]byte, Known, error) {
+func (t *Table) Find(dst []byte, p *Place) ([]byte, Known, error) {
 	_, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
 	known := KnownValue
 	switch {
@@ -66,8 +66,8 @@ func (t *Table) Find(dst []byte, p Place) ([]byte, Known, error) {
 // PutOperand stores an operand where Find has just known nothing, or an operand
 // that this one includes and that began when it did. False: the table had to free
 // memory, and may have flushed what Find found. Nothing was stored; look again.
-func (t *Table) PutOperand(p Place, operand []byte) (done bool, err error) {
-	return t.tryPut(p, operand, flagOperand)
+func (t *Table) PutOperand(p *Place, operand []byte) (done bool, err error) {
+	return t.store(p, operand, flagOperand)
 }
 
 // flushOf returns the flush in flight that has the blocks of an epoch; nil: none
@@ -96,7 +96,7 @@ func (t *Table) spent(b block) bool {
 }
 
 // resolve appends the value that an operand makes, and replaces the operand by it.
-func (t *Table) resolve(dst []byte, p Place, b block) (_ []byte, found bool, err error) {
+func (t *Table) resolve(dst []byte, p *Place, b block) (_ []byte, found bool, err error) {
 	older, spent, err := t.readOlder(p, b)
 	if err != nil {
 		return dst, false, err
@@ -119,7 +119,7 @@ func (t *Table) resolve(dst []byte, p Place, b block) (_ []byte, found bool, err
 
 // readOlder returns the value below an operand; nil: there is none. spent: Below
 // has the operand, too.
-func (t *Table) readOlder(p Place, b block) (older []byte, spent bool, err error) {
+func (t *Table) readOlder(p *Place, b block) (older []byte, spent bool, err error) {
 	if e := t.flushOf(b.epoch()); e != nil {
 		e.publishing.Lock() // the operand is published before or after this read
 		defer e.publishing.Unlock()

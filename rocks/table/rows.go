@@ -20,7 +20,7 @@ func setNext(b block, a address)         { binary.NativeEndian.PutUint32(links(b
 func setRowHash(b block, rowHash uint32) { binary.NativeEndian.PutUint32(links(b)[8:], rowHash) }
 
 // add puts a new block behind the first one of its row.
-func (r *rows) add(m memory, p Place, at address, b block) {
+func (r *rows) add(m memory, p *Place, at address, b block) {
 	setRowHash(b, p.rowHash())
 	first, fb := r.index.find(m, p.rowHash(), p.rowKey(), true)
 	if first == noAddress {
@@ -68,7 +68,7 @@ func (r *rows) remove(m memory, at address, b block) {
 }
 
 // each yields the blocks of a row, in no order.
-func (r *rows) each(m memory, p Place) func(yield func(address) bool) {
+func (r *rows) each(m memory, p *Place) func(yield func(address) bool) {
 	return func(yield func(address) bool) {
 		at, b := r.index.find(m, p.rowHash(), p.rowKey(), true)
 		for at != noAddress && yield(at) {

@@ -34,7 +34,7 @@ func (t *Table) Scan(start, end []byte) Iterator {
 }
 
 // ScanRow is Scan for the entries of a row. end is the least key beyond the row.
-func (t *Table) ScanRow(row Place, end []byte) Iterator {
+func (t *Table) ScanRow(row *Place, end []byte) Iterator {
 	if t.rows == nil || t.owner.closed != nil {
 		return t.Scan(row.rowKey(), end)
 	}

@@ -75,15 +75,15 @@ type Place struct {
 
 // PlaceOf returns the place of a key that is a row of its own, of which no better
 // hash is known.
-func PlaceOf(key []byte) Place {
+func PlaceOf(key []byte) *Place {
 	h := xxh3.Hash(key)
-	return Place{key, len(key), h, h}
+	return &Place{key, len(key), h, h}
 }
 
 // hash returns the hash that the index uses.
-func (p Place) hash() uint32    { return uint32(p.Hash) }
-func (p Place) rowHash() uint32 { return uint32(p.RowHash) }
-func (p Place) rowKey() []byte  { return p.Key[:p.Row] }
+func (p *Place) hash() uint32    { return uint32(p.Hash) }
+func (p *Place) rowHash() uint32 { return uint32(p.RowHash) }
+func (p *Place) rowKey() []byte  { return p.Key[:p.Row] }
 
 // Open returns a table above b. It reads b to learn whether that is empty.
 func (ts *Tables) Open(b Below, o Options) (*Table, error) {
@@ -108,7 +108,7 @@ func (ts *Tables) Open(b Below, o Options) (*Table, error) {
 }
 
 // Get appends the value of an entry, in the table's form.
-func (t *Table) Get(dst []byte, p Place) (value []byte, found bool, err error) {
+func (t *Table) Get(dst []byte, p *Place) (value []byte, found bool, err error) {
 	if p.Row == len(p.Key) {
 		t.ahead.used++
 	}
@@ -123,13 +123,19 @@ func (t *Table) Get(dst []byte, p Place) (value []byte, found bool, err error) {
 }
 
 // Put writes the value of an entry, in the table's form.
-func (t *Table) Put(p Place, value []byte) error { return t.put(p, value, 0) }
+func (t *Table) Put(p *Place, value []byte) error {
+	_, err := t.store(p, value, 0)
+	return err
+}
 
 // Delete deletes an entry. That it is absent is no error.
-func (t *Table) Delete(p Place) error { return t.put(p, nil, flagDeleted) }
+func (t *Table) Delete(p *Place) error {
+	_, err := t.store(p, nil, flagDeleted)
+	return err
+}
 
 // find returns the block of an entry; nil: the table does not have it.
-func (t *Table) find(p Place) block {
+func (t *Table) find(p *Place) block {
 	_, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
 	if b == nil || t.spent(b) {
 		return nil
@@ -140,7 +146,7 @@ func (t *Table) find(p Place) block {
 
 // getBelow is Get for an entry that the table does not have. It keeps what it
 // reads.
-func (t *Table) getBelow(dst []byte, p Place) ([]byte, bool, error) {
+func (t *Table) getBelow(dst []byte, p *Place) ([]byte, bool, error) {
 	if t.whole || t.absent(p) {
 		return dst, false, nil
 	}
@@ -161,7 +167,7 @@ func (t *Table) getBelow(dst []byte, p Place) ([]byte, bool, error) {
 }
 
 // remember adds an entry that Below has. Without memory for it, it does nothing.
-func (t *Table) remember(p Place, value []byte) {
+func (t *Table) remember(p *Place, value []byte) {
 	for !t.tryRemember(p, value) {
 		if !t.owner.reclaim(t, t.sizeOf(p, value)) {
 			return
@@ -169,24 +175,18 @@ func (t *Table) remember(p Place, value []byte) {
 	}
 }
 
-// put writes a value, an operand or a tombstone, as flags say.
-func (t *Table) put(p Place, value []byte, flags byte) error {
-	for {
-		if done, err := t.tryPut(p, value, flags); done || err != nil {
-			return err
-		}
-	}
-}
-
-// tryPut stores the value or, when memory is short, frees some and returns false.
-// Dirty entries may have been flushed for that: look again.
-func (t *Table) tryPut(p Place, value []byte, flags byte) (done bool, err error) {
+// store writes a value, an operand or a tombstone, as flags say. When memory is short
+// it frees some, for which dirty entries may be flushed. An operand is not stored
+// then (false): it may be based on one of them.
+func (t *Table) store(p *Place, value []byte, flags byte) (done bool, err error) {
 	size := t.sizeOf(p, value)
 	if size > maxEntryBytes {
 		return false, tooLarge(p, value)
 	}
-	if !t.tryStore(p, value, flags) {
-		return false, t.owner.waitForSpace(t, size)
+	for !t.tryStore(p, value, flags) {
+		if err := t.owner.waitForSpace(t, size); err != nil || flags == flagOperand {
+			return false, err
+		}
 	}
 	if s := t.share; s.dirty > s.spillFrom {
 		t.owner.spillSoon()
@@ -195,7 +195,7 @@ func (t *Table) tryPut(p Place, value []byte, flags byte) (done bool, err error)
 }
 
 // sizeOf is the size of an entry's block.
-func (t *Table) sizeOf(p Place, value []byte) int {
+func (t *Table) sizeOf(p *Place, value []byte) int {
 	n := headerBytes + len(p.Key) + len(value)
 	if t.rows != nil {
 		n += linkBytes
@@ -205,7 +205,7 @@ func (t *Table) sizeOf(p Place, value []byte) int {
 
 // tryRemember adds an entry that Below has and the table has not, unless as a spent
 // operand. False: there is no memory for it.
-func (t *Table) tryRemember(p Place, value []byte) bool {
+func (t *Table) tryRemember(p *Place, value []byte) bool {
 	at, b := noAddress, block(nil)
 	size := t.sizeOf(p, value)
 	if t.folder.fold != nil {
@@ -228,7 +228,7 @@ func (t *Table) tryRemember(p Place, value []byte) bool {
 
 // tryStore writes a value, an operand or a tombstone. False: there is no memory
 // for it.
-func (t *Table) tryStore(p Place, value []byte, flags byte) bool {
+func (t *Table) tryStore(p *Place, value []byte, flags byte) bool {
 	at, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
 	size := t.sizeOf(p, value)
 	if flags&flagOperand != 0 && at != noAddress && (b.again() || t.spent(b)) {
@@ -260,7 +260,7 @@ func (t *Table) tryStore(p Place, value []byte, flags byte) bool {
 
 // link points index and rows at a new block, which replaces another if from is
 // one.
-func (t *Table) link(p Place, from address, fb block, to address, tb block) {
+func (t *Table) link(p *Place, from address, fb block, to address, tb block) {
 	if from != noAddress {
 		t.index.replace(p.hash(), from, to)
 		if t.rows != nil {

@@ -33,7 +33,7 @@ func open(t testing.TB, budgetBytes int64, o table.Options) (*table.Tables, *tab
 	return ts, tb, below
 }
 
-func key(i int) table.Place { return table.PlaceOf(fmt.Appendf(nil, "key%06d", i)) }
+func key(i int) *table.Place { return table.PlaceOf(fmt.Appendf(nil, "key%06d", i)) }
 
 // Flushes large enough to be sorted by buckets, of parts of which most was written
 // again and again.

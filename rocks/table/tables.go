@@ -8,7 +8,7 @@ import (
 // ErrTooLarge: an entry is larger than any table can hold.
 var ErrTooLarge = errors.New("entry is too large")
 
-func tooLarge(p Place, value []byte) error {
+func tooLarge(p *Place, value []byte) error {
 	return fmt.Errorf("%w: a key of %d bytes with a value of %d; both together may have up to %d MiB", ErrTooLarge, len(p.Key), len(value), maxEntryBytes>>20)
 }
 

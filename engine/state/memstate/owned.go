@@ -47,7 +47,7 @@ type ownedRows struct {
 }
 
 // Put implements state.Rows.
-func (r ownedRows) Put(at state.Place, value []byte) error {
+func (r ownedRows) Put(at *state.Place, value []byte) error {
 	if err := r.column.check(at.Key); err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (r ownedRows) Put(at state.Place, value []byte) error {
 }
 
 // PutOperand implements state.Rows.
-func (r ownedRows) PutOperand(at state.Place, operand []byte) (done bool, err error) {
+func (r ownedRows) PutOperand(at *state.Place, operand []byte) (done bool, err error) {
 	if err := r.column.check(at.Key); err != nil {
 		return false, err
 	}
