@@ -19,6 +19,7 @@ const (
 	offsetInChunk = chunkUnits - 1
 	noAddress     = address(0)
 	leastUnits    = (headerBytes + unitBytes - 1) / unitBytes
+	maxEntryBytes = unitBytes << (unitsBits - 1) // size of the largest block
 )
 
 // MaxBytes is the most memory that a Budget may have: addresses in a table

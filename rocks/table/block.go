@@ -23,9 +23,6 @@ const (
 	unitsMask   = 1<<unitsBits - 1
 	recentBit   = 1 << unitsBits
 	epochShift  = unitsBits + 1
-
-	// maxEntryBytes is the size of the largest block.
-	maxEntryBytes = unitBytes << (unitsBits - 1)
 )
 
 const (

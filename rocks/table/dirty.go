@@ -69,8 +69,8 @@ func partOf(parts []part, epoch uint64) *part {
 // seal ends an epoch.
 func (t *Table) seal() { t.sealed++ }
 
-// inFlight is the newest epoch of the flushes in flight; 0: there are none.
-func (t *Table) inFlight() uint64 {
+// frozen is the newest epoch of the flushes in flight; 0: there are none.
+func (t *Table) frozen() uint64 {
 	if n := len(t.flushes); n > 0 {
 		return t.flushes[n-1].to()
 	}
@@ -85,21 +85,21 @@ func (t *Table) mutable(epoch uint64) bool {
 	case t.scans > 0:
 		return false
 	}
-	return epoch <= t.clean || epoch > t.inFlight()
+	return epoch <= t.clean || epoch > t.frozen()
 }
 
 // retire takes over a block that was replaced, and frees it once nobody reads it.
 func (t *Table) retire(at address, b block) {
 	e := b.epoch()
 	switch {
-	case e > t.clean && e > t.inFlight():
+	case e > t.clean && e > t.frozen():
 		p := partOf(t.dirty, e)
 		t.bury(p, at, b)
 		t.dropDead(p)
 	case t.mutable(e):
 		t.release(at)
 	case len(t.flushes) > 0:
-		f := t.flushes[len(t.flushes)-1]
+		f := &t.flushes[len(t.flushes)-1]
 		f.superseded = append(f.superseded, at)
 	default:
 		t.held = append(t.held, at)
@@ -157,33 +157,43 @@ func (t *Table) release(at address) {
 	}
 }
 
+// inFlight is what the goroutine of a table knows of its entries in a flush.
+type inFlight struct {
+	*Entries
+	parts      []part
+	superseded []address // replaced since the flush began
+}
+
+// to is its newest epoch.
+func (f *inFlight) to() uint64 { return f.parts[len(f.parts)-1].to }
+
 // freeze takes the oldest parts out of the dirty set, for a flush. It takes the
 // same short time whatever their size.
-func (t *Table) freeze(parts int) *Entries {
-	if parts == len(t.dirty) {
+func (t *Table) freeze(n int) *Entries {
+	if n == len(t.dirty) {
 		t.seal()
 	}
-	e := &Entries{below: t.below, form: t.form, fold: t.folder.fold, parts: t.dirty[:parts:parts]}
-	t.dirty = t.dirty[parts:]
-	if parts == 0 {
-		e.parts = []part{{to: t.sealed, since: never}}
+	parts := t.dirty[:n:n]
+	t.dirty = t.dirty[n:]
+	if n == 0 {
+		parts = []part{{to: t.sealed, since: never}}
 	}
-	for i := range e.parts {
-		t.share.dirty -= e.parts[i].bytes
+	for i := range parts {
+		t.share.dirty -= parts[i].bytes
 	}
-	e.blocks = t.blocksOf(e.parts)
+	e := &Entries{below: t.below, form: t.form, fold: t.folder.fold, blocks: t.blocksOf(parts)}
 	e.seal = sealOf(e.blocks)
-	t.flushes = append(t.flushes, e)
+	t.flushes = append(t.flushes, inFlight{Entries: e, parts: parts})
 	return e
 }
 
 // landed ends the oldest flush: Below has all of it.
 func (t *Table) landed() {
-	e := t.flushes[0]
+	f := t.flushes[0]
 	t.flushes = slices.Delete(t.flushes, 0, 1)
-	t.clean = e.to()
-	t.discard(e.superseded)
-	for _, p := range e.parts {
+	t.clean = f.to()
+	t.discard(f.superseded)
+	for _, p := range f.parts {
 		t.discard(p.dead)
 	}
 }
@@ -196,9 +206,9 @@ func (t *Table) revert() {
 	}
 	var parts []part
 	var superseded []address
-	for _, e := range t.flushes {
-		parts = append(parts, e.parts...)
-		superseded = append(superseded, e.superseded...)
+	for _, f := range t.flushes {
+		parts = append(parts, f.parts...)
+		superseded = append(superseded, f.superseded...)
 	}
 	t.flushes = nil
 	for i := range parts {

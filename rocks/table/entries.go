@@ -16,14 +16,7 @@ type Entries struct {
 
 	publishing sync.Mutex // held while the entries become visible in Below
 	published  atomic.Bool
-
-	// These belong to the goroutine of the table.
-	parts      []part
-	superseded []address // replaced since the flush began
 }
-
-// to is the newest epoch of the entries.
-func (e *Entries) to() uint64 { return e.parts[len(e.parts)-1].to }
 
 // Len is the number of entries, at most: some may have been replaced before the
 // flush began.

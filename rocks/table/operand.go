@@ -9,11 +9,6 @@ package table
 // Only Below's value is ever under an operand. An operand in flight cannot be added
 // to: it is made a value first.
 
-// Fold appends to dst the value that an operand makes of an older one, both in the
-// table's form; nil: there is no older one. Any goroutine may call it, any number
-// of times.
-type Fold func(dst, older, operand []byte) ([]byte, error)
-
 // Known is what a table knows of an entry without reading Below.
 type Known uint8
 
@@ -74,9 +69,9 @@ func (t *Table) PutOperand(p *Place, operand []byte) (done bool, err error) {
 // has.
 func (t *Table) flushOf(epoch uint64) *Entries {
 	if epoch > t.clean {
-		for _, e := range t.flushes {
-			if epoch <= e.to() {
-				return e
+		for i := range t.flushes {
+			if epoch <= t.flushes[i].to() {
+				return t.flushes[i].Entries
 			}
 		}
 	}
@@ -141,8 +136,8 @@ func (t *Table) readOlder(p *Place, b block) (older []byte, spent bool, err erro
 // milliseconds; never: there is none.
 func (t *Table) oldestOperand() int64 {
 	oldest := int64(never)
-	for _, e := range t.flushes {
-		for _, p := range e.parts {
+	for _, f := range t.flushes {
+		for _, p := range f.parts {
 			oldest = min(oldest, p.since)
 		}
 	}
@@ -150,34 +145,4 @@ func (t *Table) oldestOperand() int64 {
 		oldest = min(oldest, p.since)
 	}
 	return oldest
-}
-
-// folder makes values of operands. It belongs to one goroutine.
-type folder struct {
-	fold        Fold
-	form        *Form
-	older, cell []byte // reused
-}
-
-// value appends the value in the table's form. older is in Below's form; nil: there
-// is none.
-func (f *folder) value(dst, older, operand []byte) (_ []byte, err error) {
-	if older != nil && f.form != nil {
-		if f.older, err = f.form.Decode(f.older[:0], older); err != nil {
-			return dst, err
-		}
-		older = f.older
-	}
-	return f.fold(dst, older, operand)
-}
-
-// stored appends the value in Below's form.
-func (f *folder) stored(dst, older, operand []byte) (_ []byte, err error) {
-	if f.form == nil {
-		return f.value(dst, older, operand)
-	}
-	if f.cell, err = f.value(f.cell[:0], older, operand); err != nil {
-		return dst, err
-	}
-	return f.form.Encode(dst, f.cell)
 }

@@ -1,0 +1,160 @@
+package table
+
+// Get appends the value of an entry, in the table's form.
+func (t *Table) Get(dst []byte, p *Place) (value []byte, found bool, err error) {
+	if p.Row == len(p.Key) {
+		t.ahead.used++
+	}
+	switch b := t.find(p); {
+	case b == nil:
+		return t.getBelow(dst, p)
+	case b.operand():
+		return t.resolve(dst, p, b)
+	default:
+		return append(dst, b.value()...), !b.deleted(), nil
+	}
+}
+
+// Put writes the value of an entry, in the table's form.
+func (t *Table) Put(p *Place, value []byte) error {
+	_, err := t.store(p, value, 0)
+	return err
+}
+
+// Delete deletes an entry. That it is absent is no error.
+func (t *Table) Delete(p *Place) error {
+	_, err := t.store(p, nil, flagDeleted)
+	return err
+}
+
+// find returns the block of an entry; nil: the table does not have it.
+func (t *Table) find(p *Place) block {
+	_, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
+	if b == nil || t.spent(b) {
+		return nil
+	}
+	b.markRecent()
+	return b
+}
+
+// getBelow is Get for an entry that the table does not have. It keeps what it
+// reads.
+func (t *Table) getBelow(dst []byte, p *Place) ([]byte, bool, error) {
+	if t.whole || t.absent(p) {
+		return dst, false, nil
+	}
+	have := len(dst)
+	var found bool
+	var err error
+	if t.form == nil {
+		dst, found, err = t.below.Get(dst, p.Key)
+	} else {
+		if t.older, found, err = t.below.Get(t.older[:0], p.Key); found && err == nil {
+			dst, err = t.form.Decode(dst, t.older)
+		}
+	}
+	if err == nil && found {
+		t.remember(p, dst[have:])
+	}
+	return dst, found, err
+}
+
+// remember adds an entry that Below has. Without memory for it, it does nothing.
+func (t *Table) remember(p *Place, value []byte) {
+	for !t.tryRemember(p, value) {
+		if !t.owner.reclaim(t, t.sizeOf(p, value)) {
+			return
+		}
+	}
+}
+
+// store writes a value, an operand or a tombstone, as flags say. When memory is short
+// it frees some, for which dirty entries may be flushed. An operand is not stored
+// then (false): it may be based on one of them.
+func (t *Table) store(p *Place, value []byte, flags byte) (done bool, err error) {
+	size := t.sizeOf(p, value)
+	if size > maxEntryBytes {
+		return false, tooLarge(p, value)
+	}
+	for !t.tryStore(p, value, flags) {
+		if err := t.owner.waitForSpace(t, size); err != nil || flags == flagOperand {
+			return false, err
+		}
+	}
+	if s := t.share; s.dirty > s.spillFrom {
+		t.owner.spillSoon()
+	}
+	return true, nil
+}
+
+// tryRemember adds an entry that Below has and the table has not, unless as a spent
+// operand. False: there is no memory for it.
+func (t *Table) tryRemember(p *Place, value []byte) bool {
+	at, b := noAddress, block(nil)
+	size := t.sizeOf(p, value)
+	if t.folder.fold != nil {
+		at, b = t.index.find(t.arena.memory, p.hash(), p.Key, false)
+		if at != noAddress && size <= len(b) && t.mutable(b.epoch()) {
+			b.setValue(value, 0)
+			return true
+		}
+	}
+	t.collect(collected)
+	now, nb := t.arena.allocate(size)
+	if now == noAddress {
+		return false
+	}
+	nb.begin(p.hash(), p.Key)
+	nb.setValue(value, 0)
+	t.link(p, at, b, now, nb)
+	return true
+}
+
+// tryStore writes a value, an operand or a tombstone. False: there is no memory
+// for it.
+func (t *Table) tryStore(p *Place, value []byte, flags byte) bool {
+	at, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
+	size := t.sizeOf(p, value)
+	if flags&flagOperand != 0 && at != noAddress && (b.again() || t.spent(b)) {
+		flags |= flagAgain
+	}
+	if at != noAddress && size <= len(b) && t.mutable(b.epoch()) {
+		b.setValue(value, flags)
+		if b.epoch() <= t.clean {
+			b.setEpoch(t.sealed + 1)
+			t.markDirty(at, b)
+		}
+		return true
+	}
+	t.collect(collected)
+	now, nb := t.arena.allocate(size)
+	if now == noAddress {
+		return false
+	}
+	nb.begin(p.hash(), p.Key)
+	nb.setValue(value, flags)
+	nb.setEpoch(t.sealed + 1)
+	t.markDirty(now, nb)
+	if at == noAddress {
+		nb.clearRecent() // one write is no sign that the entry will be wanted again
+	}
+	t.link(p, at, b, now, nb)
+	return true
+}
+
+// link points index and rows at a new block, which replaces another if from is
+// one.
+func (t *Table) link(p *Place, from address, fb block, to address, tb block) {
+	if from != noAddress {
+		t.index.replace(p.hash(), from, to)
+		if t.rows != nil {
+			t.rows.replace(t.arena.memory, from, fb, to, tb)
+		}
+		t.retire(from, fb)
+		return
+	}
+	t.index.add(p.hash(), to)
+	if t.rows != nil {
+		t.rows.add(t.arena.memory, p, to, tb)
+	}
+}
