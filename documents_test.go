@@ -121,6 +121,18 @@ func TestMessagesAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
+var target = regexp.MustCompile(`(?m)^([a-z-]+):.*## `)
+
+// CONTRIBUTING.md has every target of the Makefile.
+func TestContributingHasEveryTarget(t *testing.T) {
+	text := read(t, "CONTRIBUTING.md")
+	for _, m := range target.FindAllStringSubmatch(read(t, "Makefile"), -1) {
+		if !strings.Contains(text, "`make "+m[1]) {
+			t.Errorf("CONTRIBUTING.md lacks `make %s`", m[1])
+		}
+	}
+}
+
 func isFile(name string) bool {
 	return slices.Contains([]string{".go", ".md", ".cc", ".proto"}, filepath.Ext(name))
 }
