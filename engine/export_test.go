@@ -195,11 +195,11 @@ type handleTable struct {
 
 var _ deploy.HandleCodec = (*handleTable)(nil)
 
-func (h *handleTable) EncodeHandle(dst []byte, s checkpoint.StateHandle) ([]byte, error) {
+func (h *handleTable) EncodeHandle(s checkpoint.StateHandle) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.all = append(h.all, s)
-	return fmt.Appendf(dst, "%d", len(h.all)-1), nil
+	return fmt.Appendf(nil, "%d", len(h.all)-1), nil
 }
 
 func (h *handleTable) DecodeHandle(b []byte) (checkpoint.StateHandle, error) {
@@ -222,7 +222,7 @@ func throughBytes[M any](t testing.TB, codec deploy.HandleCodec, m M) M {
 		t.Fatalf("decode %T: %v", m, err)
 	}
 	for i, h := range handles {
-		b, err := codec.EncodeHandle(nil, h)
+		b, err := codec.EncodeHandle(h)
 		if err != nil {
 			t.Fatal(err)
 		}

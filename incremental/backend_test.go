@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/deploy"
 	"github.com/tidemark/tidemark/engine/keygroup"
 	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/engine/state/statetest"
@@ -37,7 +38,7 @@ func TestStates(t *testing.T) {
 // reload sends a handle through the codec.
 func reload(t *testing.T, sh checkpoint.StateHandle) checkpoint.StateHandle {
 	t.Helper()
-	var codec incremental.HandleCodec
+	var codec deploy.HandleCodec = incremental.HandleCodec{}
 	b, err := codec.EncodeHandle(sh)
 	if err != nil {
 		t.Fatal(err)

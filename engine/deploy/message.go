@@ -62,8 +62,8 @@ type Operator struct {
 // HandleCodec turns the state handles of deployments and acknowledgements into
 // bytes and back, where they leave the process. The bytes say their version.
 type HandleCodec interface {
-	EncodeHandle(dst []byte, h checkpoint.StateHandle) ([]byte, error) // appends to dst
-	DecodeHandle(b []byte) (checkpoint.StateHandle, error)
+	EncodeHandle(checkpoint.StateHandle) ([]byte, error)
+	DecodeHandle([]byte) (checkpoint.StateHandle, error)
 }
 
 // Report is what a host tells its driver.
