@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
 
@@ -189,7 +188,7 @@ func (c *cleaner) retry(ctx context.Context, do func() error) bool {
 			return false
 		}
 		c.count(func(s *CleanerStatus) { s.Failures++ })
-		if unreadableFor(err) && try >= readsToHalt {
+		if errors.Is(err, errUnreadable) && try >= readsToHalt {
 			c.halt(err)
 			return false
 		}
@@ -212,14 +211,6 @@ func (c *cleaner) retry(ctx context.Context, do func() error) bool {
 		}
 		t.Stop()
 	}
-}
-
-// unreadableFor reports whether the error says that it is not known what a
-// checkpoint reaches, however often it is asked for.
-func unreadableFor(err error) bool {
-	var corrupt *incremental.CorruptManifestError
-	return errors.As(err, &corrupt) || errors.Is(err, incremental.ErrNewerVersion) || errors.Is(err, incremental.ErrWrongJob) ||
-		errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt)
 }
 
 // report tells of a failure, and of the first success after one.

@@ -74,10 +74,24 @@ func (c *cleaner) register(ctx context.Context, ref Ref) error {
 	if err == nil {
 		err = m.CheckJob(c.job)
 	}
-	if err != nil {
+	switch {
+	case misread(err):
+		return fmt.Errorf("%w: %w", errUnreadable, err)
+	case err != nil:
 		return err
 	}
 	return c.registry.register(ref.String(), reach(m))
+}
+
+// errUnreadable: what a checkpoint reaches cannot be known.
+var errUnreadable = errors.New("the manifest cannot be read")
+
+// misread reports whether the error of reading a manifest stays, however often
+// it is read.
+func misread(err error) bool {
+	var corrupt *incremental.CorruptManifestError
+	return errors.As(err, &corrupt) || errors.Is(err, incremental.ErrNewerVersion) || errors.Is(err, incremental.ErrWrongJob) ||
+		errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt)
 }
 
 // sweep deletes orphans, and ends unfinished uploads of dead checkpoints.
