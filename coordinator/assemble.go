@@ -12,7 +12,7 @@ import (
 // assemble makes the manifest of a checkpoint that all have acknowledged.
 func (m *machine) assemble(now time.Time, p *pending) (*incremental.Manifest, error) {
 	out := &incremental.Manifest{
-		Job: m.job, Checkpoint: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: p.kind,
+		Job: m.job, Checkpoint: p.ID, Epoch: p.Epoch, Attempt: p.attempt, Base: p.base.ID, Kind: p.kind,
 		Triggered: p.triggered.UTC(), Created: now.UTC(), Graph: m.attempt.graph, Writer: m.writer,
 	}
 	for _, a := range p.acks {
@@ -39,7 +39,7 @@ func (m *machine) assemble(now time.Time, p *pending) (*incremental.Manifest, er
 // stats sums up a manifest.
 func stats(ref Ref, m *incremental.Manifest) incremental.Stats {
 	var s incremental.Stats
-	own := map[string]bool{} // by object: uploaded by this checkpoint
+	own := map[string]struct{}{} // objects that this checkpoint uploaded
 	for _, t := range m.Subtasks {
 		if t.Keyed == nil {
 			continue
@@ -47,19 +47,18 @@ func stats(ref Ref, m *incremental.Manifest) incremental.Stats {
 		s.FullBytes += t.Keyed.FullBytes()
 		s.NewBytes += t.Keyed.NewBytes()
 		for _, o := range t.Keyed.Objects {
-			if _, seen := own[o.Name]; !seen {
-				if own[o.Name] = uploadedFor(ref, o.Name); own[o.Name] {
-					s.NewObjects++
-				}
+			if uploadedFor(ref, o.Name) {
+				own[o.Name] = struct{}{}
 			}
 		}
 		for _, f := range t.Keyed.Files {
 			s.Files++
-			if !own[f.Ref.Object] {
+			if _, ok := own[f.Ref.Object]; !ok {
 				s.SharedFiles++
 			}
 		}
 	}
+	s.NewObjects = len(own)
 	return s
 }
 

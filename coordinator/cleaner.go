@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
 
@@ -28,7 +29,8 @@ const (
 
 // cleaner deletes what the machine decides to delete. It is one goroutine
 // beside the event loop, so it never holds up a checkpoint. What a checkpoint
-// reaches it knows from stored manifests alone.
+// reaches it knows from stored manifests alone: it reads them, or, where this
+// leader put one, compares the stored object's length and checksum.
 //
 // A request that fails pauses all deletion and is tried again for ever. A
 // manifest that is missing or unreadable halts it: what is reachable is not
@@ -46,8 +48,9 @@ type cleaner struct {
 
 	mu struct {
 		sync.Mutex
-		kept     []Ref // by the newest head
-		dropped  []Ref // by commits, and not collected yet
+		kept     []Ref     // by the newest head
+		written  []written // manifests of this leader that are not registered yet
+		dropped  []Ref     // by commits, and not collected yet
 		names    []string
 		dead     *scope // of the sweep to come
 		sweeping bool
@@ -67,6 +70,38 @@ func newCleaner(o Options, tell func(event)) *cleaner {
 		pace:     rate.NewLimiter(rate.Limit(o.DeletesPerSecond), max(deleteBatch, o.DeletesPerSecond/10)),
 		registry: newRegistry(), wake: make(chan struct{}, 1), leaving: make(chan struct{}), done: make(chan struct{}),
 	}
+}
+
+// written is what this leader put as a manifest.
+type written struct {
+	ref Ref
+	incremental.Written
+	reach []string
+}
+
+// maxWritten bounds the manifests that are remembered until they are
+// registered. One that is forgotten is read.
+const maxWritten = 4
+
+// wrote tells what a manifest reaches that this leader has put.
+func (c *cleaner) wrote(ref Ref, w incremental.Written, m *incremental.Manifest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.written = append(c.mu.written, written{ref, w, reach(m)})
+	c.mu.written = slices.Clone(c.mu.written[max(0, len(c.mu.written)-maxWritten):])
+}
+
+// takeWritten returns what this leader put for a checkpoint, once.
+func (c *cleaner) takeWritten(ref Ref) (w written, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.mu.written, func(w written) bool { return w.ref == ref })
+	if i < 0 {
+		return written{}, false
+	}
+	w = c.mu.written[i]
+	c.mu.written = slices.Delete(slices.Clone(c.mu.written), i, i+1)
+	return w, true
 }
 
 // add queues a collect, a discard or a sweep. What waits is bounded: collections

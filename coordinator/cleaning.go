@@ -37,7 +37,7 @@ func (c *cleaner) collect(ctx context.Context, dropped []Ref) (d doomed, err err
 		d.refs = append(d.refs, ref)
 	}
 	for _, ref := range d.refs {
-		for _, o := range c.registry.unregister(ref.String()) {
+		for _, o := range c.registry.unregister(ref) {
 			if o == manifestName(ref) {
 				d.manifests = append(d.manifests, o)
 			} else {
@@ -63,8 +63,11 @@ func (c *cleaner) keep(ctx context.Context) error {
 
 // register learns from the stored manifest what a checkpoint reaches.
 func (c *cleaner) register(ctx context.Context, ref Ref) error {
-	if c.registry.has(ref.String()) {
+	if c.registry.has(ref) {
 		return nil
+	}
+	if w, ok := c.takeWritten(ref); ok && c.stored(ctx, w) {
+		return c.registry.register(ref, w.reach)
 	}
 	var m *incremental.Manifest
 	err := c.request(ctx, c.limit, func(ctx context.Context) (err error) {
@@ -80,7 +83,18 @@ func (c *cleaner) register(ctx context.Context, ref Ref) error {
 	case err != nil:
 		return err
 	}
-	return c.registry.register(ref.String(), reach(m))
+	return c.registry.register(ref, reach(m))
+}
+
+// stored reports whether the store is known to hold what this leader put as a
+// manifest. A store that does not keep checksums is read instead.
+func (c *cleaner) stored(ctx context.Context, w written) bool {
+	var info upload.Info
+	err := c.request(ctx, 1, func(ctx context.Context) (err error) {
+		info, err = c.store.Head(ctx, manifestName(w.ref))
+		return err
+	})
+	return err == nil && info.Size == w.Bytes && info.HasCRC32C && info.CRC32C == w.CRC32C
 }
 
 // errUnreadable: what a checkpoint reaches cannot be known.
@@ -129,7 +143,7 @@ func (c *cleaner) sweep(ctx context.Context, dead scope) {
 }
 
 // kept reports whether a retained checkpoint reaches the object.
-func (c *cleaner) kept(object string) bool { return len(c.registry.keepers[object]) > 0 }
+func (c *cleaner) kept(object string) bool { return c.registry.keeps(object) }
 
 // delete deletes objects, the manifests before anything else, and reports
 // whether all are gone.

@@ -45,6 +45,7 @@ func (m *machine) onManifest(now time.Time, e manifestWritten) {
 		m.abort(now, e.ref.ID, byManifest, e.err)
 		m.discard([]string{manifestName(e.ref)})
 	default:
+		m.commit.written = e.written
 		m.sendCommit(now)
 	}
 }
@@ -74,6 +75,7 @@ func (m *machine) including(now time.Time, p *pending) Head {
 	s := m.commit.manifest.Stats
 	h.Retained = retain(append(slices.Clone(h.Retained), Retained{
 		ID: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: Kind(p.kind), Triggered: p.triggered.UTC(), Created: now.UTC(), FullBytes: s.FullBytes, NewBytes: s.NewBytes,
+		ManifestBytes: m.commit.written.Bytes, ManifestCRC32C: m.commit.written.CRC32C,
 	}), now, m.policy, hold)
 	return h
 }

@@ -31,8 +31,9 @@ type (
 	}
 	// manifestWritten answers writeManifest.
 	manifestWritten struct {
-		ref Ref
-		err error
+		ref     Ref
+		written incremental.Written
+		err     error
 	}
 	// manifestRead answers readManifest.
 	manifestRead struct {

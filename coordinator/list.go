@@ -55,11 +55,37 @@ func Reachable(ctx context.Context, r upload.Reader) (map[string][]string, error
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string][]string, len(reg.keepers))
-	for o := range reg.keepers {
-		out[o] = reg.keptBy(o)
+	why := map[Ref][]string{}
+	for _, c := range h.Retained {
+		why[c.Ref()] = append([]string{c.ID.String()}, h.heldBy(c.ID)...)
+	}
+	out := make(map[string][]string, len(reg.numbers))
+	for o := range reg.numbers {
+		for _, ref := range reg.keptBy(o) {
+			out[o] = append(out[o], why[ref]...)
+		}
 	}
 	return out, nil
+}
+
+// heldBy lists who holds a checkpoint by name.
+func (h Head) heldBy(id checkpoint.ID) (by []string) {
+	for _, t := range h.Tags {
+		if t.Checkpoint == id {
+			by = append(by, "tag:"+t.Name)
+		}
+	}
+	for _, p := range h.Pins {
+		if p.Checkpoint == id {
+			by = append(by, "pin:"+p.Name)
+		}
+	}
+	for _, l := range h.Claims {
+		if l.Checkpoint == id {
+			by = append(by, "claim:"+l.Job)
+		}
+	}
+	return by
 }
 
 // register reads the manifests of all that head retains.
@@ -67,29 +93,11 @@ func register(ctx context.Context, r upload.Reader, h Head) (*registry, error) {
 	reg := newRegistry()
 	for _, c := range h.Retained {
 		m, err := incremental.ReadManifest(ctx, r, c.ID, c.Epoch)
+		if err == nil {
+			err = reg.register(c.Ref(), reach(m))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("what retained checkpoint %d reaches is not known: %w", c.ID, err)
-		}
-		keepers := []string{c.ID.String()}
-		for _, t := range h.Tags {
-			if t.Checkpoint == c.ID {
-				keepers = append(keepers, "tag:"+t.Name)
-			}
-		}
-		for _, p := range h.Pins {
-			if p.Checkpoint == c.ID {
-				keepers = append(keepers, "pin:"+p.Name)
-			}
-		}
-		for _, l := range h.Claims {
-			if l.Checkpoint == c.ID {
-				keepers = append(keepers, "claim:"+l.Job)
-			}
-		}
-		for _, k := range keepers {
-			if err := reg.register(k, reach(m)); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return reg, nil

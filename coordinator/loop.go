@@ -271,7 +271,12 @@ func (c *Coordinator) request(a action) {
 			e = c.swapHead(ctx, a)
 		case writeManifest:
 			m := a.manifest
-			e = manifestWritten{Ref{ID: m.Checkpoint, Epoch: m.Epoch}, incremental.WriteManifest(ctx, c.o.Store, m)}
+			ref := Ref{ID: m.Checkpoint, Epoch: m.Epoch}
+			w, err := incremental.WriteManifest(ctx, c.o.Store, m)
+			if err == nil {
+				c.cleaner.wrote(ref, w, m)
+			}
+			e = manifestWritten{ref, w, err}
 		case readManifest:
 			m, err := incremental.ReadManifest(ctx, c.o.Store, a.ref.ID, a.ref.Epoch)
 			if err == nil {

@@ -162,6 +162,7 @@ type commit struct {
 	stage    commitStage
 	ref      Ref
 	manifest *incremental.Manifest
+	written  incremental.Written
 	next     Head      // as it was or will be sent
 	sends    int       // how often next was sent
 	since    time.Time // the outcome is in doubt; zero: it is not

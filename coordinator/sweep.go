@@ -40,8 +40,7 @@ func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, erro
 	if err != nil {
 		return Swept{}, fmt.Errorf("sweep: %w", err)
 	}
-	kept := func(o string) bool { return len(reg.keepers[o]) > 0 }
-	f, err := survey(ctx, store, kept, deadBefore(h.Epoch, rules{}), math.MaxInt)
+	f, err := survey(ctx, store, reg.keeps, deadBefore(h.Epoch, rules{}), math.MaxInt)
 	if err != nil {
 		return Swept{}, fmt.Errorf("sweep: %w", err)
 	}

@@ -245,7 +245,7 @@ func (w *world) tell(k int, e event, choose func(checkpoint.Barrier) set, unwrit
 				}
 				w.manifests[index(r)] = s
 			}
-			w.tell(k, manifestWritten{r, err}, nil, false)
+			w.tell(k, manifestWritten{ref: r, err: err}, nil, false)
 		case committed:
 			w.publish(a.ref)
 		case collect:

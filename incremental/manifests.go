@@ -31,25 +31,32 @@ func ReadManifest(ctx context.Context, r upload.Reader, id checkpoint.ID, e chec
 	return m, nil
 }
 
+// Written says what a manifest's object holds.
+type Written struct {
+	Bytes  int64
+	CRC32C uint32
+}
+
 // WriteManifest encodes m and puts it under its name, which must be free: a
 // manifest is never replaced (I7). Where the name is taken by the very same
 // bytes, an earlier try of the same write succeeded, and all is well (I6).
-func WriteManifest(ctx context.Context, s upload.Store, m *Manifest) error {
+func WriteManifest(ctx context.Context, s upload.Store, m *Manifest) (Written, error) {
 	b, err := EncodeManifest(m)
 	if err != nil {
-		return err
+		return Written{}, err
 	}
-	name := ManifestName(m.Checkpoint, m.Epoch)
-	_, err = s.Put(ctx, name, upload.BodyFromBytes(b), upload.PutOptions{IfAbsent: true})
+	name, body := ManifestName(m.Checkpoint, m.Epoch), upload.BodyFromBytes(b)
+	w := Written{body.Size, body.CRC32C}
+	_, err = s.Put(ctx, name, body, upload.PutOptions{IfAbsent: true})
 	if errors.Is(err, upload.ErrPrecondition) {
 		if there, _, readErr := upload.ReadAll(ctx, s, name, MaxManifestBytes); readErr == nil && bytes.Equal(there, b) {
-			return nil
+			return w, nil
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("write manifest of checkpoint %d: %w", m.Checkpoint, err)
+		return Written{}, fmt.Errorf("write manifest of checkpoint %d: %w", m.Checkpoint, err)
 	}
-	return nil
+	return w, nil
 }
 
 // CheckJob returns an error that wraps ErrWrongJob unless m is a checkpoint of

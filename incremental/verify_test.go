@@ -83,15 +83,15 @@ func TestVerifyDoesNotTakeFailuresForDamage(t *testing.T) {
 func TestWriteManifest(t *testing.T) {
 	s := memstore.New()
 	m := sample()
-	check(t, incremental.WriteManifest(t.Context(), s, m))
-	check(t, incremental.WriteManifest(t.Context(), s, m))
+	check(t, write(t, s, m))
+	check(t, write(t, s, m))
 	other := sample()
 	other.Writer = "somebody else"
-	if err := incremental.WriteManifest(t.Context(), s, other); !errors.Is(err, upload.ErrPrecondition) {
+	if err := write(t, s, other); !errors.Is(err, upload.ErrPrecondition) {
 		t.Errorf("another manifest of the same name: %v", err)
 	}
 	lost := faultstore.Wrap(memstore.New(), faultstore.OnIndex(0, faultstore.Fault{Twice: true}))
-	check(t, incremental.WriteManifest(t.Context(), lost, m))
+	check(t, write(t, lost, m))
 
 	got, err := incremental.ReadManifest(t.Context(), s, m.Checkpoint, m.Epoch)
 	check(t, err)
@@ -104,7 +104,7 @@ func TestWriteManifest(t *testing.T) {
 func TestReadManifestRefuses(t *testing.T) {
 	s := memstore.New()
 	m := sample()
-	check(t, incremental.WriteManifest(t.Context(), s, m))
+	check(t, write(t, s, m))
 	if _, err := incremental.ReadManifest(t.Context(), s, 40, 3); !errors.Is(err, upload.ErrNotExist) {
 		t.Errorf("absent: %v", err)
 	}
@@ -124,4 +124,17 @@ func TestReadManifestRefuses(t *testing.T) {
 	if c, ok := errors.AsType[*incremental.CorruptManifestError](err); !ok || c.Object != name || !strings.Contains(err.Error(), name) {
 		t.Errorf("damaged: %v", err)
 	}
+}
+
+func write(t *testing.T, s upload.Store, m *incremental.Manifest) error {
+	t.Helper()
+	w, err := incremental.WriteManifest(t.Context(), s, m)
+	if err != nil {
+		return err
+	}
+	info, err := s.Head(t.Context(), incremental.ManifestName(m.Checkpoint, m.Epoch))
+	if err == nil && (w.Bytes != info.Size || info.HasCRC32C && w.CRC32C != info.CRC32C) {
+		t.Errorf("wrote %+v, and the store has %+v", w, info)
+	}
+	return err
 }
