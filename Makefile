@@ -88,7 +88,7 @@ test: build lint test-nocgo test-race ## All tests: build, lint, unit, race, wal
 	go test -tags $(TAGS) -timeout 20m ./rocks/... ./bench/... ./cmd/... .
 
 .PHONY: explore
-explore: ## Explore the coordinator's decisions within long bounds: minutes, gigabytes of memory
+explore: ## Explore the coordinator's decisions within long bounds, too: some minutes
 	go test -run Explore -v -timeout 60m ./coordinator -long
 
 .PHONY: crash

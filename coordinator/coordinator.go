@@ -190,12 +190,12 @@ func (c *Coordinator) over() error {
 	return ErrClosed
 }
 
-// Close ends the leadership: it detaches, lets nothing begin any more, waits
-// until a commit in doubt is resolved, sweeps what this epoch left behind, waits
-// for the cleaner, and ends every goroutine. Once ctx ends it does only the
-// last. Objects that are left then are no error: the next start's sweep finds
-// them, and Status counts them. It is an error if a commit is still in doubt,
-// which the next start resolves.
+// Close ends the leadership. It detaches, refuses whatever begins from then on,
+// waits for a commit in doubt, sweeps what this epoch left behind, waits for the
+// cleaner, and ends every goroutine. When ctx ends, it stops waiting. Objects
+// that are left are no error: Status counts them, and the next start's sweep
+// deletes them. A commit that is still in doubt is an error; the next start
+// resolves it.
 func (c *Coordinator) Close(ctx context.Context) error {
 	c.closing.Do(func() { c.closed = c.close(ctx) })
 	return c.closed

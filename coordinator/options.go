@@ -33,7 +33,7 @@ type Options struct {
 	Writer string
 
 	// Interval is the time from one periodic checkpoint's trigger to the next.
-	// Zero: none are triggered but by Trigger and Finish.
+	// Zero: only Trigger and Finish start checkpoints.
 	Interval time.Duration
 	// MinPause is the least time from the end of a checkpoint to the trigger of
 	// the next periodic one.

@@ -39,7 +39,7 @@ const (
 	// answers the first request; an earlier one may still be on its way.
 	deniedFirst
 	// executionNamed: a notice names epoch and id, and a subtask publishes only
-	// what it holds for exactly that checkpoint.
+	// what it holds for that checkpoint and earlier ones of the same epoch.
 	executionNamed
 )
 

@@ -72,8 +72,7 @@ type Pending struct {
 	State           State
 	Triggered       time.Time
 	Acked, Subtasks int
-	// InDoubtSince is when the outcome of its commit became unknown; zero: it
-	// did not.
+	// InDoubtSince is when its commit came to be in doubt; zero: it is not.
 	InDoubtSince time.Time
 }
 
@@ -128,7 +127,7 @@ type AlarmCode string
 // The kinds of alarm.
 const (
 	// CommitInDoubt: the outcome of a commit is not known for over a minute.
-	// The job goes on without new checkpoints until the store answers.
+	// Records go on, and nothing is committed until the store answers.
 	CommitInDoubt AlarmCode = "commit-in-doubt"
 	// CheckpointsFailing: several checkpoints in a row failed.
 	CheckpointsFailing AlarmCode = "checkpoints-failing"
