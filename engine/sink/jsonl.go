@@ -33,7 +33,8 @@ func (o Options) Validate() error {
 }
 
 // JSONL writes every row exactly once, as a line of JSON, to part files in dir,
-// which it creates. The package's comment says how parts are named and when they
+// which it creates. A T that JSON would lose values of is refused (ErrLossy); so is
+// a row with a NaN, an infinity, or a string that is not UTF-8. The package's comment says how parts are named and when they
 // appear. Nobody else may write, rename or remove parts in dir while a retained
 // checkpoint may still publish them.
 func JSONL[T any](dir string, opts ...Options) engine.Sink[T] {
@@ -47,6 +48,7 @@ func JSONL[T any](dir string, opts ...Options) engine.Sink[T] {
 	if dir == "" {
 		s.err = errors.Join(s.err, errors.New("sink: no output directory is given"))
 	}
+	s.err = errors.Join(s.err, checkRows[T]())
 	return s
 }
 

@@ -17,13 +17,19 @@ func Stdout[T any]() engine.Sink[T] { return Print[T](os.Stdout) }
 // Print writes rows to w as JSON Lines as soon as they come. It never calls Write
 // from two goroutines at once. It is at-least-once: after a restart rows may be
 // printed again.
-func Print[T any](w io.Writer) engine.Sink[T] { return &printer[T]{w: w} }
+func Print[T any](w io.Writer) engine.Sink[T] { return &printer[T]{w: w, err: checkRows[T]()} }
 
 type printer[T any] struct {
 	stateless
-	mu sync.Mutex // guards w, which the subtasks share
-	w  io.Writer
+	mu  sync.Mutex // guards w, which the subtasks share
+	w   io.Writer
+	err error
 }
+
+// Validate refuses a T that JSON would lose values of.
+func (p *printer[T]) Validate() error { return p.err }
+
+func (p *printer[T]) Recover(context.Context, engine.Recovery) error { return engine.Permanent(p.err) }
 
 func (p *printer[T]) Open(engine.SinkContext) (engine.Writer[T], error) {
 	return &printWriter[T]{to: p, rows: newEncoder[T]()}, nil

@@ -339,10 +339,7 @@ func TestJSONLBadInput(t *testing.T) {
 		t.Errorf("no directory: %v", err)
 	}
 	dir := t.TempDir()
-	s := sink.JSONL[func()](dir)
-	recovered(t, s, 0)
-	w, _ := opened(t, s, 0, 1)
-	if err := w.Write(ctx, []func(){nil}); err == nil || !engine.IsPermanent(err) {
+	if err := sink.JSONL[func()](dir).Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3}); !errors.Is(err, sink.ErrLossy) || !engine.IsPermanent(err) {
 		t.Errorf("a row that is no JSON: %v", err)
 	}
 	good := sink.JSONL[row](dir)
