@@ -223,7 +223,7 @@ func (c *cleaner) retry(ctx context.Context, do func() error) bool {
 			return false
 		}
 		c.count(func(s *CleanerStatus) { s.Failures++ })
-		if errors.Is(err, errUnreadable) && try >= readsToHalt {
+		if unreadableFor(err) && try >= readsToHalt {
 			c.halt(err)
 			return false
 		}
@@ -246,6 +246,14 @@ func (c *cleaner) retry(ctx context.Context, do func() error) bool {
 		}
 		t.Stop()
 	}
+}
+
+// unreadableFor reports whether the error says that it is not known what a
+// checkpoint reaches, however often it is asked for.
+func unreadableFor(err error) bool {
+	var corrupt *incremental.CorruptManifestError
+	return errors.As(err, &corrupt) || errors.Is(err, incremental.ErrNewerVersion) || errors.Is(err, incremental.ErrWrongJob) ||
+		errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt)
 }
 
 // report tells of a failure, and of the first success after one.

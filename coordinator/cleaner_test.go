@@ -123,31 +123,6 @@ func TestFailedListingPausesDeletion(t *testing.T) {
 	})
 }
 
-// Whatever a request to delete fails with, deletion waits and goes on: only a
-// manifest that cannot be read halts it.
-func TestFailedDeleteNeverHalts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := faultstore.Wrap(memstore.New(), nil)
-		c := open(t, store, func(o *coordinator.Options) { o.Retain = 1 })
-		w, _ := begin(t, store, c, 1)
-		store.Set(faultstore.When(faultstore.OfKind(faultstore.Delete), faultstore.Fault{Before: upload.ErrNotExist}))
-		for range 3 {
-			if _, err := c.Trigger(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		time.Sleep(10 * time.Minute)
-		if s := c.Status().Cleaner; s.Halted != nil || s.Paused == nil || s.Deleted != 0 {
-			t.Errorf("cleaner %+v", s)
-		}
-		store.Set(nil)
-		time.Sleep(2 * time.Minute)
-		tidy(t, store)
-		w.end()
-		closed(t, c)
-	})
-}
-
 // I4: of coordinators that start at once, each that opens leads an epoch of
 // its own, and only the last may commit.
 func TestManyStartAtOnce(t *testing.T) {

@@ -77,10 +77,7 @@ func (c *cleaner) register(ctx context.Context, ref Ref) error {
 	if err == nil {
 		err = m.CheckJob(c.job)
 	}
-	switch {
-	case misread(err):
-		return fmt.Errorf("%w: %w", errUnreadable, err)
-	case err != nil:
+	if err != nil {
 		return err
 	}
 	return c.registry.register(ref, reach(m))
@@ -95,17 +92,6 @@ func (c *cleaner) stored(ctx context.Context, w written) bool {
 		return err
 	})
 	return err == nil && info.Size == w.Bytes && info.HasCRC32C && info.CRC32C == w.CRC32C
-}
-
-// errUnreadable: what a checkpoint reaches cannot be known.
-var errUnreadable = errors.New("the manifest cannot be read")
-
-// misread reports whether the error of reading a manifest stays, however often
-// it is read.
-func misread(err error) bool {
-	var corrupt *incremental.CorruptManifestError
-	return errors.As(err, &corrupt) || errors.Is(err, incremental.ErrNewerVersion) || errors.Is(err, incremental.ErrWrongJob) ||
-		errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt)
 }
 
 // sweep deletes orphans, and ends unfinished uploads of dead checkpoints.

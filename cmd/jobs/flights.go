@@ -84,7 +84,7 @@ func (r AirportDelays) Hash() uint64 {
 type route struct{ Origin, Destination string }
 
 func flights(b *builder) {
-	in, err := flightSource(b.options.Input, source.Options{OnMalformed: b.options.OnMalformed})
+	in, err := flightSource(b.options.Input, source.Options{OnMalformed: b.options.OnMalformed, Complete: true})
 	if err != nil {
 		b.err = err
 		return

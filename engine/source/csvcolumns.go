@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -50,6 +51,8 @@ func columnsOf[T any]() ([]column, error) {
 	return columns, nil
 }
 
+var errNotFinite = errors.New("it is no finite number")
+
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 
 func parserOf(t reflect.Type) (func(v reflect.Value, text string) error, error) {
@@ -85,6 +88,9 @@ func parserOf(t reflect.Type) (func(v reflect.Value, text string) error, error) 
 	case reflect.Float32, reflect.Float64:
 		return func(v reflect.Value, text string) error {
 			n, err := strconv.ParseFloat(text, t.Bits())
+			if err == nil && (math.IsNaN(n) || math.IsInf(n, 0)) {
+				err = errNotFinite
+			}
 			v.SetFloat(n)
 			return reason(err)
 		}, nil

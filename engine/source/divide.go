@@ -35,7 +35,11 @@ func (o Options) divideBytes(_ context.Context, files []input.File, parallelism 
 	}
 	var splits []input.Split
 	for _, f := range files {
-		if !f.Divisible() {
+		divisible, err := f.Divisible()
+		if err != nil {
+			return nil, err
+		}
+		if !divisible {
 			splits = append(splits, wholeFile(f))
 			continue
 		}

@@ -6,8 +6,9 @@
 //
 // Lines and JSON Lines are divided into ranges of bytes: a line belongs to the
 // split in which its first byte lies. A CSV file is one split, since a quoted
-// field may hold a line's end. So is a file whose name ends in ".gz", which is
-// decompressed; a job that resumes inside one reads it again up to its position.
+// field may hold a line's end. So is a file that is compressed with gzip or zstd,
+// as its first bytes tell: a job that resumes inside one reads it again up to its
+// position. Other compressions, and encodings other than UTF-8, are refused by name.
 //
 // If *T has a method Validate() error, a record for which it returns an error
 // counts as malformed.
@@ -18,7 +19,9 @@
 //     wherever a reader is closed and opened again from its splits (I8).
 //   - A file that has changed since its position was taken is refused (I3).
 //   - A record that cannot be read ends the job and names its place, or is
-//     counted.
+//     counted; so is the rest of a file that cannot be read. Nothing of a record is
+//     changed or cut to fit (I16).
+//   - Only errors of the disk are tried again.
 //   - A record takes no more memory than Options.MaxRecordBytes, some buffers,
 //     and the decoded value (I12).
 package source

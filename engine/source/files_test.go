@@ -240,7 +240,15 @@ func TestMalformed(t *testing.T) {
 		"CSV range":     {"a.csv", "n,text\n99999999999999999999,a\n", 0, " line 2 (byte 7): column n: \"99999999999999999999\": value out of range", []int{}},
 		"CSV fields":    {"a.csv", "n,text\n1,a\n2\n3,c", 0, " line 3 (byte 11): wrong number of fields", []int{1, 3}},
 		"CSV quote":     {"a.csv", "n,text\n1,a\n2,b\"\n3,c", 0, " line 3 (byte 11): bare \" in non-quoted-field", []int{1, 3}},
-		"CSV long":      {"a.csv", "n,text\n1,a\n2,\"" + long + long, 1000, " byte 11: record too long: more than 1000 bytes: is a quote missing?", nil},
+		"CSV long":      {"a.csv", "n,text\n1,a\n2,\"" + long + long, 1000, " line 3 (byte 11): record too long: more than 1000 bytes: is a quote missing?", []int{1}},
+		"CSV long cell": {"a.csv", "n,text\n1,a\n2," + long + "\n3,c", 1000, " line 3 (byte 11): record too long", []int{1, 3}},
+		"CSV stray":     {"a.csv", "n,text\n1,a\n\"x,b\n3,c\n4,d\n", 0, " line 3 (byte 11): a quote is never closed: it takes in all 3 lines to the end of the file", []int{1}},
+		"CSV Latin-1":   {"a.csv", "n,text\n1,caf\xe9\n2,b", 0, " line 2 (byte 7): column text: \"caf\\xe9\": not UTF-8: byte 3 of the text is e9", []int{2}},
+		"Latin-1":       {"a.jsonl", "{\"n\":1,\"text\":\"caf\xe9\"}\n{\"n\":2}", 0, " line 1 (byte 0): not UTF-8", []int{2}},
+		"half escape":   {"a.jsonl", "{\"n\":1,\"text\":\"\\ud83d\"}\n{\"n\":2,\"text\":\"\\ud83d\\ude00\\\\ud83d\"}", 0, " line 1 (byte 0): not UTF-8: the escape \\ud83d is half a character", []int{2}},
+		"JSON array":    {"a.jsonl", "[\n{\"n\":2}", 0, " line 1 (byte 0): unexpected end of JSON input: does the file hold one JSON array?", []int{2}},
+		"UTF-16":        {"a.jsonl", "\xff\xfea\x00", 0, " byte 0: unsupported encoding: the file is UTF-16: convert it to UTF-8", []int{}},
+		"xz":            {"a.csv", "\xfd7zXZ\x00abc", 0, " byte 0: unsupported compression: the file is xz", []int{}},
 		"CSV no column": {"a.csv", "n,txt\n1,a\n", 0, ": no column \"text\"; the header has [\"n\" \"txt\"]", nil},
 		"CSV twice":     {"a.csv", "n,text,n\n1,a,2\n", 0, ": the header has column \"n\" twice", nil},
 	} {
@@ -349,7 +357,7 @@ func TestFilesMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Read(context.Background(), make([]string, 0, 1)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := r.Read(context.Background(), make([]string, 0, 1)); !errors.Is(err, os.ErrNotExist) || !engine.IsPermanent(err) {
 		t.Errorf("a file that is gone: %v", err)
 	}
 }

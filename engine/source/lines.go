@@ -5,14 +5,15 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
+	"unicode/utf8"
 
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/source/internal/input"
 )
 
 // Lines reads text line by line, without the line's end ("\n" or "\r\n"), which
-// the last line may lack. Empty lines are records. At most one Options may be
+// the last line may lack. Empty lines are records. A line that is not UTF-8 is
+// malformed. At most one Options may be
 // given.
 func Lines(pattern string, opts ...Options) engine.Source[string] {
 	return lineSource("lines", pattern, opts, func(line []byte, v *string) (bool, error) {
@@ -33,8 +34,8 @@ func lineSource[T any](format, pattern string, opts []Options, parse parseLine[T
 		Skip:     o.OnMalformed == Skip,
 		Err:      err,
 		Divide:   o.divideBytes,
-		Records: func(s input.Split, f *os.File) (input.Records[T], error) {
-			return openLines(s, f, o.maxRecordBytes(), parse)
+		Records: func(s input.Split, c *input.Content) (input.Records[T], error) {
+			return openLines(s, c, o.maxRecordBytes(), parse)
 		},
 	}
 }
@@ -65,13 +66,13 @@ const readBytes = 128 << 10
 // byteOrderMark may start a file; UTF-8 gives it no meaning.
 const byteOrderMark = "\xEF\xBB\xBF"
 
-func openLines[T any](s input.Split, f *os.File, maxBytes int, parse parseLine[T]) (*lines[T], error) {
+func openLines[T any](s input.Split, c *input.Content, maxBytes int, parse parseLine[T]) (*lines[T], error) {
 	l := &lines[T]{split: s, position: s.Position, maxBytes: maxBytes, parse: parse}
 	cut := !s.Started && s.Position > 0
 	if cut { // the byte before tells whether a line begins here
 		l.position--
 	}
-	r, err := input.Bytes(s, f, l.position)
+	r, err := input.Bytes(s, c, l.position)
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +105,9 @@ func (l *lines[T]) Next(v *T) error {
 		if err != nil {
 			return err
 		}
+		if !utf8.Valid(line) {
+			return &MalformedError{Path: l.split.File.Path, Offset: start, Err: notUTF8(line)}
+		}
 		ok, err := l.parse(line, v)
 		if err != nil {
 			return &MalformedError{Path: l.split.File.Path, Offset: start, Err: err}
@@ -113,6 +117,18 @@ func (l *lines[T]) Next(v *T) error {
 		}
 	}
 	return io.EOF
+}
+
+// notUTF8 says where text is not UTF-8.
+func notUTF8(text []byte) error {
+	at := 0
+	for {
+		r, n := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && n <= 1 {
+			return fmt.Errorf("%w: byte %d of the text is %x: is it Latin-1? convert the file", ErrNotUTF8, at, text[at:min(at+1, len(text))])
+		}
+		at += n
+	}
 }
 
 // line returns the next line, without its end.

@@ -15,13 +15,21 @@ var (
 	ErrChanged = input.ErrChanged
 	// ErrSplit: a position in the checkpoint is not one of this source.
 	ErrSplit = input.ErrSplit
+	// ErrNotUTF8: a record is text of another encoding.
+	ErrNotUTF8 = errors.New("not UTF-8")
+	// ErrCompression and ErrEncoding: a file is compressed, or encoded, in a way
+	// that is not read.
+	ErrCompression = input.ErrCompression
+	ErrEncoding    = input.ErrEncoding
 	// ErrTooLong: a record is longer than Options.MaxRecordBytes.
 	ErrTooLong = errors.New("record too long")
 	// ErrOptions: an option makes no sense.
 	ErrOptions = errors.New("source options")
 )
 
-// MalformedError says where a record lies that cannot be read, and why.
+// MalformedError says where a record lies that cannot be read, and why. One with
+// Rest stands for all that follows in the file too, such as what a damaged gzip
+// file does not give.
 type MalformedError = input.MalformedError
 
 // OnMalformed says what to do with a record that cannot be read.
@@ -31,7 +39,8 @@ type OnMalformed uint8
 const (
 	// Refuse ends the job with the error. The job is not restarted.
 	Refuse OnMalformed = iota
-	// Skip drops the record and counts it.
+	// Skip drops the record and counts it, whatever is wrong with it. Where the rest
+	// of a file cannot be read, that counts as one record.
 	Skip
 )
 
@@ -42,6 +51,15 @@ const DefaultMaxRecordBytes = 16 << 20
 // takes the defaults.
 type Options struct {
 	OnMalformed OnMalformed
+	// Complete makes a record malformed that has no value for a field of T: one
+	// that is missing or null in JSON, or null in Parquet. A field that is a pointer,
+	// slice or map, or that is tagged omitempty or omitzero, may be missing and null.
+	// Without it the field is zero. A CSV record always has them all.
+	Complete bool
+	// Strict is Complete, and makes a JSON record malformed that has a field which
+	// T does not have, or has one twice. Without it the last one counts, and what T
+	// does not have is left out, as are columns that T does not name.
+	Strict bool
 	// MaxRecordBytes bounds the length of a record; a longer one is malformed.
 	// Zero: DefaultMaxRecordBytes.
 	MaxRecordBytes int

@@ -4,11 +4,19 @@
 // columns that the record's fields name and no others, and its splits are row
 // groups.
 //
+// footer reads what a file says of itself, schema gives that a shape, and record
+// makes functions that read the record's fields from it, with convert for the
+// leaves and cursor for their columns. The library decodes pages; chunk finds and
+// decompresses them, and plain shows them to the library as a file without
+// compression.
+//
 // Invariants
 //
 //   - Every row of every file is read exactly once, wherever a reader is closed
 //     and opened again from its splits (I8).
-//   - A column that is missing, or does not fit its field, is an error before
-//     any record; no value is cut to fit.
+//   - Each value comes over exactly (I16). A column that is missing, or whose
+//     values its field cannot hold, is an error before any record, with the names
+//     of both; a single value that cannot come over makes its row malformed.
+//   - Records share no memory with each other or with the reader.
 //   - A file that is no longer the one a position is of is refused (I3).
 package parquet

@@ -1,6 +1,7 @@
 package parquet_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -197,4 +198,26 @@ func TestInvalidRows(t *testing.T) {
 	if err != nil || len(got) != 3 || counted != 2 {
 		t.Errorf("skip: %d rows, %d counted, %v", len(got), counted, err)
 	}
+}
+
+// readPieces reads a file in batches, from a reader opened anew for each.
+func readPieces[T any](t *testing.T, pattern string, batch int) (all []T, err error) {
+	t.Helper()
+	s := parquet.Files[T](pattern)
+	splits, err := s.Splits(context.Background(), 1)
+	for err == nil {
+		var r engine.Reader[T]
+		if r, err = s.Open(engine.SourceContext{}, splits); err != nil {
+			return nil, err
+		}
+		var got []T
+		got, err = r.Read(context.Background(), make([]T, 0, batch))
+		all = append(all, got...)
+		splits = r.Splits()
+		err = cmp.Or(err, r.Close())
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return all, err
 }

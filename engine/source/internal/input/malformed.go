@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 )
@@ -18,7 +19,9 @@ type MalformedError struct {
 	Offset int64
 	// Row is the number of the record in formats without lines, from 0.
 	Row int64
-	Err error
+	// Rest: nothing behind the record can be read in its file, or row group.
+	Rest bool
+	Err  error
 }
 
 // Error says where the record lies and what is wrong with it.
@@ -34,18 +37,18 @@ func (e *MalformedError) Error() string {
 		fmt.Fprintf(&b, " byte %d", e.Offset)
 	}
 	fmt.Fprintf(&b, ": %v", e.Err)
+	if e.Rest {
+		b.WriteString(" (from here on nothing is read of it)")
+	}
 	return b.String()
 }
 
 // Unwrap returns what is wrong with the record.
 func (e *MalformedError) Unwrap() error { return e.Err }
 
-// maxCount is how far into a file the lines are counted for an error.
-const maxCount = 1 << 30
-
-// findLine sets Line where counting lines is cheap enough.
-func (e *MalformedError) findLine() {
-	if e.Offset < 0 || e.Offset > maxCount || compressed(e.Path) {
+// findLine sets Line where the record begins within the first most bytes.
+func (e *MalformedError) findLine(most int64) {
+	if e.Offset < 0 || e.Offset > most {
 		return
 	}
 	f, err := os.Open(e.Path)
@@ -53,8 +56,12 @@ func (e *MalformedError) findLine() {
 		return
 	}
 	defer f.Close()
+	all, err := Bytes(Split{File: File{Path: e.Path, Size: math.MaxInt64}}, &Content{f}, 0)
+	if err != nil {
+		return
+	}
 	line, buf := int64(1), make([]byte, 64<<10)
-	for r := io.LimitReader(f, e.Offset); ; {
+	for r := io.LimitReader(all, e.Offset); ; {
 		n, err := r.Read(buf)
 		line += int64(bytes.Count(buf[:n], []byte{'\n'}))
 		if err == io.EOF {

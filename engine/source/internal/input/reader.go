@@ -1,13 +1,14 @@
 package input
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"strings"
+	"slices"
+	"syscall"
 
 	"github.com/tidemark/tidemark/engine"
 )
@@ -15,8 +16,9 @@ import (
 // Records reads the records of one split.
 type Records[T any] interface {
 	// Next reads the next record into v, which is zero. It returns io.EOF after
-	// the last one. A *MalformedError is for one record alone: Next may be called
-	// again.
+	// the last one. After a *MalformedError without Rest, Next may be called
+	// again. Any other error ends the split; unless it is a DiskError or
+	// permanent, it follows from what the file holds.
 	Next(v *T) error
 	// Position is right after the last record that Next read or skipped.
 	Position() int64
@@ -32,11 +34,12 @@ type Source[T any] struct {
 	Format   string
 	Patterns Patterns
 	Skip     bool  // skip and count malformed records
+	Rows     bool  // positions count rows, and not bytes
 	Err      error // a mistake in how the source was made; every method returns it
 	// Divide makes the splits of the files.
 	Divide func(ctx context.Context, files []File, parallelism int) ([]Split, error)
 	// Records opens a split whose file has been checked.
-	Records func(s Split, f *os.File) (Records[T], error)
+	Records func(s Split, c *Content) (Records[T], error)
 }
 
 // Validate reports a mistake in the source's making.
@@ -49,11 +52,11 @@ func (s *Source[T]) Splits(ctx context.Context, parallelism int) ([]engine.Split
 	}
 	files, err := s.Patterns.Files()
 	if err != nil {
-		return nil, engine.Permanent(err)
+		return nil, lasting(err)
 	}
 	splits, err := s.Divide(ctx, files, parallelism)
 	if err != nil {
-		return nil, err
+		return nil, lasting(err)
 	}
 	encoded := make([]engine.Split, len(splits))
 	for i, split := range splits {
@@ -89,6 +92,7 @@ type reader[T any] struct {
 	splits    []Split
 	encoded   []engine.Split // splits, encoded; the current one's is out of date
 	current   int
+	located   int // malformed records whose line was looked for
 	file      *os.File
 	records   Records[T] // of the current split; nil: not open
 }
@@ -120,6 +124,11 @@ func (r *reader[T]) readSplit(dst []T) ([]T, error) {
 		if err := r.open(*split); err != nil {
 			return dst, err
 		}
+		if err := r.openRecords(*split); err != nil {
+			return dst, r.settle(err)
+		}
+	} else if err := r.check(); err != nil {
+		return dst, err
 	}
 	for n := len(dst); n < cap(dst); {
 		dst = dst[:n+1]
@@ -135,33 +144,69 @@ func (r *reader[T]) readSplit(dst []T) ([]T, error) {
 				}
 			}
 		}
-		var bad *MalformedError
 		switch {
 		case err == nil:
 			n++
+			continue
 		case err == io.EOF:
 			return dst[:n], r.finish()
-		case !errors.As(err, &bad):
-			if changed := r.check(); changed != nil {
-				return dst[:n], changed
-			}
-			return dst[:n], fmt.Errorf("read input %s: %w", split.File.Path, err)
-		case !r.source.Skip:
-			bad.findLine()
-			return dst[:n], engine.Permanent(fmt.Errorf("%w: correct the input, or let the source skip and count such records", bad))
-		case r.malformed != nil:
-			r.malformed(bad)
 		}
 		dst = dst[:n]
+		if err := r.settle(err); err != nil || r.records == nil {
+			return dst, err
+		}
 	}
 	return dst, nil
 }
 
+// settle applies the policy for what cannot be read: the error ends the reader, or
+// the record or the rest of the split is counted and left out.
+func (r *reader[T]) settle(err error) error {
+	path := r.splits[r.current].File.Path
+	var bad *MalformedError
+	if !errors.As(err, &bad) {
+		if changed := r.check(); changed != nil {
+			return changed
+		}
+		var disk *DiskError
+		if errors.As(err, &disk) || engine.IsPermanent(err) {
+			return fmt.Errorf("read input %s: %w", path, err)
+		}
+		position := r.splits[r.current].Position
+		if r.records != nil {
+			position = r.records.Position()
+		}
+		bad = r.at(position, err)
+		bad.Rest = true
+	}
+	if !r.source.Skip {
+		bad.findLine(maxCount)
+		return engine.Permanent(fmt.Errorf("%w: correct the input, or let the source skip and count such records", bad))
+	}
+	if r.malformed != nil {
+		if r.located++; r.located <= maxLocated {
+			bad.findLine(maxCount / maxLocated)
+		}
+		r.malformed(bad)
+	}
+	if bad.Rest {
+		return r.finish()
+	}
+	return nil
+}
+
+// How far into a file lines are counted for an error, and for how many of the
+// malformed records that are skipped.
+const (
+	maxCount   = 1 << 30
+	maxLocated = 10
+)
+
 // at is the MalformedError of a well-formed record.
 func (r *reader[T]) at(position int64, err error) *MalformedError {
 	path := r.splits[r.current].File.Path
-	if rows, ok := r.records.(interface{ Row() int64 }); ok {
-		return &MalformedError{Path: path, Offset: -1, Row: rows.Row(), Err: err}
+	if r.source.Rows {
+		return &MalformedError{Path: path, Offset: -1, Row: position, Err: err}
 	}
 	return &MalformedError{Path: path, Offset: position, Err: err}
 }
@@ -170,19 +215,35 @@ func (r *reader[T]) at(position int64, err error) *MalformedError {
 func (r *reader[T]) open(split Split) error {
 	f, err := os.Open(split.File.Path)
 	if err != nil {
-		return fmt.Errorf("open input: %w: the job has to read it from byte or row %d on: put the file back", err, split.Position)
+		return lasting(fmt.Errorf("open input: %w: the job has to read it from byte or row %d on: put the file back", err, split.Position))
 	}
 	r.file = f
-	if err := r.check(); err != nil {
+	return r.check()
+}
+
+func (r *reader[T]) openRecords(split Split) error {
+	records, err := r.source.Records(split, &Content{r.file})
+	if err == nil {
+		r.records = records
+	}
+	return err
+}
+
+// lasting marks errors that a restart does not mend: all but those of the disk.
+func lasting(err error) error {
+	var path *fs.PathError
+	var disk *DiskError
+	switch {
+	case errors.As(err, &disk):
+		return err
+	case errors.As(err, &path) && !slices.ContainsFunc(ofName, func(name error) bool { return errors.Is(err, name) }):
 		return err
 	}
-	records, err := r.source.Records(split, f)
-	if err != nil {
-		return fmt.Errorf("open input %s: %w", split.File.Path, err)
-	}
-	r.records = records
-	return nil
+	return engine.Permanent(err)
 }
+
+// ofName are errors that follow from a file's name or its mode.
+var ofName = []error{fs.ErrNotExist, fs.ErrPermission, fs.ErrInvalid, syscall.ENOTDIR, syscall.EISDIR, syscall.ENAMETOOLONG, syscall.ELOOP}
 
 func (r *reader[T]) check() error {
 	info, err := r.file.Stat()
@@ -232,43 +293,3 @@ func (r *reader[T]) closeSplit() error {
 }
 
 func (r *reader[T]) Close() error { return r.closeSplit() }
-
-// compressed reports whether a file is gzip, by its name.
-func compressed(path string) bool { return strings.HasSuffix(path, ".gz") }
-
-// Divisible reports whether reading can begin inside the file.
-func (f File) Divisible() bool { return !compressed(f.Path) }
-
-// Bytes returns the file's uncompressed bytes from offset on. Where the file is
-// shorter than the split says, reading gives io.ErrUnexpectedEOF.
-func Bytes(s Split, f *os.File, offset int64) (io.Reader, error) {
-	if !compressed(s.File.Path) {
-		return &exact{io.NewSectionReader(f, offset, s.File.Size-offset), s.File.Size - offset}, nil
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.CopyN(io.Discard, z, offset); err != nil {
-		return nil, fmt.Errorf("skip to byte %d: %w", offset, err)
-	}
-	return z, nil
-}
-
-// exact reads left bytes and turns an earlier end into an error.
-type exact struct {
-	r    io.Reader
-	left int64
-}
-
-func (e *exact) Read(p []byte) (int, error) {
-	n, err := e.r.Read(p)
-	e.left -= int64(n)
-	if err == io.EOF && e.left > 0 {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
