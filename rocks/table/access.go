@@ -115,9 +115,6 @@ func (t *Table) tryRemember(p *Place, value []byte) bool {
 func (t *Table) tryStore(p *Place, value []byte, flags byte) bool {
 	at, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
 	size := t.sizeOf(p, value)
-	if flags&flagOperand != 0 && at != noAddress && (b.again() || t.spent(b)) {
-		flags |= flagAgain
-	}
 	if at != noAddress && size <= len(b) && t.mutable(b.epoch()) {
 		b.setValue(value, flags)
 		if b.epoch() <= t.clean {

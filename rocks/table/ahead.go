@@ -15,10 +15,9 @@ const (
 	// restBatches is for how many batches reading ahead pauses after one of which
 	// little was used.
 	restBatches = 16
-	// Little is under 1/usedShare of a batch: a single read costs twice as much as one
-	// ahead. Additions have usedShareFold, since what they do not read now is read at
-	// the flush for less.
-	usedShare, usedShareFold = 2, 4
+	// usedShare: little is under 1/usedShare of a batch, since a single read costs
+	// twice as much as one ahead.
+	usedShare = 2
 )
 
 // readAhead is what a table knows of the keys that come next.
@@ -61,11 +60,7 @@ func (t *Table) Expect(places []Place) error {
 		}
 	}
 	a.touched = touched // or the compiler leaves the reads out
-	share := usedShare
-	if t.folder.fold != nil {
-		share = usedShareFold
-	}
-	if t.whole || !a.worthwhile(len(places), share) {
+	if t.whole || !a.worthwhile(len(places)) {
 		return nil
 	}
 	return t.readAhead()
@@ -74,8 +69,8 @@ func (t *Table) Expect(places []Place) error {
 // worthwhile decides whether to read the next batch, of so many keys, ahead. It
 // goes by how many of the last batch were used: a state may be written blindly, or
 // hardly ever be used. Adding to an entry that the table lacks uses nothing.
-func (a *readAhead) worthwhile(next, share int) bool {
-	if share*(a.used-a.before) < a.asked {
+func (a *readAhead) worthwhile(next int) bool {
+	if usedShare*(a.used-a.before) < a.asked {
 		a.resting = restBatches
 	}
 	a.before, a.asked = a.used, next

@@ -30,7 +30,6 @@ const (
 	flagDead                // replaced, but still in a list of dirty entries
 	flagFree                // free memory
 	flagOperand             // the value is an operand
-	flagAgain               // an operand that replaced one which Below has
 )
 
 func (b block) keyLen() int   { return int(binary.NativeEndian.Uint32(b)) }
@@ -42,7 +41,6 @@ func (b block) dead() bool    { return b[20]&flagDead != 0 }
 func (b block) free() bool    { return b[20]&flagFree != 0 }
 func (b block) setDead()      { b[20] |= flagDead }
 func (b block) operand() bool { return b[20]&flagOperand != 0 }
-func (b block) again() bool   { return b[20]&flagAgain != 0 }
 
 func (b block) value() []byte {
 	start := headerBytes + b.keyLen()

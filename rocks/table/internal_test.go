@@ -59,8 +59,7 @@ func TestArenaIsFull(t *testing.T) {
 	}
 }
 
-// A batch is read ahead if enough of the last one was wanted: half of it, or a
-// quarter where one can add without reading.
+// A batch is read ahead if half of the last one was used.
 func TestWorthReadingAhead(t *testing.T) {
 	repeat := func(n, asked, wanted int) (b [][2]int) {
 		return slices.Repeat([][2]int{{asked, wanted}}, n)
@@ -75,22 +74,17 @@ func TestWorthReadingAhead(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		blind   bool
 		batches [][2]int
 		want    int
 	}{
-		{"all wanted", false, repeat(100, 64, 64), 100},
-		{"half wanted", false, repeat(100, 64, 32), 100},
-		{"less wanted", false, repeat(100, 64, 31), 1},
-		{"none wanted", false, repeat(100, 64, 0), 1},
-		{"blind, all wanted", true, repeat(100, 64, 64), 100},
-		{"blind, a quarter wanted", true, repeat(100, 64, 16), 100},
-		{"blind, less wanted", true, repeat(100, 64, 15), 1},
-		{"blind, none wanted", true, repeat(100, 64, 0), 1},
-		{"one bad batch", false, slices.Concat(repeat(10, 64, 64), repeat(1, 64, 0), repeat(89, 64, 64)), 84},
-		{"wanted later", true, slices.Concat(repeat(50, 64, 0), repeat(50, 64, 64)), 1 + 50 - 16},
+		{"all wanted", repeat(100, 64, 64), 100},
+		{"half wanted", repeat(100, 64, 32), 100},
+		{"less wanted", repeat(100, 64, 31), 1},
+		{"none wanted", repeat(100, 64, 0), 1},
+		{"one bad batch", slices.Concat(repeat(10, 64, 64), repeat(1, 64, 0), repeat(89, 64, 64)), 84},
+		{"wanted later", slices.Concat(repeat(50, 64, 0), repeat(50, 64, 64)), 1 + 50 - 16},
 	} {
-		if got := reads(worthwhile(c.blind, c.batches)); got != c.want {
+		if got := reads(worthwhile(c.batches)); got != c.want {
 			t.Errorf("%s: %d of %d batches are read ahead, want %d", c.name, got, len(c.batches), c.want)
 		}
 	}
@@ -98,13 +92,10 @@ func TestWorthReadingAhead(t *testing.T) {
 
 // worthwhile returns what is decided for batches one after another, each given by how
 // many keys are expected and how many of them are used.
-func worthwhile(folds bool, batches [][2]int) (read []bool) {
-	a, share := readAhead{}, usedShare
-	if folds {
-		share = usedShareFold
-	}
+func worthwhile(batches [][2]int) (read []bool) {
+	var a readAhead
 	for _, b := range batches {
-		read = append(read, a.worthwhile(b[0], share))
+		read = append(read, a.worthwhile(b[0]))
 		a.used += b[1]
 	}
 	return read

@@ -38,13 +38,7 @@ func (t *Table) Find(dst []byte, p *Place) ([]byte, Known, error) {
 		if t.whole || t.absent(p) {
 			return dst, KnownAbsent, nil
 		}
-		if b == nil || !b.again() {
-			return dst, KnownNothing, nil
-		}
-		// This key is added to again and again. Keeping its value costs less than a
-		// merge at each flush.
-		dst, found, err := t.getBelow(dst, p)
-		return dst, knownValue(found), err
+		return dst, KnownNothing, nil
 	case b.deleted():
 		known = KnownAbsent
 	case b.operand():
