@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -333,4 +334,42 @@ func TestMissingKeyGroupsAreRefused(t *testing.T) {
 			t.Errorf("%v: %v, want %q", c.asked, err, c.says)
 		}
 	}
+}
+
+// I10: a restore names the chunk that is damaged, and a damaged chunk sum; so
+// does verify.
+func TestDamagedChunksAreNamed(t *testing.T) {
+	s := memstore.New()
+	f := newFactory(t, t.TempDir(), s)
+	b, c := open(t, f, 1)
+	put(t, c, 0, 20_000, "v")
+	h := persist(t, b, 1, 0)
+	check(t, b.Close())
+	i := slices.IndexFunc(h.Files, func(f incremental.File) bool { return f.Ref.Length > 2*incremental.ChunkBytes })
+	if i < 0 {
+		t.Fatal("no file of three chunks")
+	}
+	ref := h.Files[i].Ref
+	flip := func(at int64) {
+		s.Damage(ref.Object, func(b []byte) []byte { b[at] ^= 4; return b })
+	}
+	for at, says := range map[int64]string{
+		ref.Offset + incremental.ChunkBytes + 7: fmt.Sprintf("%d bytes at %d", incremental.ChunkBytes, incremental.ChunkBytes),
+		ref.Offset + ref.Length - 1:             fmt.Sprintf("bytes at %d", ref.Length/incremental.ChunkBytes*incremental.ChunkBytes),
+		ref.Offset - 1:                          "chunk sums",
+	} {
+		flip(at)
+		_, err := tryOpen(f, 2, h)
+		if !errors.Is(err, incremental.ErrCorruptState) || !strings.Contains(err.Error(), says) {
+			t.Errorf("byte %d: %v, want %q", at, err, says)
+		}
+		report, err := incremental.Verify(t.Context(), s, manifestOf(h), incremental.VerifyOptions{})
+		if err != nil || report.OK() {
+			t.Errorf("byte %d: verify found %+v, %v", at, report, err)
+		}
+		flip(at)
+	}
+	b2, err := tryOpen(f, 3, h)
+	check(t, err)
+	check(t, b2.Close())
 }
