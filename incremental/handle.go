@@ -2,8 +2,8 @@ package incremental
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
@@ -173,8 +173,8 @@ func (h *Handle) objectFinder() func(name string) int {
 		if last < len(h.Objects) && h.Objects[last].Name == name {
 			return last
 		}
-		n, ok := slices.BinarySearchFunc(h.Objects, name, func(o Object, name string) int { return cmp.Compare(o.Name, name) })
-		if !ok {
+		n := sort.Search(len(h.Objects), func(i int) bool { return h.Objects[i].Name >= name })
+		if n == len(h.Objects) || h.Objects[n].Name != name {
 			return -1
 		}
 		last = n
