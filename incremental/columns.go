@@ -150,7 +150,10 @@ func (k *keyedWriter) table(file, shard uint32, t *Table) {
 // object returns an object's number, and writes it if it is new.
 func (k *keyedWriter) object(o Object) uint32 {
 	stem, random := cutObjectName(o.Name)
-	b, stemNumber, place := k.out.Objects, k.stems.of(stem), k.places.of(o.Place)
+	b, stemNumber, place := k.out.Objects, k.stems.of(stem), uint32(0)
+	if o.Place != (Place{}) {
+		place = k.places.of(o.Place)
+	}
 	n, found := k.objects[random]
 	if found && (b.Stem[n] != stemNumber || b.Bytes[n] != uint64(o.Size) || b.Crc32C[n] != o.CRC32C || b.Place[n] != place) {
 		key := objectKey{o.Name, o.Size, o.CRC32C, place}
