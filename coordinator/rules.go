@@ -38,8 +38,9 @@ const (
 	// deniedFirst: a denial proves that a commit was not applied only where it
 	// answers the first request; an earlier one may still be on its way.
 	deniedFirst
-	// executionNamed: a notice names epoch and id, and a subtask publishes only
-	// what it holds for that checkpoint and earlier ones of the same epoch.
+	// executionNamed: a notice names epoch and id. A sink publishes what it
+	// holds for that checkpoint and for earlier ones of the same epoch, and
+	// nothing of another epoch.
 	executionNamed
 )
 
