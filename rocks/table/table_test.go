@@ -151,7 +151,7 @@ func TestFullTableFailsWithTheReason(t *testing.T) {
 
 // Open scans keep the table from evicting: reads do without its memory.
 func TestReadsWithoutMemory(t *testing.T) {
-	ts, tb, below := open(t, 64<<10, table.Options{})
+	ts, _, below := open(t, 64<<10, table.Options{})
 	for i := range 1000 {
 		below.entries[string(key(i).Key)] = strings.Repeat("v", 100)
 	}
