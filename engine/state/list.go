@@ -14,6 +14,7 @@ type List[V any] struct{ store listStore[V] }
 // listStore is how a List is kept.
 type listStore[V any] interface {
 	add(cur *Current, items []V) error
+	set(cur *Current, items []V) error
 	clear(cur *Current) error
 	length(cur *Current) (int, error)
 	all(cur *Current) iter.Seq2[V, error]
@@ -52,16 +53,13 @@ func (s List[V]) All(c Context) iter.Seq2[V, error] { return s.store.all(c.Curre
 // Len returns the number of items of the current key.
 func (s List[V]) Len(c Context) (int, error) { return s.store.length(c.Current()) }
 
-// Add appends items to the list of the current key.
+// Add appends items to the list of the current key: all of them, or none if it fails.
 func (s List[V]) Add(c Context, items ...V) error { return s.store.add(c.Current(), items) }
 
-// Set replaces the list of the current key.
+// Set replaces the list of the current key. If an item cannot be encoded the list
+// stays as it was. After any other error it may be empty.
 func (s List[V]) Set(c Context, items []V) error {
-	cur := c.Current()
-	if err := s.store.clear(cur); err != nil {
-		return err
-	}
-	return s.store.add(cur, items)
+	return s.store.set(c.Current(), items)
 }
 
 // Clear removes all items of the current key.
@@ -71,14 +69,17 @@ func (s List[V]) Clear(c Context) error { return s.store.clear(c.Current()) }
 // item under that and its index, big-endian.
 type directList[V any] struct {
 	keyed
-	codec Codec[V]
+	codec   Codec[V]
+	encoded []byte // items, one behind the other, and where in it each of them ends
+	ends    []int
 }
 
 const indexBytes = 8
 
-// listEnd says how far a list goes. It expires with the last of its items, so
-// that a list without an end has none; items that it left behind, which
-// compaction drops in any order, lie at or behind the end of its successor.
+// listEnd says how far a list goes. Items at or behind it do not count: an Add or a
+// Clear that failed left them, or a list that expired, whose items compaction drops in
+// any order. The end expires with the last of its items, so that a list without an end
+// has none.
 type listEnd struct {
 	next    uint64 // the index of the item to come; 0: there is no list
 	partial bool   // some items expire, and may have
@@ -165,21 +166,63 @@ func (s *directList[V]) add(cur *Current, items []V) error {
 	if err := s.seek(cur); err != nil || len(items) == 0 {
 		return err
 	}
+	if err := s.encode(items); err != nil {
+		return err
+	}
+	return s.append()
+}
+
+func (s *directList[V]) set(cur *Current, items []V) error {
+	if err := s.seek(cur); err != nil {
+		return err
+	}
+	if err := s.encode(items); err != nil {
+		return err
+	}
+	if err := s.clear(cur); err != nil || len(items) == 0 {
+		return err
+	}
+	return s.append()
+}
+
+// append stores the encoded items, and the end last: until then they lie behind the
+// end, and do not count.
+func (s *directList[V]) append() error {
 	e, err := s.end()
 	if err != nil {
 		return err
 	}
-	row := s.at.Row
-	for i, v := range items {
+	row, start := s.at.Row, 0
+	for i, end := range s.ends {
 		s.at = s.at.in(binary.BigEndian.AppendUint64(s.at.Key[:row], e.next+uint64(i)))
-		if err := store(&s.keyed, s.codec, v); err != nil {
-			return err
+		if err := s.put(s.encoded[start:end]); err != nil {
+			return s.wrap("set", err)
 		}
+		start = end
 	}
 	s.at = s.at.in(s.at.Key[:row])
-	e.grow(len(items), &s.life) // now: the end must not expire before the items
+	e.grow(len(s.ends), &s.life) // now: the end must not expire before the items
 	s.bytes = e.appendTo(s.bytes[:0])
 	return s.wrap("set", s.put(s.bytes))
+}
+
+// keptBytes is how much of the buffer for items stays allocated.
+const keptBytes = 64 << 10
+
+// encode encodes items that are written now: all of them before the first is stored,
+// so that none is stored if one cannot be encoded.
+func (s *directList[V]) encode(items []V) (err error) {
+	if cap(s.encoded) > keptBytes {
+		s.encoded = nil
+	}
+	s.encoded, s.ends = s.encoded[:0], s.ends[:0]
+	for _, v := range items {
+		if s.encoded, err = s.codec.Append(s.life.appendHeader(s.encoded), v); err != nil {
+			return s.wrap("set", err)
+		}
+		s.ends = append(s.ends, len(s.encoded))
+	}
+	return nil
 }
 
 func (s *directList[V]) clear(cur *Current) error {
@@ -264,7 +307,7 @@ func (s *directList[V]) items(cur *Current, renew bool) iter.Seq2[V, error] {
 }
 
 // item checks an item of a list with the end e, after so many others; not live:
-// it has expired, or an earlier list left it.
+// it has expired, or lies behind the end.
 func (s *directList[V]) item(e listEnd, index, stored []byte, seen uint64) (payload []byte, live bool, err error) {
 	if payload, live, err = s.life.payload(stored); err != nil {
 		return nil, false, err
@@ -273,10 +316,10 @@ func (s *directList[V]) item(e listEnd, index, stored []byte, seen uint64) (payl
 		return nil, false, corrupt("list with an item %x after %d items", index, seen)
 	}
 	i := binary.BigEndian.Uint64(index)
-	if _, expires := Expiry(stored); expires && i >= e.next {
+	if i >= e.next {
 		return nil, false, nil
 	}
-	if i >= e.next || !e.partial && i != seen {
+	if !e.partial && i != seen {
 		return nil, false, corrupt("list of %d items with an item %x after %d items", e.next, index, seen)
 	}
 	return payload, live, nil

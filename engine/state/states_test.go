@@ -3,6 +3,7 @@ package state_test
 import (
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -189,6 +190,137 @@ func TestUnknownHeaderIsRefused(t *testing.T) {
 	for i := range byte(3) {
 		if _, err := items(i); !errors.Is(err, state.ErrCorrupt) {
 			t.Errorf("list without item %d: %v", i, err)
+		}
+	}
+}
+
+// brittle cannot be encoded if it is negative.
+type brittle int64
+
+func (b brittle) MarshalBinary() ([]byte, error) {
+	if b < 0 {
+		return nil, errStubborn
+	}
+	return []byte{byte(b)}, nil
+}
+
+func (b *brittle) UnmarshalBinary(src []byte) error {
+	*b = brittle(src[0])
+	return nil
+}
+
+// I16: a call that fails changes nothing, and what a failed write left is not read.
+func TestFailedCallsOfAListLeaveItAsItWas(t *testing.T) {
+	s := newSubtask(t, "int64")
+	for name, opts := range map[string][]state.Option{"l": nil, "mortal": {state.TTL(time.Hour)}} {
+		l := state.NewList[brittle](s, name, opts...)
+		k := atKey(1)
+		want := func(want ...brittle) {
+			t.Helper()
+			got, err := l.Get(k)
+			n, lenErr := l.Len(k)
+			if !slices.Equal(got, want) || n != len(want) || err != nil || lenErr != nil {
+				t.Fatalf("%s: got %v of %d, %v, %v, want %v", name, got, n, err, lenErr, want)
+			}
+		}
+		fails := func(err error) {
+			t.Helper()
+			if !errors.Is(err, errStubborn) {
+				t.Fatalf("%s: got %v", name, err)
+			}
+		}
+		fails(l.Add(k, 1, -1))
+		want()
+		if err := l.Add(k, 1, 2); err != nil {
+			t.Fatal(err)
+		}
+		fails(l.Add(k, 3, 4, -1))
+		want(1, 2)
+		fails(l.Set(k, []brittle{5, -1}))
+		want(1, 2)
+		if err := l.Set(k, []brittle{7}); err != nil {
+			t.Fatal(err)
+		}
+		want(7)
+	}
+}
+
+// failing is a backend whose columns fail writes after some.
+type failing struct {
+	state.Backend
+	left *int
+}
+
+func (f failing) Column(d state.Descriptor) (state.Column, error) {
+	c, err := f.Backend.Column(d)
+	return failingColumn{c, f.left}, err
+}
+
+type failingColumn struct {
+	state.Column
+	left *int
+}
+
+func (c failingColumn) spend() error {
+	if *c.left--; *c.left < 0 {
+		return errStubborn
+	}
+	return nil
+}
+
+func (c failingColumn) Put(key, value []byte) error {
+	if err := c.spend(); err != nil {
+		return err
+	}
+	return c.Column.Put(key, value)
+}
+
+func (c failingColumn) Delete(key []byte) error {
+	if err := c.spend(); err != nil {
+		return err
+	}
+	return c.Column.Delete(key)
+}
+
+// I16: whichever of its writes fails, a list is as before the call or after it, or
+// empty after Clear and Set.
+func TestAListSurvivesWritesThatFail(t *testing.T) {
+	for writes := range 6 {
+		for name, call := range map[string]func(state.List[int64], state.Context) error{
+			"add":   func(l state.List[int64], c state.Context) error { return l.Add(c, 3, 4, 5) },
+			"clear": func(l state.List[int64], c state.Context) error { return l.Clear(c) },
+			"set":   func(l state.List[int64], c state.Context) error { return l.Set(c, []int64{6}) },
+		} {
+			b, err := memstate.Factory{}.Open(t.Context(), state.OpenRequest{Operator: "op", KeyGroups: keygroup.Range{Start: 0, End: groups}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := math.MaxInt
+			s := subtask{state.NewRegistry(failing{b, &left}, "int64", nil)}
+			l := state.NewList[int64](s, "l")
+			k := atKey(1)
+			if err := l.Add(k, 1, 2); err != nil {
+				t.Fatal(err)
+			}
+			left = writes
+			callErr := call(l, k)
+			left = math.MaxInt
+			got, err := l.Get(k)
+			after := map[string][]int64{"add": {1, 2, 3, 4, 5}, "clear": nil, "set": {6}}[name]
+			before := callErr != nil && slices.Equal(got, []int64{1, 2})
+			empty := callErr != nil && name != "add" && len(got) == 0
+			if done := callErr == nil && slices.Equal(got, after); err != nil || !done && !before && !empty {
+				t.Errorf("%s with %d writes: %v, then %v, %v", name, writes, callErr, got, err)
+			}
+			if err := l.Add(k, 9); err != nil {
+				t.Fatal(err)
+			}
+			if again, err := l.Get(k); err != nil || !slices.Equal(again, append(got, 9)) {
+				t.Errorf("%s with %d writes, and one more item: %v, %v", name, writes, again, err)
+			}
+			if err := s.registry.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }
