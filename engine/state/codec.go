@@ -11,7 +11,7 @@ import (
 // them.
 type Codec[V any] interface {
 	// Append appends the encoding of v to dst. It fails only if v's own
-	// MarshalBinary fails.
+	// MarshalBinary fails, or gives two keys of a map the same encoding.
 	Append(dst []byte, v V) ([]byte, error)
 	// Decode decodes all of src into *v, and keeps no part of src. The error wraps
 	// ErrCorrupt.
@@ -27,7 +27,8 @@ type Codec[V any] interface {
 // dropped), types that implement encoding.BinaryMarshaler and BinaryUnmarshaler,
 // and arrays, slices, maps, pointers and structs of these. A struct that embeds a
 // marshaler must tag that field, or the promoted methods would lose the other
-// fields.
+// fields. Map keys must be what KeyCodecOf takes, or marshalers: of two keys that
+// differ in a map, the encodings must differ.
 //
 // All fields of a struct must be exported. A field tagged `state:"-"` is not
 // stored; a field tagged `state:"name"` is stored under that name. A struct may

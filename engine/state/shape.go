@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"encoding"
 	"encoding/binary"
 	"fmt"
@@ -474,73 +473,6 @@ func sliceShape(t reflect.Type, path string, within []reflect.Type) (*shape, err
 				}
 			}
 			reflect.NewAt(t, p).Elem().Set(s)
-			return rest, nil
-		}), nil
-}
-
-// mapShape stores entries in the order of their encodings, so that equal maps
-// have equal bytes.
-func mapShape(t reflect.Type, path string, within []reflect.Type) (*shape, error) {
-	key, err := deriveShape(t.Key(), path+"[key]", within)
-	if err != nil {
-		return nil, err
-	}
-	elem, err := deriveShape(t.Elem(), path+"[]", within)
-	if err != nil {
-		return nil, err
-	}
-	least := key.least + elem.least
-	if least == 0 {
-		return nil, errEmptyElement(t, path)
-	}
-	return newShape("map["+key.signature+"]"+elem.signature, 1,
-		func(dst []byte, p unsafe.Pointer) ([]byte, error) {
-			m := reflect.New(t).Elem()
-			m.Set(reflect.NewAt(t, p).Elem())
-			if m.IsNil() {
-				return append(dst, 0), nil
-			}
-			k, v := reflect.New(t.Key()), reflect.New(t.Elem())
-			entries := make([][]byte, 0, m.Len())
-			for it := m.MapRange(); it.Next(); {
-				k.Elem().SetIterKey(it)
-				v.Elem().SetIterValue(it)
-				e, err := key.append(nil, k.UnsafePointer())
-				if err == nil {
-					e, err = elem.append(e, v.UnsafePointer())
-				}
-				if err != nil {
-					return dst, err
-				}
-				entries = append(entries, e)
-			}
-			slices.SortFunc(entries, bytes.Compare)
-			dst = binary.AppendUvarint(dst, uint64(len(entries))+1)
-			for _, e := range entries {
-				dst = append(dst, e...)
-			}
-			return dst, nil
-		},
-		func(src []byte, p unsafe.Pointer) ([]byte, error) {
-			n, isNil, rest, err := length(src, least, t.String())
-			if err != nil || isNil {
-				return rest, err
-			}
-			m := reflect.MakeMapWithSize(t, min(n, 1+int(firstBytes/(1+t.Key().Size()+t.Elem().Size()))))
-			for range n {
-				k, v := reflect.New(t.Key()), reflect.New(t.Elem())
-				if rest, err = key.decode(rest, k.UnsafePointer()); err != nil {
-					return nil, err
-				}
-				if rest, err = elem.decode(rest, v.UnsafePointer()); err != nil {
-					return nil, err
-				}
-				m.SetMapIndex(k.Elem(), v.Elem())
-			}
-			if m.Len() != n {
-				return nil, corrupt("%v holds a key twice", t)
-			}
-			reflect.NewAt(t, p).Elem().Set(m)
 			return rest, nil
 		}), nil
 }

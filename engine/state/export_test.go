@@ -1,0 +1,39 @@
+package state
+
+import (
+	"fmt"
+	"reflect"
+	"unsafe"
+)
+
+// ReflectCodec is CodecOf for a type that only reflection knows.
+type ReflectCodec struct {
+	t     reflect.Type
+	shape *shape
+}
+
+func ReflectCodecOf(t reflect.Type) (ReflectCodec, error) {
+	s, err := deriveShape(t, t.String(), nil)
+	return ReflectCodec{t, s}, err
+}
+
+func (c ReflectCodec) Append(dst []byte, v reflect.Value) ([]byte, error) {
+	p := reflect.New(c.t)
+	p.Elem().Set(v)
+	return c.shape.append(dst, p.UnsafePointer())
+}
+
+// Decode decodes by both ways of the shape, the second of which may keep src.
+func (c ReflectCodec) Decode(src []byte) (decoded, borrowed reflect.Value, err error) {
+	values := [2]reflect.Value{reflect.New(c.t), reflect.New(c.t)}
+	for i, decode := range []func([]byte, unsafe.Pointer) ([]byte, error){c.shape.decode, c.shape.borrow} {
+		rest, err := decode(src, values[i].UnsafePointer())
+		if err == nil && len(rest) > 0 {
+			err = fmt.Errorf("%d bytes follow", len(rest))
+		}
+		if err != nil {
+			return decoded, borrowed, err
+		}
+	}
+	return values[0].Elem(), values[1].Elem(), nil
+}
