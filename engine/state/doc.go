@@ -7,11 +7,11 @@
 // state; statetest holds the tests that every backend must pass, and memstate
 // is the one in memory.
 //
-// A backend may offer more than a sorted map (RowColumn): it is given the hash that
-// routed the record with each access, is told which entries belong to one key, keeps
-// values of types without pointers as they lie in memory (CellForm), and takes
-// operands, additions to a value that it has not read (Fold). It may also be told
-// which keys come next (ExpectingColumn). None of this changes what a state means.
+// A backend may offer more than a sorted map (RowColumn): it gets the hash that routed
+// the record with each access, and learns which entries belong to one key; it keeps
+// values of types without pointers as they lie in memory (CellForm); and it takes
+// operands, additions to a value that it has not read (Fold). An ExpectingColumn also
+// gets the keys that come next. None of this changes what a state means.
 //
 // # Column keys
 //
@@ -20,11 +20,10 @@
 //	key group (2 bytes, big-endian) ‖ key ‖ length of namespace ‖ namespace
 //
 // where the length is a varint, 0 without a namespace. The key is what
-// KeyCodec makes: no encoding of a key is a prefix of another's, so that the
-// whole can be cut apart again and no column key of a state is a prefix of
-// another's. A map appends the encoded map key; a list keeps the index of the item
-// to come under the column key itself, and item i under the column key and i in
-// 8 bytes, big-endian.
+// KeyCodec makes: no encoding of a key is a prefix of another's. So the parts can
+// be told apart again, and no column key of a state is a prefix of another's. A map
+// appends the encoded map key. A list keeps the index of its next item under the
+// column key itself, and item i under the column key and i in 8 bytes, big-endian.
 //
 // Integers are big-endian in their own width with the sign bit flipped (int
 // and uint have 8 bytes), a bool is 0 or 1, a string ends with a zero byte and
@@ -34,33 +33,36 @@
 // # Stored values
 //
 // Every stored value starts with a header byte, the version of the format in
-// its upper half (now 1) and flags in the lower: 1, and the expiry of the value
-// follows, in Unix milliseconds, 8 bytes, big-endian; the others have no meaning
-// yet. A reader refuses a header that it does not know. Then follows the value as
-// its Codec has it: varints for integers of 16 bits and more, the number of
+// its upper half (now 1) and flags in the lower. Flag 1 says that the expiry of the
+// value follows, in Unix milliseconds, 8 bytes, big-endian; the others have no
+// meaning yet. A reader refuses a header that it does not know. Then comes the value
+// as its Codec encodes it: varints for integers of 16 bits and more, the number of
 // fields before those of a struct, the length before strings, and the length + 1
-// before slices and maps, of which 0 is nil.
+// before slices and maps, where 0 is nil.
 //
 // # Expiry
 //
-// A value says itself when it expires (TTL, Expiry), so that neither a backend
-// nor another version of the job has to know more. A reader takes an expired
-// value for absent; a backend may drop it whenever it likes, any of several and
-// in any order. A list's index of the item to come expires with the last of its
-// items, and has the byte 1 behind it where some of them expire, so that the
-// others are known to be there; what is left of a list that has expired lies
-// behind the end of the next one, and is passed over.
+// A stored value says when it expires (TTL, Expiry), so that neither a backend
+// nor another version of the job needs to know more. To a reader an expired value
+// is absent. A backend may drop expired values at any time and in any order.
+//
+// A list keeps the index of its next item. That entry expires with the list's last
+// item, so an expired list has none. Where some items expire, a byte 1 follows the
+// index: a reader then looks which items are still there, instead of taking all of
+// them for present. Items that an expired list left behind have indices that its
+// successor has not reached yet. Readers ignore them.
 //
 // # Adding without reading
 //
 // Reducing.Add, and Aggregating.Add where the Aggregate has a Merge, do not read
-// the value if the backend can do without: it keeps an operand, what was added by
-// itself, and merges it into the value when that is wanted, or leaves memory. No
-// operand is ever stored. What comes out is what reading would have given, if the
-// user's function is associative. It is called with older values first, and may be
-// called in any goroutine, any number of times: it must follow from its arguments
-// alone. An older value that had expired when the operand began is absent to it; one
-// that has expired since is not, as if it had been read then.
+// the value if the backend takes operands. The backend keeps an operand, which is
+// what was added so far, and merges it into the value when somebody asks for that,
+// or when it leaves memory. No operand is ever stored. The result is that of
+// reading first, if the user's function is associative. The function gets the older
+// value first. Any goroutine may call it, any number of times, so its result must
+// depend on its arguments alone. If the older value had expired when the operand
+// began, the merge takes it for absent; if it expired later, the merge still uses
+// it, as a read at the beginning would have.
 //
 // # Other versions of a job
 //

@@ -20,5 +20,6 @@
 //   - No request waits for ever: dialling, the response's header and a stalled body
 //     have time limits, whatever the context (I11).
 //
-// The only package that imports the AWS SDK.
+// Only this package, and bench/rawstore, which measures the SDK alone, import the
+// AWS SDK.
 package s3store
