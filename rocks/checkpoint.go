@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spareBytes is what a checkpoint needs on disk beside what is buffered.
+// spareBytes is what a local checkpoint needs on disk beside the buffered
+// entries.
 const spareBytes = 256 << 10
 
 // copyTo makes dir a copy of the database, write buffers included.
-func (s spiller) copyTo(dir string) error {
+func (s flusher) copyTo(dir string) error {
 	c, err := s.db.NewCheckpoint()
 	if err != nil {
 		return failure("checkpoint", s.dir, err.Error())
@@ -26,7 +27,7 @@ func (s spiller) copyTo(dir string) error {
 		return failure("checkpoint", s.dir, err.Error())
 	}
 	// Options come from this program, and RocksDB opens without its record of
-	// them: no reason to carry it to the store with every checkpoint.
+	// them. So no checkpoint needs to upload it.
 	records, err := filepath.Glob(filepath.Join(dir, "OPTIONS-*"))
 	if err != nil {
 		return &Error{Op: "checkpoint", Dir: s.dir, Message: err.Error(), Err: ErrUsage}
@@ -39,17 +40,18 @@ func (s spiller) copyTo(dir string) error {
 	return nil
 }
 
-// Immutable reports whether a file of a checkpoint, by its base name, is one
-// that never changes under its name while the database lives.
+// Immutable reports whether a file of a local checkpoint, given by its base name,
+// never changes under that name while the database lives. Any goroutine may call
+// it.
 func (d *DB) Immutable(name string) bool {
 	return strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob")
 }
 
-// roomFor fails where the disk may be too full for entries of that size and
-// what is in the write buffers. Once RocksDB has found that out by itself it
-// refuses all writes until there is room, and then some seconds more: a
-// checkpoint that is not even tried does less harm than one that fails (I11).
-func (s spiller) roomFor(handles []*grocksdb.ColumnFamilyHandle, entryBytes int64) error {
+// roomFor fails if the disk may be too full for entries of that size and the
+// content of the write buffers. If RocksDB runs out of space by itself, it refuses
+// all writes until there is room, and some seconds longer. So it is better not to
+// try a checkpoint than to let it fail (I11).
+func (s flusher) roomFor(handles []*grocksdb.ColumnFamilyHandle, entryBytes int64) error {
 	need := entryBytes + spareBytes
 	for _, h := range handles {
 		n, _ := s.db.GetIntPropertyCF("rocksdb.cur-size-all-mem-tables", h)

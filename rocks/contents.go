@@ -20,7 +20,8 @@ import (
 // tableFormat is the version of RocksDB's block-based tables that is written.
 const tableFormat = 5
 
-// contents remembers what the checkpoints hold that nobody has asked about yet.
+// contents remembers what the local checkpoints hold that Contents has not
+// described yet.
 type contents struct {
 	mu    sync.Mutex
 	byDir map[string][]state.TableFile
@@ -35,8 +36,8 @@ func (c *contents) put(dir string, tables []state.TableFile) {
 	c.byDir[dir] = tables
 }
 
-// Contents describes the checkpoint in dir, which was written without an error.
-// It may be asked once, from any goroutine.
+// Contents describes the local checkpoint in dir, which must have been written
+// without an error. Any goroutine may call it, once for each checkpoint.
 func (d *DB) Contents(dir string) (state.Contents, error) {
 	d.contents.mu.Lock()
 	tables, ok := d.contents.byDir[dir]
@@ -57,7 +58,7 @@ func (d *DB) Contents(dir string) (state.Contents, error) {
 }
 
 // tableFiles describes the table files of the database as it is now.
-func (s spiller) tableFiles() []state.TableFile {
+func (s flusher) tableFiles() []state.TableFile {
 	var length C.size_t
 	buf := C.tm_tables(cDB(s.db), &length)
 	defer C.free(unsafe.Pointer(buf))
@@ -116,7 +117,7 @@ const checkpointTries = 5
 
 // checkpoint makes dir a copy of the database, write buffers included, and
 // remembers what it holds.
-func (s spiller) checkpoint(dir string) error {
+func (s flusher) checkpoint(dir string) error {
 	for range checkpointTries {
 		before := s.tableFiles()
 		if err := s.copyTo(dir); err != nil {

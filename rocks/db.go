@@ -23,25 +23,24 @@ const defaultColumn = "default"
 // columnPrefix keeps the names of states apart from RocksDB's own.
 const columnPrefix = "s-"
 
-// DB is a database in a local directory. It belongs to one goroutine; only
-// Metrics may be called from others.
+// DB is a database in a local directory. It belongs to one goroutine, except
+// where a method says otherwise.
 type DB struct {
-	spiller   // options are those of columns to come, too
+	flusher   // its options are for columns that are made later, too
 	resources *Resources
 	columns   map[string]*column.Column // by the name of the column family
 	tables    *table.Tables
 
-	// mu is held where Metrics or Contents, in another goroutine, would see a
-	// change.
+	// mu guards what Metrics and Contents read in other goroutines.
 	mu      sync.Mutex
 	handles []*grocksdb.ColumnFamilyHandle // of columns, in no order
 	closed  bool
 	leak    leakCheck
 }
 
-// Open opens the database in dir, or makes an empty one where there is none,
-// with a column for each of the states besides those that are there. What
-// distinguishes states other than their names is of no interest here.
+// Open opens the database in dir, or makes an empty one where there is none. It
+// has the columns that are there, and one for each of the states; of a state only
+// the name matters here. The DB must be closed.
 func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error) {
 	if err := r.acquire(); err != nil {
 		return nil, &Error{Op: "open", Dir: dir, Message: err.Error(), Err: ErrClosed}
@@ -71,14 +70,14 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	for i := range all {
 		all[i] = options
 	}
-	if err := os.MkdirAll(filepath.Join(dir, spillName), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, flushName), 0o755); err != nil {
 		return nil, &Error{Op: "open", Dir: dir, Message: err.Error(), Err: classifyOS(err)}
 	}
 	db, handles, err := grocksdb.OpenDbColumnFamilies(options, dir, names, all)
 	if err != nil {
 		return nil, failure("open", dir, err.Error())
 	}
-	d := &DB{spiller: spiller{dir, db, options, expiry, &contents{}}, resources: r, handles: handles, columns: map[string]*column.Column{}}
+	d := &DB{flusher: flusher{dir, db, options, expiry, &contents{}}, resources: r, handles: handles, columns: map[string]*column.Column{}}
 	d.tables = r.tables.NewTables(d.writer(""))
 	for i, name := range names {
 		d.columns[name] = d.newColumn(name, handles[i])
@@ -99,8 +98,8 @@ func (d *DB) States() []string {
 	return names
 }
 
-// Column returns the column of a state, which it makes where there is none. It
-// is valid until Close.
+// Column returns the column of a state, and makes one if there is none. It is
+// valid until Close.
 func (d *DB) Column(s state.Descriptor) (state.Column, error) {
 	if d.closed {
 		return nil, d.closedError("open column")
@@ -122,12 +121,12 @@ func (d *DB) Column(s state.Descriptor) (state.Column, error) {
 }
 
 func (d *DB) newColumn(name string, h *grocksdb.ColumnFamilyHandle) *column.Column {
-	return column.New(strings.TrimPrefix(name, columnPrefix), d.tables, family{d.spiller, h})
+	return column.New(strings.TrimPrefix(name, columnPrefix), d.tables, family{d.flusher, h})
 }
 
-// Close frees the database and leaves its files. Writes that no Checkpoint
-// holds may be lost. Iterators have to be closed before; one that is not is
-// closed now, and the error says so. Closing again fails with ErrClosed.
+// Close frees the database and leaves its files. Writes that no local checkpoint
+// holds may be lost. Iterators must be closed before; Close closes those that are
+// open, and returns an error that says so. A second Close fails with ErrClosed.
 func (d *DB) Close() error {
 	if d.closed {
 		return d.closedError("close")

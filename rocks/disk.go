@@ -8,8 +8,8 @@ type Disk string
 // The kinds of disk.
 const (
 	SSD     Disk = "ssd"     // local, without moving parts
-	HDD     Disk = "hdd"     // spinning: what is read at once is read in large pieces, by one thread
-	Network Disk = "network" // a volume behind a network: fast enough, and slow to answer
+	HDD     Disk = "hdd"     // spinning: one thread reads and writes large pieces
+	Network Disk = "network" // a volume behind a network: high latency
 )
 
 // disks is what is set for each kind.

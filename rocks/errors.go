@@ -19,7 +19,7 @@ var (
 	ErrClosed = errors.New("database is closed")
 	// ErrBusy: the database cannot do that now; it may later.
 	ErrBusy = errors.New("busy")
-	// ErrUsage: the database was asked for what it cannot do.
+	// ErrUsage: the caller asked for something that the database cannot do.
 	ErrUsage = errors.New("invalid use")
 )
 
@@ -27,7 +27,7 @@ var (
 type Error struct {
 	Op      string // "open", "get", "flush", …
 	Dir     string // of the database
-	Message string // RocksDB's own words; empty where it was not asked
+	Message string // RocksDB's or the system's text; may be empty
 	Err     error  // one of the errors above
 }
 

@@ -12,17 +12,17 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// expiry has entries leave a database once they have expired: a spill writes
-// them as deletions, since older versions may lie below, and compactions drop
-// them by a native filter. In the table they stay until they are forgotten.
+// expiry removes entries from a database once they have expired. A flush writes
+// them as deletions, since older versions may lie below. Compactions drop them by
+// a native filter. In the table they stay until they are evicted.
 //
-// RocksDB goes by the time that it was told last, which is that of the last
-// spill or checkpoint, or earlier (DB.tellable): it never is ahead of those who
-// read. Any goroutine.
+// The filter compares with the time that RocksDB was told last: when the last flush
+// began, or earlier if an operand was older (DB.writer). So it is never ahead of a
+// reader's clock. Any goroutine may use it.
 type expiry struct {
 	clock   func() time.Time
 	native  *C.tm_expiry
-	spilled atomic.Int64 // dropped on the way to RocksDB
+	flushed atomic.Int64 // dropped on the way to RocksDB
 }
 
 // newExpiry returns an expiry, to be freed after the database.
@@ -30,7 +30,7 @@ func newExpiry(clock func() time.Time) *expiry {
 	return &expiry{clock: clock, native: C.tm_expiry_new(state.ExpiringHeader)}
 }
 
-// attach has databases opened with the options go by x.
+// attach makes databases that are opened with the options use x.
 func (x *expiry) attach(o *grocksdb.Options, rewriteAfter time.Duration) {
 	C.tm_expiry_attach(x.native, cOptions(o), C.uint64_t(rewriteAfter/time.Second))
 	x.tell(x.now())
@@ -46,7 +46,7 @@ func (x *expiry) now() int64 { return x.clock().UnixMilli() }
 // tell tells RocksDB the time, in Unix milliseconds.
 func (x *expiry) tell(now int64) { C.tm_expiry_tell(x.native, C.int64_t(now)) }
 
-// expiryAt is an expiry for the length of a spill.
+// expiryAt is an expiry at one time, that of a flush.
 type expiryAt struct {
 	*expiry
 	now int64 // Unix milliseconds
@@ -60,6 +60,6 @@ func (x expiryAt) drops(stored []byte) bool {
 	if !expires || at > x.now {
 		return false
 	}
-	x.spilled.Add(1)
+	x.flushed.Add(1)
 	return true
 }

@@ -71,7 +71,7 @@ func TestExpiredValuesLeave(t *testing.T) {
 			check(t, db.Checkpoint(filepath.Join(t.TempDir(), "late"))) // tells the time
 			db.Compact()
 			m := db.Metrics()
-			if got := [2]int64{m.ExpiredSpilled, m.ExpiredCompacted}; got != [2]int64{want, 0} && !inRocksDB || inRocksDB && got != [2]int64{0, want} {
+			if got := [2]int64{m.ExpiredFlushed, m.ExpiredCompacted}; got != [2]int64{want, 0} && !inRocksDB || inRocksDB && got != [2]int64{0, want} {
 				t.Errorf("%d dropped in the table and %d in RocksDB, want %d", got[0], got[1], want)
 			}
 			copied := reopened(t, db, r)
@@ -113,7 +113,7 @@ func TestOlderVersionsStayHidden(t *testing.T) {
 	for i := range n {
 		check(t, c.Put(key(i), []byte("older "+noise(20))))
 	}
-	spill := func() { check(t, db.Checkpoint(filepath.Join(t.TempDir(), "spill"))) }
+	spill := func() { check(t, db.Checkpoint(filepath.Join(t.TempDir(), "flush"))) }
 	spill()
 	db.Compact()
 
@@ -135,8 +135,8 @@ func TestOlderVersionsStayHidden(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	m := db.Metrics()
-	if above == 0 || m.ExpiredCompacted == 0 || m.ExpiredSpilled == 0 {
-		t.Fatalf("%d files above the bottom, %d entries expired in RocksDB, %d in the table: the test shows nothing", above, m.ExpiredCompacted, m.ExpiredSpilled)
+	if above == 0 || m.ExpiredCompacted == 0 || m.ExpiredFlushed == 0 {
+		t.Fatalf("%d files above the bottom, %d entries expired in RocksDB, %d in the table: the test shows nothing", above, m.ExpiredCompacted, m.ExpiredFlushed)
 	}
 	hidden := func(db *rocks.DB) (left int) {
 		t.Helper()
@@ -162,7 +162,7 @@ func TestOlderVersionsStayHidden(t *testing.T) {
 		t.Errorf("%d entries are left in the end", end)
 	}
 	t.Logf("%d files above the bottom; %d entries dropped in the table, %d in RocksDB, %d left before the last compaction",
-		above, m.ExpiredSpilled, m.ExpiredCompacted, left)
+		above, m.ExpiredFlushed, m.ExpiredCompacted, left)
 	check(t, copied.Close())
 }
 

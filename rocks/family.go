@@ -13,7 +13,7 @@ import (
 
 // family is a column family, as the table above it sees it.
 type family struct {
-	spiller
+	flusher
 	handle *grocksdb.ColumnFamilyHandle
 }
 

@@ -8,16 +8,19 @@ import (
 	"github.com/tidemark/tidemark/rocks/table"
 )
 
-// Freeze begins a checkpoint of all writes that returned before, in constant
-// time. write makes it, from any goroutine, beside the DB's own: dir, which
-// must not exist and must lie on the same file system, becomes a database of
-// its own, immutable files as hard links, the others copied. When it fails, dir
-// is gone, the database goes on, and a later checkpoint may succeed. release
-// gives up a checkpoint that is not wanted, and waits for a write that has
-// begun. Either may be called again, to no further effect.
+// Freeze begins a local checkpoint of all writes that returned before. It takes
+// constant time, unless the checkpoint that the last Freeze began is still
+// unwritten: then it first waits for that one, or writes it.
 //
-// A later call may need the checkpoint to be written first. It then writes it
-// before write is called, which returns how that ended.
+// write makes the checkpoint, in any goroutine, while the DB is used. dir must not
+// exist and must lie on the same file system. It becomes a database of its own:
+// immutable files are hard links, the others copies. If write fails, dir is gone, the
+// DB stays usable, and a later checkpoint may succeed. release gives up a checkpoint
+// that nobody needs, and waits for a write that has begun. Both may be called more
+// than once; only the first call of each has an effect.
+//
+// The DB itself may write the checkpoint first, when it needs memory, for a scan or for
+// a later Freeze. Then write does nothing but return the outcome.
 func (d *DB) Freeze(dir string) (write func() error, release func(), err error) {
 	if d.closed {
 		return nil, nil, d.closedError("checkpoint")
@@ -33,7 +36,7 @@ func (d *DB) Freeze(dir string) (write func() error, release func(), err error) 
 	return write, f.Release, nil
 }
 
-// Checkpoint is Freeze and write at once.
+// Checkpoint calls Freeze, and then write.
 func (d *DB) Checkpoint(dir string) error {
 	write, _, err := d.Freeze(dir)
 	if err != nil {
@@ -42,13 +45,14 @@ func (d *DB) Checkpoint(dir string) error {
 	return write()
 }
 
-// writer writes flushes, and a checkpoint after each to dir; empty: none.
+// writer returns a Writer that makes a local checkpoint in dir after the entries;
+// an empty dir: none.
 func (d *DB) writer(dir string) table.Writer {
 	return func(oldest int64) func(*table.Flush) error {
-		s, handles := d.spiller, slices.Clone(d.handles)
-		// What lies below an operand is needed if it had not expired when the operand
-		// began. So RocksDB is not told a later time, nor one after this flush began:
-		// other operands may begin before it is written.
+		s, handles := d.flusher, slices.Clone(d.handles)
+		// A value below an operand is needed if it had not expired when the operand
+		// began. So RocksDB must not get a later time than that, nor a later one than
+		// the beginning of this flush: other operands may begin before it is written.
 		now := min(s.expiry.now(), oldest)
 		return func(f *table.Flush) error {
 			checkpoint := dir != "" && !f.Released()

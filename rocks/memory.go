@@ -1,19 +1,18 @@
 package rocks
 
-// What WorkingBytes takes for granted.
+// What WorkingBytes assumes.
 const (
-	// idlePart of the cache, one part in so many, is memory of blocks that is
-	// kept for others (blocks.cc).
+	// 1/idlePart of the cache is memory of dropped blocks that is kept for new ones
+	// (blocks.cc).
 	idlePart = 16
-	// fileBuffers is what a file takes that is being written, and what C's
-	// allocator keeps.
+	// fileBuffers is the memory that writing a file takes, with what C's allocator
+	// keeps of it, in bytes.
 	fileBuffers = 2 * mebibyte
 )
 
-// WorkingBytes is how much native memory so many databases may take beside
-// MemoryBytes and TableBytes: free blocks of the cache, what compactions read
-// ahead of each run, and buffers of the files that they and checkpoints write.
-// Pure.
+// WorkingBytes returns how much native memory that many databases together may take
+// beside MemoryBytes and TableBytes: free blocks of the cache, the read-ahead of
+// compactions, and buffers of the files that compactions and flushes write.
 func (o Options) WorkingBytes(databases int) int64 {
 	o = o.WithDefaults()
 	disk := disks[o.Disk]

@@ -43,7 +43,7 @@ func (r *Resources) Memory() Memory {
 // Metrics are sizes of one database, over all its columns.
 type Metrics struct {
 	LiveBytes         int64 // in the files of the newest version
-	DiskBytes         int64 // in all files, also those that something still reads
+	DiskBytes         int64 // in all files, with old ones that something still reads
 	Files             int64 // of the newest version, at all levels
 	EstimatedKeys     int64
 	MemtableBytes     int64
@@ -52,7 +52,7 @@ type Metrics struct {
 	RunningJobs       int64 // flushes and compactions
 	WriteStopped      bool  // compaction is behind: writes wait
 	BackgroundErrors  int64
-	ExpiredSpilled    int64 // entries that had expired before they were written to RocksDB
+	ExpiredFlushed    int64 // entries that had expired before they were written to RocksDB
 	ExpiredCompacted  int64 // entries that compactions dropped
 }
 
@@ -72,7 +72,7 @@ func (d *DB) Metrics() Metrics {
 	m.RunningJobs = whole("num-running-flushes") + whole("num-running-compactions")
 	m.WriteStopped = whole("is-write-stopped") != 0
 	m.BackgroundErrors = whole("background-errors")
-	m.ExpiredSpilled, m.ExpiredCompacted = d.expiry.spilled.Load(), d.expiry.compacted()
+	m.ExpiredFlushed, m.ExpiredCompacted = d.expiry.flushed.Load(), d.expiry.compacted()
 	for _, h := range d.handles {
 		sum := func(to *int64, property string) {
 			v, _ := d.db.GetIntPropertyCF("rocksdb."+property, h)

@@ -14,8 +14,8 @@ const (
 	DefaultTableBytes  = 384 * mebibyte
 )
 
-// Options are what the databases of a process may use, all together where
-// nothing else is said. The zero value of a field means its default.
+// Options bound what the databases of a process may use: all of them together, unless
+// a field says otherwise. The zero value of a field means its default.
 type Options struct {
 	// MemoryBytes bounds the native memory of all databases: blocks read from
 	// disk, indexes, filters and write buffers. Default
@@ -39,19 +39,20 @@ type Options struct {
 	FileBytes int64
 	// OpenFiles bounds the file descriptors of one database. Default 256.
 	OpenFiles int
-	// RewriteAfter is the age of a file at which it is rewritten although nothing
-	// else asks for it, so that what has expired leaves the coldest files too, on
-	// disk and in checkpoints. Default 30 days.
+	// RewriteAfter is the age at which a file is rewritten even if no compaction needs
+	// it, so that expired values leave the coldest files too, on disk and in
+	// checkpoints. Default 30 days.
 	RewriteAfter time.Duration
-	// Clock is that by which states' values expire (engine.Config.Clock); any
-	// goroutine calls it. Default time.Now.
+	// Clock is the clock by which values of states expire: that of
+	// engine.Config.Clock. Any goroutine may call it. Default time.Now.
 	Clock func() time.Time
 	// BackgroundThreads flush and compact. Default: 2 on SSD, 1 on HDD, 4 on
 	// Network.
 	BackgroundThreads int
-	// Override has the last word over all of the above, in RocksDB's own names:
-	// "max_subcompactions=2;compaction_options_universal={size_ratio=10}". That
-	// the names exist is checked; whether the values make sense is not.
+	// Override sets options by RocksDB's own names, and overrides all of the above:
+	// "max_subcompactions=2;compaction_options_universal={size_ratio=10}". Validate
+	// refuses unknown names and values of the wrong syntax. It does not check whether
+	// a value is sensible.
 	Override string
 }
 
@@ -100,7 +101,7 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
-// Validate returns an error that names every field that cannot be.
+// Validate returns an error that names every field with an invalid value.
 func (o Options) Validate() error {
 	o = o.WithDefaults()
 	var errs []error

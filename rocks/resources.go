@@ -28,7 +28,7 @@ type Resources struct {
 	budget    *C.tm_budget
 }
 
-// NewResources allocates what the options say.
+// NewResources allocates resources for the options. They must be closed.
 func NewResources(o Options) (*Resources, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err

@@ -13,14 +13,16 @@ const (
 	// fewestRuns is how many sorted runs a column keeps even where each is a
 	// copy of the whole state.
 	fewestRuns = 4
-	// copies is how many times the largest run the others may overwrite it.
+	// copies bounds by how many times its size the others may overwrite the largest
+	// run.
 	copies = 3
 )
 
-// mergeFrom decides from how many sorted runs on a column merges some: at most,
-// unless so many runs of the size of the newest, a share of whose keys others
-// have too, were several copies of the state, on disk and in every checkpoint.
-// Halved step by step, since each change has a price.
+// mergeFrom decides from how many sorted runs on a column merges some. It returns
+// most, or less where that many runs would hold several copies of the state, on disk
+// and in every checkpoint: runs of the size of the newest, whose keys other runs
+// have too, by the share overwrites. It halves step by step, since each change of the
+// setting has a price.
 func mergeFrom(most int, newestBytes, largestBytes int64, overwrites float64) int {
 	n := most
 	for n/2 >= fewestRuns && float64(n-1)*float64(newestBytes)*overwrites > copies*float64(largestBytes) {
@@ -29,10 +31,9 @@ func mergeFrom(most int, newestBytes, largestBytes int64, overwrites float64) in
 	return n
 }
 
-// allowRuns has the column merge runs as mergeFrom decides for a run of that
-// many bytes that is about to be added. overwrites is asked only where it
-// matters.
-func (s spiller) allowRuns(h *grocksdb.ColumnFamilyHandle, bytes int64, overwrites func() (float64, error)) error {
+// allowRuns sets from how many runs on the column merges, by mergeFrom, before a run
+// of that many bytes is added. It calls overwrites only where the answer matters.
+func (s flusher) allowRuns(h *grocksdb.ColumnFamilyHandle, bytes int64, overwrites func() (float64, error)) error {
 	if s.options.GetCompactionStyle() != grocksdb.UniversalCompactionStyle {
 		return nil // overridden
 	}
@@ -59,7 +60,7 @@ func (s spiller) allowRuns(h *grocksdb.ColumnFamilyHandle, bytes int64, overwrit
 
 // overwrites is the share of a file's keys that the column has already, by a
 // sample.
-func (s spiller) overwrites(f *C.tm_file, h *grocksdb.ColumnFamilyHandle) (float64, error) {
+func (s flusher) overwrites(f *C.tm_file, h *grocksdb.ColumnFamilyHandle) (float64, error) {
 	var share C.double
 	if msg := C.tm_file_overwrites(f, cDB(s.db), cColumn(h), &share); msg != nil {
 		return 0, failure("write", s.dir, taken(msg))

@@ -17,17 +17,17 @@ const (
 	// merged. Many are cheap: filters answer most reads of a run, and the table
 	// above answers most reads.
 	sortedRuns = 32
-	// Beyond these, which compaction stays below unless the disk is too slow
-	// for it, what goes through the write buffer is held back, and then stops.
+	// With more runs than these, RocksDB slows down and then stops what goes through
+	// the write buffer. Compaction stays below them unless the disk is too slow.
 	slowRuns, stopRuns = 3 * sortedRuns, 4 * sortedRuns
 	// spacePercent is by how much the newer runs may exceed the oldest before
 	// all are merged.
 	spacePercent = 150
-	// levels is more than there are runs of merged files. Only the runs of
-	// level 0 are files of any size; those below are cut to FileBytes.
+	// levels exceeds the number of merged runs. A run at level 0 is one file of any
+	// size; files below are cut to FileBytes.
 	levels = 40
-	// manifestBytes is when RocksDB begins a MANIFEST anew. One travels with
-	// every checkpoint.
+	// manifestBytes is the size at which RocksDB begins a new MANIFEST. Every
+	// checkpoint uploads one.
 	manifestBytes = 16 << 10
 )
 
@@ -48,10 +48,10 @@ func (r *Resources) newOptions() *grocksdb.Options {
 	table.SetBlockSize(disk.blockBytes)
 	table.SetFormatVersion(tableFormat)
 	table.SetFilterPolicy(grocksdb.NewBloomFilterFull(bloomBitsPerKey))
-	// Indexes and filters count against the cache, or memory has no bound. They
-	// are cut into blocks, of which a read takes the one that it needs: those of
-	// a file of gigabytes do not fit in the cache as a whole, and would be read
-	// anew, megabytes at a time, for each key.
+	// Indexes and filters count against the cache, or memory would have no bound.
+	// They are cut into blocks, and a read takes the block that it needs. As a
+	// whole those of a file of gigabytes do not fit in the cache, and would be read
+	// again, megabytes at a time, for each key.
 	table.SetCacheIndexAndFilterBlocks(true)
 	table.SetCacheIndexAndFilterBlocksWithHighPriority(true)
 	table.SetIndexType(grocksdb.KTwoLevelIndexSearchIndexType)
@@ -100,7 +100,7 @@ func (r *Resources) newOptions() *grocksdb.Options {
 	return g
 }
 
-// override sets what text says in RocksDB's own terms; "" says nothing.
+// override sets the options that text names in RocksDB's syntax; "" names none.
 func override(o *grocksdb.Options, text string) error {
 	if text == "" {
 		return nil

@@ -8,9 +8,9 @@ import "fmt"
 // Library says which RocksDB is linked.
 type Library struct {
 	Version string // "7.8.3", with what the build knows of its source
-	// Assertions: the library was built with its internal checks, as Linux
-	// distributions do. Right, but up to a third slower; no benchmark should be
-	// without this word.
+	// Assertions says that the library was built with its internal checks, as Linux
+	// distributions do. That is correct, but up to a third slower, so every
+	// benchmark should report it.
 	Assertions bool
 }
 

@@ -97,7 +97,7 @@ func (c *Column) Rows(a state.Access) (state.Rows, error) {
 	return rows{t}, nil
 }
 
-// Spill writes what is dirty.
+// Spill writes the column's dirty entries to what lies below.
 func (c *Column) Spill() error {
 	if c.table == nil {
 		return nil

@@ -1,6 +1,6 @@
 package table
 
-// Get appends the value of an entry, in the table's form.
+// Get appends the value of an entry to dst, in the table's form.
 func (t *Table) Get(dst []byte, p *Place) (value []byte, found bool, err error) {
 	if p.Row == len(p.Key) {
 		t.ahead.used++
@@ -69,8 +69,8 @@ func (t *Table) remember(p *Place, value []byte) {
 }
 
 // store writes a value, an operand or a tombstone, as flags say. When memory is short
-// it frees some, for which dirty entries may be flushed. An operand is not stored
-// then (false): it may be based on one of them.
+// it first frees some, and may flush dirty entries for that. Then it does not store an
+// operand (false): the operand may be based on one of those entries.
 func (t *Table) store(p *Place, value []byte, flags byte) (done bool, err error) {
 	size := t.sizeOf(p, value)
 	if size > maxEntryBytes {
@@ -94,7 +94,7 @@ func (t *Table) tryRemember(p *Place, value []byte) bool {
 	size := t.sizeOf(p, value)
 	if t.folder.fold != nil {
 		at, b = t.index.find(t.arena.memory, p.hash(), p.Key, false)
-		if at != noAddress && size <= len(b) && t.mutable(b.epoch()) {
+		if at != noAddress && size <= len(b) && t.mutable(b.generation()) {
 			b.setValue(value, 0)
 			return true
 		}
@@ -115,10 +115,10 @@ func (t *Table) tryRemember(p *Place, value []byte) bool {
 func (t *Table) tryStore(p *Place, value []byte, flags byte) bool {
 	at, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
 	size := t.sizeOf(p, value)
-	if at != noAddress && size <= len(b) && t.mutable(b.epoch()) {
+	if at != noAddress && size <= len(b) && t.mutable(b.generation()) {
 		b.setValue(value, flags)
-		if b.epoch() <= t.clean {
-			b.setEpoch(t.sealed + 1)
+		if b.generation() <= t.clean {
+			b.setGeneration(t.ended + 1)
 			t.markDirty(at, b)
 		}
 		return true
@@ -130,7 +130,7 @@ func (t *Table) tryStore(p *Place, value []byte, flags byte) bool {
 	}
 	nb.begin(p.hash(), p.Key)
 	nb.setValue(value, flags)
-	nb.setEpoch(t.sealed + 1)
+	nb.setGeneration(t.ended + 1)
 	t.markDirty(now, nb)
 	if at == noAddress {
 		nb.clearRecent() // one write is no sign that the entry will be wanted again

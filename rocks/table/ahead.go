@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	// largeTable is from how many entries on a table is too large for the processor's
-	// caches. Most of a lookup is then waiting for memory, and waiting for many keys
-	// takes hardly longer than for one.
+	// largeTable is the number of entries from which on a table does not fit in the
+	// processor's caches. Most of a lookup is then waiting for memory, and to wait for
+	// many keys takes hardly longer than for one.
 	largeTable = 1 << 15
 	// lineBytes is what the processor fetches at once. Of an entry two are touched.
 	lineBytes = 64
-	// restBatches is for how many batches reading ahead pauses after one of which
-	// little was used.
+	// restBatches is the number of batches for which reading ahead pauses after little
+	// of one was used.
 	restBatches = 16
 	// usedShare: little is under 1/usedShare of a batch, since a single read costs
 	// twice as much as one ahead.
@@ -34,15 +34,15 @@ type readAhead struct {
 	reader    Reader
 }
 
-// Expects reports whether Expect has anything to gain at the moment.
+// Expects reports whether a call of Expect would save anything at the moment.
 func (t *Table) Expects() bool {
 	return t.owner.closed == nil && (!t.whole || t.index.entries >= largeTable)
 }
 
-// Expect says which entries will be accessed next. It touches the memory that the
-// lookups will read, and reads the entries that the table lacks in one go. Nothing
-// but speed depends on it. The table keeps and reorders places; their keys must
-// stay as they are until the next call.
+// Expect announces the entries that will be accessed next. It touches the memory that
+// the lookups will read, and reads the entries that the table lacks by one call of
+// Below's Reader. It changes nothing but speed. The table keeps and reorders places;
+// their keys must not change until the next call.
 func (t *Table) Expect(places []Place) error {
 	t.owner.yield()
 	a := &t.ahead
@@ -66,8 +66,8 @@ func (t *Table) Expect(places []Place) error {
 	return t.readAhead()
 }
 
-// worthwhile decides whether to read the next batch, of so many keys, ahead. It
-// goes by how many of the last batch were used: a state may be written blindly, or
+// worthwhile decides whether to read the next batch, of next keys, ahead. It looks at
+// how many of the last batch were used: a state may be written blindly, or
 // hardly ever be used. Adding to an entry that the table lacks uses nothing.
 func (a *readAhead) worthwhile(next int) bool {
 	if usedShare*(a.used-a.before) < a.asked {

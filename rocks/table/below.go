@@ -11,17 +11,18 @@ type Below interface {
 	// Scan returns the entries with start ≤ key < end; a nil end is the end of the
 	// map. The iterator sees the map as it was when Scan was called.
 	Scan(start, end []byte) Iterator
-	// Write writes the entries of a flush, all or none: it reads them by e.Each,
-	// and makes them visible to readers within e.Publish. It runs in the goroutine
-	// of the flush, beside the other methods. A table has one Write at a time.
+	// Write writes the entries of a flush, all or none. It reads them with e.Each, and
+	// makes them visible to readers inside of e.Publish. It runs in a goroutine of the
+	// flush, while the table's goroutine calls the other methods. A table has one
+	// Write at a time.
 	Write(e *Entries) error
 }
 
 // Reader reads many keys at a time. It belongs to one goroutine.
 type Reader interface {
 	// Read looks up n keys, which ascend, and calls found for each of them in order.
-	// stored is valid until found returns; nil: there is no such key. The first error
-	// of found ends it.
+	// stored is valid until found returns; nil: there is no such key. Read ends with
+	// found's first error.
 	Read(n int, key func(i int) []byte, found func(i int, stored []byte) error) error
 }
 

@@ -6,7 +6,7 @@ import "encoding/binary"
 // so the garbage collector never looks inside.
 //
 //	key length (4) value length (4)
-//	epoch (39 bits) recent (1 bit) units (24 bits)
+//	generation (39 bits) recent (1 bit) units (24 bits)
 //	hash (4) flags (1)
 //
 // A free block holds the addresses of its neighbours in the list of its size
@@ -18,11 +18,11 @@ import "encoding/binary"
 type block []byte
 
 const (
-	headerBytes = 21
-	unitsBits   = 24
-	unitsMask   = 1<<unitsBits - 1
-	recentBit   = 1 << unitsBits
-	epochShift  = unitsBits + 1
+	headerBytes     = 21
+	unitsBits       = 24
+	unitsMask       = 1<<unitsBits - 1
+	recentBit       = 1 << unitsBits
+	generationShift = unitsBits + 1
 )
 
 const (
@@ -48,14 +48,14 @@ func (b block) value() []byte {
 	return b[start:end:end]
 }
 
-func (b block) second() uint64 { return binary.NativeEndian.Uint64(b[8:]) }
-func (b block) units() int     { return int(b.second() & unitsMask) }
-func (b block) epoch() uint64  { return b.second() >> epochShift }
-func (b block) recent() bool   { return b.second()&recentBit != 0 }
+func (b block) second() uint64     { return binary.NativeEndian.Uint64(b[8:]) }
+func (b block) units() int         { return int(b.second() & unitsMask) }
+func (b block) generation() uint64 { return b.second() >> generationShift }
+func (b block) recent() bool       { return b.second()&recentBit != 0 }
 
-// setEpoch also marks the entry as recently used.
-func (b block) setEpoch(e uint64) {
-	binary.NativeEndian.PutUint64(b[8:], e<<epochShift|b.second()&unitsMask|recentBit)
+// setGeneration also marks the entry as recently used.
+func (b block) setGeneration(g uint64) {
+	binary.NativeEndian.PutUint64(b[8:], g<<generationShift|b.second()&unitsMask|recentBit)
 }
 
 func (b block) markRecent() {

@@ -8,8 +8,7 @@ import (
 )
 
 // Budget is memory that the tables of several databases share. Any goroutine may
-// use it. Each database has a share, whose size follows from what the databases
-// need.
+// use it. The share of a database grows and shrinks with what the databases need.
 type Budget struct {
 	limit  int64 // bytes
 	chunks *chunks
@@ -22,8 +21,8 @@ type Budget struct {
 	starved atomic.Bool
 }
 
-// NewBudget returns a budget of some bytes, at most MaxBytes. Its memory lies
-// outside of Go's heap.
+// NewBudget returns a budget of that many bytes, at most MaxBytes. Its memory lies
+// outside of Go's heap. Close it when all tables are closed.
 func NewBudget(bytes int64) (*Budget, error) {
 	if bytes > MaxBytes {
 		return nil, fmt.Errorf("memory for tables: %d bytes, at most %d", bytes, int64(MaxBytes))
@@ -61,7 +60,7 @@ type share struct {
 	overhead int64 // of used
 
 	dirty     int64 // bytes of dirty entries that are in no flush
-	spillFrom int64 // dirty bytes from which on they are spilled
+	spillFrom int64 // a spill begins above this many dirty bytes
 	partBytes int64 // size of a part of the dirty set
 }
 

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// part is the entries that became dirty in some consecutive epochs. Parts are
+// part is the entries that became dirty in some consecutive generations. Parts are
 // spilled one by one, so that what has been dirty longest is written first.
 type part struct {
-	to     uint64    // its newest epoch
+	to     uint64    // its newest generation
 	blocks []address // dead ones among them
 	dead   []address // those of blocks that were replaced
 	bytes  int64     // of the blocks that are not dead
@@ -18,18 +18,18 @@ type part struct {
 // never is the beginning of no operand.
 const never = math.MaxInt64
 
-// markDirty adds a block to the dirty set. It was written in the epoch after
-// sealed.
+// markDirty adds a block to the dirty set. It was written in the generation after
+// ended.
 func (t *Table) markDirty(at address, b block) {
 	n := len(t.dirty)
 	if n == 0 || t.dirty[n-1].bytes > t.share.partBytes {
-		t.seal()
-		b.setEpoch(t.sealed + 1)
+		t.endGeneration()
+		b.setGeneration(t.ended + 1)
 		t.dirty = append(t.dirty, part{since: never})
 		n++
 	}
 	p := &t.dirty[n-1]
-	p.to = t.sealed + 1
+	p.to = t.ended + 1
 	p.blocks = append(p.blocks, at)
 	t.countDirty(p, int64(len(b)))
 	if b.operand() {
@@ -60,16 +60,16 @@ func (t *Table) partsFor(bytes int64) (n int) {
 	return n
 }
 
-// partOf returns the part that has the blocks of an epoch.
-func partOf(parts []part, epoch uint64) *part {
-	i := slices.IndexFunc(parts, func(p part) bool { return epoch <= p.to })
+// partOf returns the part that has the blocks of a generation.
+func partOf(parts []part, generation uint64) *part {
+	i := slices.IndexFunc(parts, func(p part) bool { return generation <= p.to })
 	return &parts[i]
 }
 
-// seal ends an epoch.
-func (t *Table) seal() { t.sealed++ }
+// endGeneration begins the next one.
+func (t *Table) endGeneration() { t.ended++ }
 
-// frozen is the newest epoch of the flushes in flight; 0: there are none.
+// frozen is the newest generation of the flushes in flight; 0: there are none.
 func (t *Table) frozen() uint64 {
 	if n := len(t.flushes); n > 0 {
 		return t.flushes[n-1].to()
@@ -77,20 +77,20 @@ func (t *Table) frozen() uint64 {
 	return 0
 }
 
-// mutable reports whether nobody else reads the blocks of an epoch.
-func (t *Table) mutable(epoch uint64) bool {
+// mutable reports whether nobody else reads the blocks of a generation.
+func (t *Table) mutable(generation uint64) bool {
 	switch {
-	case epoch > t.sealed:
+	case generation > t.ended:
 		return true
 	case t.scans > 0:
 		return false
 	}
-	return epoch <= t.clean || epoch > t.frozen()
+	return generation <= t.clean || generation > t.frozen()
 }
 
 // retire takes over a block that was replaced, and frees it once nobody reads it.
 func (t *Table) retire(at address, b block) {
-	e := b.epoch()
+	e := b.generation()
 	switch {
 	case e > t.clean && e > t.frozen():
 		p := partOf(t.dirty, e)
@@ -164,19 +164,19 @@ type inFlight struct {
 	superseded []address // replaced since the flush began
 }
 
-// to is its newest epoch.
+// to is its newest generation.
 func (f *inFlight) to() uint64 { return f.parts[len(f.parts)-1].to }
 
 // freeze takes the oldest parts out of the dirty set, for a flush. It takes the
 // same short time whatever their size.
 func (t *Table) freeze(n int) *Entries {
 	if n == len(t.dirty) {
-		t.seal()
+		t.endGeneration()
 	}
 	parts := t.dirty[:n:n]
 	t.dirty = t.dirty[n:]
 	if n == 0 {
-		parts = []part{{to: t.sealed, since: never}}
+		parts = []part{{to: t.ended, since: never}}
 	}
 	for i := range parts {
 		t.share.dirty -= parts[i].bytes
@@ -217,11 +217,11 @@ func (t *Table) revert() {
 	var clean []address
 	for _, at := range superseded {
 		b := t.arena.memory.at(at)
-		if b.epoch() <= t.clean {
+		if b.generation() <= t.clean {
 			clean = append(clean, at)
 			continue
 		}
-		t.bury(partOf(parts, b.epoch()), at, b)
+		t.bury(partOf(parts, b.generation()), at, b)
 	}
 	t.discard(clean)
 	t.dirty = append(parts, t.dirty...)

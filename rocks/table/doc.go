@@ -1,8 +1,8 @@
 // Package table answers: what of a column is in memory?
 //
 // A Table is a write-back table above a Below, a sorted map of bytes: in production a
-// column family of RocksDB. It holds recent entries, so that most reads and writes of
-// busy keys do not reach Below, and what does, gets there sorted, a flush at a time.
+// column family of RocksDB. It holds recent entries, so most reads and writes of busy
+// keys do not reach Below. Writes reach it sorted, a flush at a time.
 //
 // # Surface
 //
@@ -10,38 +10,41 @@
 // share of it, and Tables.Open a table for each column. Get, Put, Delete and Scan are
 // those of a map; a Place brings the hash of a key, so that the table computes none.
 // Expect reads the keys that come next together. PutOperand keeps an addition to a
-// value that nobody has read, and Find tells what is known without reading.
+// value that nobody has read. Find is Get, but avoids to read Below where it can.
 //
-// Begin takes the dirty entries of all tables as a Flush, and Finish writes it, in any
-// goroutine: Writer says how, by Entries.Each and Entries.Publish of each table. When
-// memory is short, the tables begin flushes by themselves (spills).
+// Begin takes the dirty entries of all tables as a Flush, and Flush.Finish writes it,
+// in any goroutine: it calls the function that the Writer returned, which calls
+// Flush.Write, which calls Below.Write for the Entries of each table. Below.Write reads
+// them with Entries.Each and makes them visible within Entries.Publish. When memory is
+// short, the tables begin flushes by themselves (spills).
 //
 // # The life of an entry
 //
-// Put stores it in a block of memory without pointers (block.go, arena.go), which the
-// index finds by hash, and rows.go by row. Values may be cells, in a form that is
-// encoded only when they leave the table. The entry is dirty: in a part of the dirty
-// set (dirty.go). Writes to it change the block in place.
+// Put stores the entry in a block of memory without pointers (block.go, arena.go). The
+// index finds it by hash, and rows.go by row. Values may be cells: the table keeps them
+// in a form of their own, and encodes them when they leave it. The entry is now dirty,
+// in a part of the dirty set (dirty.go). Writes to it change the block in place.
 //
-// A flush freezes the part (entries.go). From now on the flush's goroutine reads the
-// block, so a write replaces it by another one, and the old one is freed when the
+// A flush freezes the part (dirty.go). From then on the flush's goroutine reads the
+// block, so a write puts another block in its place, and the old one is freed when the
 // flush has ended. The flush sorts the entries (sort.go), merges operands into the
-// values that Below has (operand.go), and publishes all of them at once or none.
+// values that Below has (entries.go), and publishes all entries at once or none.
 //
-// Settling a flush makes its entries clean, or dirty again if it failed (flush.go).
-// When memory is short, a sweep evicts clean entries that were not used since it last
-// passed them (sweep.go, reclaim.go). A later Get reads them from Below again.
+// When a flush is settled, its entries are clean, or dirty again if it failed
+// (flush.go). When memory is short, a sweep evicts clean entries that were not used
+// since it last passed them (sweep.go, reclaim.go). A later Get reads them from Below.
 //
-// A table is whole while it has held everything since Below was empty. It then answers
-// misses, and lists all keys, without Below.
+// A table is whole as long as Below was empty when it was opened and nothing was
+// evicted since. Then a key that it lacks does not exist, and it lists all keys
+// without Below.
 //
 // # Invariants
 //
 //   - A block that a flush or a scan reads is replaced, never changed, and its memory
 //     is reused when nobody reads it any more (I8). The build tag invariants checks
 //     flushes.
-//   - Flushes are written in the order in which they began. What a Writer does after
-//     the entries sees everything that was written before Begin, and nothing newer (I8).
+//   - Flushes are written in the order in which they began. Right after the entries of
+//     a flush, Below has everything that was put before Begin, and nothing newer (I8).
 //   - A table knows whether Below has the entries of a flush: an operand is merged into
 //     a value once (I3).
 //   - Only clean entries are evicted. What could not be written stays in the table (I11).

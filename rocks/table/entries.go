@@ -18,11 +18,11 @@ type Entries struct {
 	published  atomic.Bool
 }
 
-// Len is the number of entries, at most: some may have been replaced before the
-// flush began.
+// Len is an upper bound of the number of entries: some may have been replaced before
+// the flush began.
 func (e *Entries) Len() int { return e.blocks.count() }
 
-// Bytes is the length of keys and values together, at most.
+// Bytes is an upper bound of the length of keys and values together.
 func (e *Entries) Bytes() (n int64) {
 	for _, b := range e.blocks.each() {
 		n += int64(b.keyLen() + b.valueLen())
@@ -30,8 +30,9 @@ func (e *Entries) Bytes() (n int64) {
 	return n
 }
 
-// Publish calls write, which makes all of the entries visible in Below or fails and
-// makes none. An operand is spent if and only if write has succeeded.
+// Publish calls write, which must make all entries visible in Below, or none and
+// return an error. From its success on, and never before, the operands among the
+// entries count as merged.
 func (e *Entries) Publish(write func() error) error {
 	e.publishing.Lock()
 	defer e.publishing.Unlock()
@@ -42,13 +43,13 @@ func (e *Entries) Publish(write func() error) error {
 	return err
 }
 
-// foldedAtOnce is for how many entries the values below their operands are read
-// together: in order, so that neighbours are found in the same block of a file.
+// foldedAtOnce is the number of entries whose values below are read together: in order,
+// so that neighbours are found in the same block of a file.
 const foldedAtOnce = 1024
 
-// Each calls f with the entries in the order of their keys, values in Below's form
-// and operands merged into what Below has. key and stored are valid until f
-// returns. The first error ends it.
+// Each calls f with each entry, in the order of keys. Values have Below's form, and
+// operands are merged into the values that Below has. key and stored are valid until
+// f returns. Each ends with f's first error.
 func (e *Entries) Each(f func(key, stored []byte, deleted bool) error) error {
 	out := encoder{form: e.form, folder: folder{fold: e.fold, form: e.form}, to: f}
 	order := e.blocks.sort(nil)

@@ -15,20 +15,21 @@ var (
 	errPanicked = errors.New("writing panicked")
 )
 
-// Writer says how a flush is written. It is called when the flush begins, in the
-// goroutine of the tables, and returns what writes it: a function that calls
-// f.Write, and may do more before and after. That runs once, in any goroutine, after
-// the flushes that began before.
+// Writer returns the function that writes a flush. The tables call the Writer in their
+// own goroutine when a flush begins. The function that it returns calls f.Write, and
+// may do more before and after. It runs once, in any goroutine, after the flushes that
+// began before have been written.
 //
-// oldest is when the oldest operand began that Below does not have, in Unix
-// milliseconds, or math.MaxInt64. A value that was there then is needed until the
-// flush has ended, even if it expires.
+// Operands that Below does not have yet will be merged into the values below them.
+// oldest is when the first of these operands began, in Unix milliseconds;
+// math.MaxInt64: there is none. Until the flush has ended, Below must keep every value
+// that had not expired at that time.
 type Writer func(oldest int64) (write func(f *Flush) error)
 
-// Flush is dirty entries that are fixed, and not all in Below yet: those of a
-// checkpoint, or of a spill, for which memory was short. Flushes are written in the
-// order in which they began. So what a flush writes after its entries, such as a
-// checkpoint, sees what was written before Begin and nothing newer (I8).
+// Flush is a set of dirty entries on their way to Below, frozen when it began: for a
+// checkpoint, or for a spill, because memory was short. Flushes are written in the
+// order in which they began. So a checkpoint that is made right after the entries of
+// a flush holds what was put before Begin, and nothing newer (I8).
 type Flush struct {
 	spill    bool
 	write    func(*Flush) error
@@ -43,9 +44,9 @@ type Flush struct {
 	err      error
 }
 
-// Begin begins a flush of all dirty entries, in a time that does not depend on their
-// number. Only one flush besides spills is in flight at a time: Begin ends the one
-// before.
+// Begin begins a flush of all dirty entries. It takes a time that does not depend on
+// their number, unless the last flush that Begin began is still in flight: then it
+// first waits for that one, or writes it if nobody does.
 func (ts *Tables) Begin(w Writer) *Flush {
 	ts.settleEnded()
 	if n := len(ts.flushes); n > 0 && !ts.flushes[n-1].spill {
@@ -74,7 +75,7 @@ func (ts *Tables) begin(w Writer, entries []*Entries, tables []*Table) *Flush {
 	return f
 }
 
-// Bytes is the length of all keys and values, at most.
+// Bytes is an upper bound of the length of all keys and values.
 func (f *Flush) Bytes() (n int64) {
 	for _, e := range f.entries {
 		n += e.Bytes()
@@ -82,7 +83,8 @@ func (f *Flush) Bytes() (n int64) {
 	return n
 }
 
-// Write writes the entries of all tables. It is for the function of the Writer.
+// Write calls Below.Write for the entries of each table, several at a time. The
+// function that a Writer returned calls it.
 func (f *Flush) Write() error {
 	// Half of the processors at most: the others have records to process.
 	var writers errgroup.Group
@@ -99,13 +101,13 @@ func (f *Flush) Write() error {
 	return writers.Wait()
 }
 
-// Released reports whether Release was called. The entries are to be written all
-// the same, if nothing depends on more.
+// Released reports whether Release was called. The function of the Writer should
+// still write the entries, but can leave out what it does besides.
 func (f *Flush) Released() bool { return f.released.Load() }
 
-// Finish writes the flush, and those that began before it, if that was not done yet,
-// and returns how it ended. Any goroutine; it may be called again. It fails with
-// ErrReleased once Release was called.
+// Finish writes the flush, and those that began before it, unless that was done
+// already. It returns the flush's error. Any goroutine may call it, more than once. It
+// fails with ErrReleased once Release was called.
 func (f *Flush) Finish() error {
 	err := f.run()
 	if err == nil && f.Released() {
@@ -115,7 +117,7 @@ func (f *Flush) Finish() error {
 }
 
 // Release says that nobody needs the flush, and waits for it if it is being written.
-// Its entries may be written all the same. Any goroutine; it may be called again.
+// Its entries may be written nevertheless. Any goroutine may call it, more than once.
 func (f *Flush) Release() {
 	f.released.Store(true)
 	if f.started.Load() {
@@ -123,7 +125,7 @@ func (f *Flush) Release() {
 	}
 }
 
-// run is Finish for those who need the entries only.
+// run is Finish for a caller that needs no more than the entries.
 func (f *Flush) run() error {
 	f.once.Do(func() {
 		f.started.Store(true)
@@ -162,8 +164,8 @@ func (f *Flush) ended() bool {
 	}
 }
 
-// settleEnded settles the flushes that have ended. Why one failed is for its own
-// caller, or for whoever needs the memory.
+// settleEnded settles the flushes that have ended. The error of one that failed goes
+// to the caller of its Finish, or to the write that waits for memory.
 func (ts *Tables) settleEnded() {
 	for len(ts.flushes) > 0 && ts.flushes[0].ended() {
 		_ = ts.settleOldest()
@@ -177,8 +179,8 @@ func (ts *Tables) SettleAll() {
 	}
 }
 
-// settleOldest waits for the oldest flush, or writes it. If it failed, so do the
-// later ones, whose entries are newer, and all of them are dirty again.
+// settleOldest waits for the oldest flush, or writes it. If it fails, the later ones
+// fail too, since their entries are newer, and the entries of all are dirty again.
 func (ts *Tables) settleOldest() error {
 	f := ts.flushes[0]
 	var err error

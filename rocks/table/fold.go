@@ -1,26 +1,26 @@
 package table
 
-// Form turns a table's values into those of Below and back. Its functions append
-// to dst. Any goroutine may call them.
+// Form converts values from the table's form into Below's and back. Its functions
+// append to dst. Any goroutine may call them.
 type Form struct {
 	Encode func(dst, cell []byte) ([]byte, error)
 	Decode func(dst, stored []byte) (cell []byte, err error)
 }
 
-// Fold appends to dst the value that an operand makes of an older one, both in the
-// table's form; nil: there is no older one. Any goroutine may call it, any number
-// of times.
+// Fold merges an operand into an older value (nil: there is none) and appends the
+// result to dst. All of them have the table's form. Any goroutine may call it, any
+// number of times.
 type Fold func(dst, older, operand []byte) ([]byte, error)
 
-// folder makes values of operands. It belongs to one goroutine.
+// folder merges operands into values. It belongs to one goroutine.
 type folder struct {
 	fold        Fold
 	form        *Form
 	older, cell []byte // reused
 }
 
-// value appends the value in the table's form. older is in Below's form; nil: there
-// is none.
+// value appends the merged value in the table's form. older has Below's form; nil:
+// there is none.
 func (f *folder) value(dst, older, operand []byte) (_ []byte, err error) {
 	if older != nil && f.form != nil {
 		if f.older, err = f.form.Decode(f.older[:0], older); err != nil {
@@ -31,7 +31,7 @@ func (f *folder) value(dst, older, operand []byte) (_ []byte, err error) {
 	return f.fold(dst, older, operand)
 }
 
-// stored appends the value in Below's form.
+// stored appends the merged value in Below's form.
 func (f *folder) stored(dst, older, operand []byte) (_ []byte, err error) {
 	if f.form == nil {
 		return f.value(dst, older, operand)

@@ -9,7 +9,7 @@ package table
 // Only Below's value is ever under an operand. An operand in flight cannot be added
 // to: it is made a value first.
 
-// Known is what a table knows of an entry without reading Below.
+// Known says what Find knows of an entry.
 type Known uint8
 
 // What a table may know: nothing, that there is no value, the value, or an operand
@@ -28,8 +28,9 @@ func knownValue(found bool) Known {
 	return KnownAbsent
 }
 
-// Find is Get without reading, where that can be avoided: it appends the value or
-// the operand that the table has.
+// Find is Get without reading Below, where that can be avoided: it appends the value
+// or the operand that the table has. It reads Below only for an operand in flight,
+// which it makes a value.
 func (t *Table) Find(dst []byte, p *Place) ([]byte, Known, error) {
 	_, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
 	known := KnownValue
@@ -42,7 +43,7 @@ func (t *Table) Find(dst []byte, p *Place) ([]byte, Known, error) {
 	case b.deleted():
 		known = KnownAbsent
 	case b.operand():
-		if t.flushOf(b.epoch()) != nil {
+		if t.flushOf(b.generation()) != nil {
 			dst, found, err := t.resolve(dst, p, b)
 			return dst, knownValue(found), err
 		}
@@ -52,19 +53,20 @@ func (t *Table) Find(dst []byte, p *Place) ([]byte, Known, error) {
 	return append(dst, b.value()...), known, nil
 }
 
-// PutOperand stores an operand where Find has just known nothing, or an operand
-// that this one includes and that began when it did. False: the table had to free
-// memory, and may have flushed what Find found. Nothing was stored; look again.
+// PutOperand stores an operand. It must follow a Find of the same place that returned
+// KnownNothing, or KnownOperand with an operand that this one includes and whose
+// beginning it has. False: the table had to free memory, and may have flushed what
+// Find returned. Nothing was stored; call Find again.
 func (t *Table) PutOperand(p *Place, operand []byte) (done bool, err error) {
 	return t.store(p, operand, flagOperand)
 }
 
-// flushOf returns the flush in flight that has the blocks of an epoch; nil: none
+// flushOf returns the flush in flight that has the blocks of a generation; nil: none
 // has.
-func (t *Table) flushOf(epoch uint64) *Entries {
-	if epoch > t.clean {
+func (t *Table) flushOf(generation uint64) *Entries {
+	if generation > t.clean {
 		for i := range t.flushes {
-			if epoch <= t.flushes[i].to() {
+			if generation <= t.flushes[i].to() {
 				return t.flushes[i].Entries
 			}
 		}
@@ -77,10 +79,10 @@ func (t *Table) spent(b block) bool {
 	if !b.operand() {
 		return false
 	}
-	if b.epoch() <= t.clean {
+	if b.generation() <= t.clean {
 		return true
 	}
-	e := t.flushOf(b.epoch())
+	e := t.flushOf(b.generation())
 	return e != nil && e.published.Load()
 }
 
@@ -109,7 +111,7 @@ func (t *Table) resolve(dst []byte, p *Place, b block) (_ []byte, found bool, er
 // readOlder returns the value below an operand; nil: there is none. spent: Below
 // has the operand, too.
 func (t *Table) readOlder(p *Place, b block) (older []byte, spent bool, err error) {
-	if e := t.flushOf(b.epoch()); e != nil {
+	if e := t.flushOf(b.generation()); e != nil {
 		e.publishing.Lock() // the operand is published before or after this read
 		defer e.publishing.Unlock()
 		if e.published.Load() {

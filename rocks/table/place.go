@@ -2,19 +2,20 @@ package table
 
 import "github.com/zeebo/xxh3"
 
-// Place says where an entry is. A row is the entries of one key of the user's,
-// whose keys share a prefix that no other row's begin with.
+// Place says where an entry is. A row holds the entries of one key of the user's: a
+// value, or those of a map or a list. The keys of a row share a prefix, and no key of
+// another row begins with it.
 type Place struct {
 	Key []byte
 	Row int // length of the row's part of Key
 	// Hash and RowHash are hashes of Key and Key[:Row], the same at each access. A
-	// table uses the lower half of each, since the upper half has chosen the
-	// table's key groups.
+	// table uses the lower half of each: the upper half chose the key group, so it
+	// differs little within a table.
 	Hash, RowHash uint64
 }
 
-// PlaceOf returns the place of a key that is a row of its own, of which no better
-// hash is known.
+// PlaceOf returns the place of a key that is a row of its own, with a hash of all its
+// bytes.
 func PlaceOf(key []byte) *Place {
 	h := xxh3.Hash(key)
 	return &Place{key, len(key), h, h}

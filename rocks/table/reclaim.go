@@ -2,9 +2,9 @@ package table
 
 import "math"
 
-// waitForSpace frees memory for a block of a table. Where nothing can be evicted it
-// waits for dirty entries to be written: a producer that outruns the disk is held
-// back. It fails if they cannot be written.
+// waitForSpace frees memory for a block of a table. If nothing can be evicted it waits
+// until dirty entries are written, so a producer cannot outrun the disk. It fails if
+// they cannot be written.
 func (ts *Tables) waitForSpace(t *Table, size int) error {
 	if ts.closed != nil {
 		return ts.closed
@@ -113,8 +113,8 @@ func (ts *Tables) spillSoon() {
 // for it waits briefly, and it is enough for a file.
 const spillPart = 8
 
-// beginSpill writes what has been dirty longest, of the table that has most of it,
-// in a goroutine that settling waits for.
+// beginSpill begins to write the entries that have been dirty longest, of the table
+// with the most dirty bytes, in a goroutine that settling waits for.
 func (ts *Tables) beginSpill() {
 	var most *Table
 	for _, t := range ts.all {

@@ -115,7 +115,7 @@ func (s *scan) readBelow(start, end []byte) {
 // hold keeps every block of the table as it is while the scan is open.
 func (s *scan) hold() {
 	s.holds = true
-	s.table.seal()
+	s.table.endGeneration()
 	s.table.scans++
 }
 

@@ -68,7 +68,7 @@ func (t *Table) sweepChunk(number address, evenRecent bool) (emptied bool) {
 // evict drops an entry that is clean, that nobody else reads, and that was not used
 // since the sweep last passed it.
 func (t *Table) evict(at address, b block, evenRecent bool) bool {
-	if b.epoch() > t.clean || t.scans > 0 {
+	if b.generation() > t.clean || t.scans > 0 {
 		return false
 	}
 	if b.recent() && !evenRecent {

@@ -1,14 +1,15 @@
 package table
 
-// Table keeps recent entries of one column in memory, above a Below: dirty ones,
-// which Below does not have yet, and clean ones, which were read or written lately
-// and may be wanted again. It belongs to the goroutine of its Tables.
+// Table keeps recent entries of one column in memory, above a Below: dirty entries,
+// which Below does not have yet, and clean ones, which were read or written lately.
+// It belongs to the goroutine of its Tables.
 //
-// Each block says in which epoch it became dirty. Epochs up to clean are in Below,
-// and so is epoch 0. Other goroutines may read the blocks of some epochs (mutable):
-// those up to the newest flush in flight, and, while scans are open, those up to
-// sealed. Such a block is replaced, never changed, and its memory is reused only
-// when nobody reads it any more.
+// A freeze and a scan begin a new generation of the dirty set, and each block has the
+// one in which it became dirty. Below has the generations up to clean; entries that
+// were read from it have generation 0. Other goroutines may read the blocks of some
+// generations (mutable): those of flushes in flight, and, while scans are open, all
+// that have ended. Such a block is replaced, never changed, and its memory is reused
+// only when nobody reads it any more.
 type Table struct {
 	owner *Tables
 	share *share // owner's, where the arena's chunks are from
@@ -20,7 +21,7 @@ type Table struct {
 	arena     arena
 	index     index
 	rows      *rows   // nil: every row is one entry
-	whole     bool    // an entry that the table lacks, Below lacks too
+	whole     bool    // Below has no entry that the table lacks
 	hand      address // chunk where the next sweep begins
 	evictions int64   // entries that were evicted
 
@@ -30,28 +31,29 @@ type Table struct {
 	garbage [][]address // nobody reads them; freed a few at a time
 	scans   int         // open ones that read blocks of the table
 
-	sealed uint64 // the newest epoch that has ended; writes belong to the next one
-	clean  uint64 // the newest epoch that is in Below
+	ended uint64 // the newest generation that has ended; writes belong to the next one
+	clean uint64 // the newest generation that is in Below
 
 	scratch, older []byte // values on their way from one form to another
 	ahead          readAhead
 }
 
-// Options say how a table is used. The zero Options are those of a table whose
-// rows have one entry each, with values as Below has them.
+// Options say how a table is used. With the zero Options a row has one entry, and
+// values have Below's form.
 type Options struct {
 	// Grouped says that a row may have several entries.
 	Grouped bool
-	// Form is the form of the table's values. Nil: as Below has them.
+	// Form converts between the table's form of values and Below's. Nil: they are
+	// the same.
 	Form *Form
-	// Fold turns operands into values. Without one, none may be put, and with one
-	// the table may not be Grouped.
+	// Fold merges operands into values. Nil: PutOperand may not be called. A Grouped
+	// table may not have one.
 	Fold Fold
 	// Since returns when an operand began, in Unix milliseconds. Needed with Fold.
 	Since func(operand []byte) int64
 }
 
-// Open returns a table above b. It reads b to learn whether that is empty.
+// Open returns a table above b. It reads b to learn whether b is empty.
 func (ts *Tables) Open(b Below, o Options) (*Table, error) {
 	if ts.closed != nil {
 		return nil, ts.closed

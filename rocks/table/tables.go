@@ -30,14 +30,14 @@ type Tables struct {
 }
 
 // NewTables returns the tables of a database, none yet. When memory is short they
-// begin flushes by themselves, each by a call of spill.
+// begin flushes by themselves (spills), and call spill for each.
 func (b *Budget) NewTables(spill Writer) *Tables {
 	return &Tables{share: b.newShare(), spill: spill, scans: map[*scan]struct{}{}}
 }
 
-// Close frees all tables, and gives up flushes that did not begin to write. Accesses
-// fail with reason from now on. Scans should be closed before; Close closes those
-// that are not, and returns their number.
+// Close frees all tables, and gives up flushes that nobody has begun to write. All
+// accesses fail with reason from then on. Scans should be closed before; Close closes
+// those that are open, and returns their number.
 func (ts *Tables) Close(reason error) (openScans int) {
 	ts.closed = reason
 	openScans = len(ts.scans)

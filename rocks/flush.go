@@ -20,19 +20,19 @@ const (
 	// fileEntries is the number of entries from which on a file of their own costs
 	// less than the write buffer.
 	fileEntries = 256
-	// spillBytes is about how many bytes one call passes to RocksDB.
-	spillBytes = 256 << 10
-	// spillName is the directory of files that are to become part of the database.
-	spillName = "spill"
+	// flushBytes is about how many bytes one call passes to RocksDB.
+	flushBytes = 256 << 10
+	// flushName is the directory of files that are to become part of the database.
+	flushName = "flush"
 )
 
-// spiller writes entries to RocksDB. Any goroutine may use it.
-type spiller struct {
+// flusher writes flushes to RocksDB. Any goroutine may use it.
+type flusher struct {
 	dir     string
 	db      *grocksdb.DB
 	options *grocksdb.Options
 	expiry  *expiry
-	// contents is of the checkpoints that were made.
+	// contents describes the local checkpoints that were made.
 	contents *contents
 }
 
@@ -45,7 +45,7 @@ func (f family) Write(e *table.Entries) error {
 	case n >= fileEntries:
 		return f.writeFile(e)
 	}
-	// So few are no copy of the state, and not worth a sample.
+	// A few entries are no copy of the state, and not worth a sample.
 	if err := f.allowRuns(f.handle, 0, nil); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (f family) writeFile(e *table.Entries) (err error) {
 		return failure("write", f.dir, taken(msg))
 	}
 	defer C.tm_file_free(file)
-	err = f.encode(e, spillBytes, func(entries []byte) error {
+	err = f.encode(e, flushBytes, func(entries []byte) error {
 		if msg := C.tm_file_add(file, bytesOf(entries), C.size_t(len(entries))); msg != nil {
 			return failure("write", f.dir, taken(msg))
 		}
@@ -104,8 +104,8 @@ func (f family) writeFile(e *table.Entries) (err error) {
 }
 
 // newFile makes an empty file, which RocksDB will write and ingest.
-func (s spiller) newFile() (path string, err error) {
-	file, err := os.CreateTemp(filepath.Join(s.dir, spillName), "*.sst")
+func (s flusher) newFile() (path string, err error) {
+	file, err := os.CreateTemp(filepath.Join(s.dir, flushName), "*.sst")
 	if err == nil {
 		path = file.Name()
 		err = file.Close()
@@ -116,7 +116,7 @@ func (s spiller) newFile() (path string, err error) {
 	return path, nil
 }
 
-// encode calls f with the entries as the shim takes them, in order, about atOnce
+// encode passes the entries on to to, in order and in the shim's form, about atOnce
 // bytes at a time. Values that have expired become tombstones.
 func (f family) encode(e *table.Entries, atOnce int, to func(entries []byte) error) error {
 	expiry := f.expiry.at()
