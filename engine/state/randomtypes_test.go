@@ -86,7 +86,7 @@ func drawType(t *rapid.T, depth int) reflect.Type {
 
 var zones = []*time.Location{time.UTC, time.Local, time.FixedZone("", 3600), time.FixedZone("half", -1800)}
 
-// fillIn sets v, of a type that has a codec, to any value.
+// fillIn sets v to any value; fields that no codec takes, and are left out, stay zero.
 func fillIn(t *rapid.T, v reflect.Value) {
 	switch p := v.Addr().Interface().(type) {
 	case *time.Time:
@@ -141,8 +141,6 @@ func fillIn(t *rapid.T, v reflect.Value) {
 		for i := range v.NumField() {
 			fillIn(t, v.Field(i))
 		}
-	default:
-		t.Fatalf("a %v has a codec", v.Type())
 	}
 }
 
