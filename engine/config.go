@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime"
 	"time"
 
@@ -80,8 +81,8 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("config: %s is %d: it must not be negative", f.name, f.n))
 		}
 	}
-	if !(c.RateLimit >= 0) {
-		errs = append(errs, fmt.Errorf("config: RateLimit is %v: it must not be negative", c.RateLimit))
+	if !(c.RateLimit >= 0) || math.IsInf(c.RateLimit, 1) {
+		errs = append(errs, fmt.Errorf("config: RateLimit is %v: it must be a number of records a second, or zero for no limit", c.RateLimit))
 	}
 	if c.Mode > AtLeastOnce {
 		errs = append(errs, fmt.Errorf("config: no such mode: %v", c.Mode))

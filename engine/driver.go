@@ -114,7 +114,7 @@ func (d *driver) run(ctx context.Context) error {
 	switch f := d.result.Failure; {
 	case f == nil:
 		return nil
-	case ctx.Err() != nil:
+	case f.Kind == deploy.FailureQuit:
 		return context.Cause(ctx)
 	case f.Cause != nil:
 		return f.Cause

@@ -32,6 +32,18 @@ type execution struct {
 	running atomic.Int64 // subtasks that have not ended
 }
 
+// hold takes the subtasks that the execution runs.
+func (e *execution) hold(subtasks []*subtask) {
+	e.subtasks = subtasks
+	for _, s := range subtasks {
+		if s.source {
+			e.sources = append(e.sources, s)
+		}
+	}
+	e.reading.Store(int64(len(e.sources)))
+	e.running.Store(int64(len(e.subtasks)))
+}
+
 func (e *execution) exhausted() {
 	if e.reading.Add(-1) == 0 {
 		e.report(deploy.Exhausted{})
@@ -65,13 +77,6 @@ func (e *execution) fail(f *deploy.Failure) {
 // run opens the subtasks and runs them until they are stopped, or the
 // execution is cancelled.
 func (e *execution) run(openings map[checkpoint.SubtaskID][]opening) {
-	for _, s := range e.subtasks {
-		if s.source {
-			e.sources = append(e.sources, s)
-		}
-	}
-	e.reading.Store(int64(len(e.sources)))
-	e.running.Store(int64(len(e.subtasks)))
 	var opening, running sync.WaitGroup
 	var broken atomic.Bool
 	for _, s := range e.subtasks {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -41,8 +43,9 @@ type Fleet struct {
 // member is a host and the way to it.
 type member struct {
 	*host
-	inbox chan posted
-	sent  []posted // all that was posted to it
+	incarnation uint64
+	inbox       chan posted
+	sent        []posted // all that was posted to it
 }
 
 type posted struct {
@@ -72,10 +75,9 @@ func (f *Fleet) fill() {
 // join adds a host.
 func (f *Fleet) join() {
 	id := deploy.WorkerID(fmt.Sprintf("host-%d", len(f.all)%(f.Hosts+1)))
-	m := &member{inbox: make(chan posted, 1<<16)}
+	m := &member{incarnation: uint64(len(f.all)) + 1, inbox: make(chan posted, 1<<16)}
 	m.host = newHost(f.ctx, id, f.driver.job, f.driver.cfg, &f.links, func(r deploy.Report) { f.report(m, r) })
 	f.mu.Lock()
-	incarnation := uint64(len(f.all))
 	f.hosts[id], f.all = m, append(f.all, m)
 	f.mu.Unlock()
 	f.running.Go(func() {
@@ -83,7 +85,7 @@ func (f *Fleet) join() {
 			m.command(p.x, p.c)
 		}
 	})
-	f.driver.tell(deploy.Joined{Worker: deploy.Worker{ID: id, Incarnation: incarnation, Slots: 1}})
+	f.driver.tell(deploy.Joined{Worker: deploy.Worker{ID: id, Incarnation: m.incarnation, Slots: 1}})
 }
 
 // post implements fleet.
@@ -146,12 +148,12 @@ func (f *Fleet) disturb() {
 			late = f.reports[f.rng.IntN(len(f.reports))]
 		}
 		lose := f.Lose > 0 && f.rng.Int64N(int64(f.Lose)) < int64(50*time.Microsecond)
-		var lost deploy.WorkerID
+		var lost deploy.Lost
 		if lose {
-			for id := range f.hosts {
-				lost = id
-			}
-			delete(f.hosts, lost)
+			ids := slices.Sorted(maps.Keys(f.hosts))
+			lost.Worker = ids[f.rng.IntN(len(ids))]
+			lost.Incarnation = f.hosts[lost.Worker].incarnation
+			delete(f.hosts, lost.Worker)
 			f.Lost++
 		}
 		f.mu.Unlock()
@@ -159,8 +161,13 @@ func (f *Fleet) disturb() {
 			f.driver.report(late)
 		}
 		if lose {
-			f.driver.tell(deploy.Lost{Worker: lost})
-			f.fill()
+			if f.rng.IntN(2) == 0 { // it may be told after another has taken its place
+				f.driver.tell(lost)
+				f.fill()
+			} else {
+				f.fill()
+				f.driver.tell(lost)
+			}
 		}
 	}
 }

@@ -97,7 +97,7 @@ func (h *host) start(x checkpoint.Execution, d deploy.Deployment, before *execut
 	}
 	if err == nil {
 		a.build()
-		e.subtasks = a.subtasks
+		e.hold(a.subtasks)
 	}
 	h.running.Go(func() {
 		if before != nil {

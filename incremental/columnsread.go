@@ -104,7 +104,11 @@ func (k *keyedReader) readObjects() error {
 		if err != nil {
 			return err
 		}
-		o := Object{Name: objectNameOf(b.Stems[b.Stem[i]], b.Random[i]), Size: int64(b.Bytes[i]), CRC32C: b.Crc32C[i], Place: places[b.Place[i]]}
+		stem := b.Stems[b.Stem[i]]
+		o := Object{Name: objectNameOf(stem, b.Random[i]), Size: int64(b.Bytes[i]), CRC32C: b.Crc32C[i], Place: places[b.Place[i]]}
+		if again, _ := cutObjectName(o.Name); again != stem {
+			return fmt.Errorf("not in canonical form: the stem %q of object %s", stem, o.Name)
+		}
 		k.objects[i] = o
 		seen[objectKey{o.Name, o.Size, o.CRC32C, b.Place[i]}] = struct{}{}
 	}

@@ -38,7 +38,7 @@ func lockDir(dir string) (_ *dirLock, err error) {
 	}
 	name := filepath.Join(dir, lockName)
 	if _, err := os.Lstat(name); errors.Is(err, os.ErrNotExist) {
-		if err := mustBeEmpty(dir); err != nil {
+		if err := holdsNothing(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -53,13 +53,16 @@ func lockDir(dir string) (_ *dirLock, err error) {
 	return l, nil
 }
 
-func mustBeEmpty(dir string) error {
+// holdsNothing refuses a directory that holds anything but the lock.
+func holdsNothing(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("read local state directory: %w", err)
 	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%w: %s holds %q", ErrForeignDir, dir, entries[0].Name())
+	for _, e := range entries {
+		if e.Name() != lockName {
+			return fmt.Errorf("%w: %s holds %q", ErrForeignDir, dir, e.Name())
+		}
 	}
 	return nil
 }
@@ -77,6 +80,10 @@ func (l *dirLock) take() error {
 		return fmt.Errorf("%w: %s has a file %q of another program", ErrForeignDir, l.dir, lockName)
 	case locked != nil:
 		return fmt.Errorf("%w: process %s has locked %s: %w", ErrInUse, owner, l.dir, locked)
+	case !marked: // new, or the empty lock of another program
+		if err := holdsNothing(l.dir); err != nil {
+			return err
+		}
 	}
 	mark = fmt.Appendf(nil, "%s%d\n", lockMark, os.Getpid())
 	if _, err := l.file.WriteAt(mark, 0); err != nil {

@@ -268,16 +268,21 @@ func TestFactoryOwnsItsDirectory(t *testing.T) {
 // I17: a directory that holds anything but local state is refused, and keeps
 // what is in it; in one of local state only what a factory made is removed.
 func TestFactoryRefusesForeignDirectories(t *testing.T) {
-	for name, content := range map[string]string{"head": "of a store", "lock": "of another program", "state-1": "of nobody"} {
+	for _, files := range []map[string]string{
+		{"head": "of a store"}, {"lock": "of another program"}, {"state-1": "of nobody"}, {"state-of-the-union": "precious", "lock": ""},
+	} {
 		dir := t.TempDir()
-		foreign := filepath.Join(dir, name)
-		check(t, os.WriteFile(foreign, []byte(content), 0o644))
+		for name, content := range files {
+			check(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644))
+		}
 		_, err := incremental.NewFactory(incremental.Options{Dir: dir, Store: memstore.New(), OpenBase: openNumbered})
 		if !errors.Is(err, incremental.ErrForeignDir) || !strings.Contains(err.Error(), dir) {
-			t.Errorf("with a file %q: %v", name, err)
+			t.Errorf("with the files %q: %v", files, err)
 		}
-		if b, err := os.ReadFile(foreign); string(b) != content {
-			t.Errorf("%q holds %q, %v", name, b, err)
+		for name, content := range files {
+			if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || string(b) != content {
+				t.Errorf("%q holds %q, %v", name, b, err)
+			}
 		}
 	}
 

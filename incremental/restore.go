@@ -64,6 +64,11 @@ func (h *Handle) checkRestorable() error {
 			return fmt.Errorf("%w: state %q lies in several shards", ErrCannotRestore, s.State)
 		}
 	}
+	for _, f := range h.Files {
+		if f.Instance != 0 {
+			return fmt.Errorf("%w: file %s belongs to a database of its own", ErrCannotRestore, f.Name)
+		}
+	}
 	if len(h.Auxiliary) > 0 {
 		return fmt.Errorf("%w: state %q has a file for %s", ErrCannotRestore, h.Auxiliary[0].State, h.Auxiliary[0].Purpose)
 	}

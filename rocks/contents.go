@@ -6,7 +6,9 @@ import "C"
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,9 +29,14 @@ type contents struct {
 	byDir map[string][]state.TableFile
 }
 
+// put also forgets checkpoints that were removed without being asked about.
 func (c *contents) put(dir string, tables []state.TableFile) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	maps.DeleteFunc(c.byDir, func(old string, _ []state.TableFile) bool {
+		_, err := os.Stat(old)
+		return errors.Is(err, os.ErrNotExist)
+	})
 	if c.byDir == nil {
 		c.byDir = map[string][]state.TableFile{}
 	}

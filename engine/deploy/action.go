@@ -18,8 +18,11 @@ type (
 	Tick struct{}
 	// Joined: a worker is there. It replaces one of the same id.
 	Joined struct{ Worker Worker }
-	// Lost: a worker is gone.
-	Lost struct{ Worker WorkerID }
+	// Lost: a process of a worker is gone. Another may have replaced it.
+	Lost struct {
+		Worker      WorkerID
+		Incarnation uint64
+	}
 	// Attached answers Attach.
 	Attached struct {
 		Epoch   checkpoint.Epoch

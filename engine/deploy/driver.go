@@ -85,7 +85,9 @@ func (d *Driver) Step(now time.Time, in Input) []Action {
 			d.place()
 		}
 	case Lost:
-		d.lose(now, in.Worker)
+		if d.workers[in.Worker].Incarnation == in.Incarnation {
+			d.lose(now, in.Worker)
+		}
 	case Report:
 		if in.Execution == d.execution {
 			d.report(now, in.Worker, in.Event)

@@ -74,6 +74,8 @@ func describe(m any) string {
 		return fmt.Sprintf("%s reports of %v: %s", m.Worker, m.Execution, describe(m.Event))
 	case Post:
 		return fmt.Sprintf("Post to %v of %v: %s", m.To, m.Execution, describe(m.Command))
+	case Lost:
+		return fmt.Sprintf("Lost %s, incarnation %d", m.Worker, m.Incarnation)
 	case Joined:
 		return fmt.Sprintf("Joined %s, incarnation %d", m.Worker.ID, m.Worker.Incarnation)
 	case Retry:
@@ -139,9 +141,17 @@ func TestGoldenTraces(t *testing.T) {
 			v := newDrive(true, 0)
 			v.tell(0, Run{}, Attached{Epoch: 4}, Prepared{})
 			v.join("a", "b")
-			v.tell(0, Lost{"b"})
+			v.tell(0, Lost{"b", 1})
 			v.join("c", "b")
 			v.all(1, Opened{})
+			return v
+		},
+		"a worker is replaced, and its loss is told late": func() *drive {
+			v := newDrive(true, 0)
+			v.join("a", "b", "c")
+			v.tell(0, Joined{Worker{ID: "b", Incarnation: 2, Slots: 1}}, Lost{"b", 1}, Run{})
+			v.running(1)
+			v.tell(0, Lost{"b", 1}, Lost{"d", 1})
 			return v
 		},
 		"a subtask fails": func() *drive {
@@ -164,7 +174,7 @@ func TestGoldenTraces(t *testing.T) {
 			v.join("a", "b", "c")
 			v.tell(0, Run{})
 			v.running(1)
-			v.tell(time.Minute, Lost{"b"}, v.of("a", 1, Stopped{}), v.of("c", 1, Stopped{}))
+			v.tell(time.Minute, Lost{"b", 1}, v.of("a", 1, Stopped{}), v.of("c", 1, Stopped{}))
 			v.tell(time.Second, Tick{}, Attached{Epoch: 4}, Prepared{})
 			v.join("d")
 			for _, w := range []WorkerID{"d", "a", "c"} {
@@ -188,7 +198,7 @@ func TestGoldenTraces(t *testing.T) {
 			v.join("a", "b", "c")
 			v.tell(0, Run{})
 			v.running(1)
-			v.tell(0, v.of("b", 1, Failed{boom}), Lost{"a"}, Lost{"b"}, Lost{"c"})
+			v.tell(0, v.of("b", 1, Failed{boom}), Lost{"a", 1}, Lost{"b", 1}, Lost{"c", 1})
 			return v
 		},
 		"a worker is lost at the end": func() *drive {
@@ -198,7 +208,7 @@ func TestGoldenTraces(t *testing.T) {
 			v.running(1)
 			v.all(1, Exhausted{})
 			v.all(1, Ended{})
-			v.tell(0, Finished{}, v.of("a", 1, Stopped{}), Lost{"a"}, Lost{"b"}, v.of("c", 1, Stopped{}))
+			v.tell(0, Finished{}, v.of("a", 1, Stopped{}), Lost{"a", 1}, Lost{"b", 1}, v.of("c", 1, Stopped{}))
 			v.tell(time.Second, Tick{}, Attached{Epoch: 4}, Prepared{Done: true})
 			return v
 		},

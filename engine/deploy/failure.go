@@ -47,9 +47,10 @@ const (
 	FailureFenced                          // another leader took over
 	FailureGraph                           // the job does not fit its checkpoint
 	FailureIncompatible                    // a state does not fit its checkpoint
+	FailureQuit                            // the job was told to end
 )
 
-var failureNames = []string{"other", "panic", "peer", "lost", "permanent", "fenced", "graph", "incompatible"}
+var failureNames = []string{"other", "panic", "peer", "lost", "permanent", "fenced", "graph", "incompatible", "quit"}
 
 // String names the kind in lower case.
 func (k FailureKind) String() string {

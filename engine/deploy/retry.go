@@ -74,7 +74,7 @@ func (d *Driver) quit(now time.Time) {
 		return
 	}
 	d.ending = true
-	ended := &Failure{Text: "the job was told to end"}
+	ended := &Failure{Kind: FailureQuit, Text: "the job was told to end"}
 	if d.stage == idle || d.stage == backingOff {
 		d.stage = done
 		d.do(Done{ended})

@@ -55,7 +55,20 @@ func (s *Store) put(ctx context.Context, name string, body upload.Body, o upload
 	if err := s.rename(t.Name(), s.path(name)); err != nil {
 		return upload.Info{}, err
 	}
-	return fileInfo(t.File, name)
+	if err := s.syncDir(filepath.Dir(s.path(name))); err != nil {
+		return upload.Info{}, inPlace(err)
+	}
+	info, err := fileInfo(t.File, name)
+	if err != nil {
+		return upload.Info{}, inPlace(err)
+	}
+	return info, nil
+}
+
+// inPlace is the error of a Put whose object is in its place. It wraps nothing:
+// a reason such as upload.ErrDenied would say that nothing was written.
+func inPlace(err error) error {
+	return errors.New("the object is in its place, but may not survive a loss of power: " + err.Error())
 }
 
 func fill(ctx context.Context, w io.Writer, body upload.Body) (err error) {
@@ -109,7 +122,8 @@ func (s *Store) allows(name string, o upload.PutOptions) error {
 	return nil
 }
 
-// rename moves a file to its place and makes the directories above it. It tries
+// rename moves a file to its place and makes the directories above it, without
+// syncing the directory that it is in. It tries
 // again, since a Delete may remove a directory that just became empty.
 func (s *Store) rename(from, to string) error {
 	for range 100 {
@@ -123,10 +137,7 @@ func (s *Store) rename(from, to string) error {
 		if errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("a name cannot be both an object and a prefix of others: %w", err)
 		}
-		if err != nil {
-			return err
-		}
-		return s.syncDir(filepath.Dir(to))
+		return err
 	}
 	return fmt.Errorf("directories vanish as soon as they are made: is another program deleting below %s?", s.root)
 }
