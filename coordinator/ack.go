@@ -11,9 +11,9 @@ import (
 	"github.com/tidemark/tidemark/incremental"
 )
 
-// ack takes a subtask's part of a checkpoint. The first acknowledgement of a
-// subtask counts; one for a checkpoint that was aborted revives nothing, and
-// what it uploaded is of no use to anybody.
+// ack takes a subtask's part of a checkpoint. The first acknowledgement of a subtask
+// counts. One for a checkpoint that was aborted revives nothing: what it uploaded is
+// discarded.
 func (m *machine) ack(now time.Time, a checkpoint.Ack) {
 	if m.phase != leads || a.Epoch != m.head.Epoch {
 		return
@@ -43,8 +43,8 @@ func (m *machine) ack(now time.Time, a checkpoint.Ack) {
 	}
 }
 
-// check refuses an acknowledgement that reaches what neither this checkpoint
-// uploaded nor its base holds: nobody would keep that for it.
+// check refuses an acknowledgement that names an object which neither this checkpoint
+// uploaded nor its base holds: nothing would keep that object for it.
 func (m *machine) check(p *pending, a *checkpoint.Ack) error {
 	for _, o := range a.Operators {
 		h, err := handle(o)
@@ -69,7 +69,7 @@ func (m *machine) check(p *pending, a *checkpoint.Ack) error {
 	return nil
 }
 
-// handle returns what is behind the keyed state of an operator, nil for none.
+// handle returns the handle of an operator's keyed state, nil if it has none.
 func handle(o checkpoint.OperatorSnapshot) (*incremental.Handle, error) {
 	if o.Keyed == nil {
 		return nil, nil

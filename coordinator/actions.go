@@ -5,15 +5,15 @@ import (
 	"github.com/tidemark/tidemark/incremental"
 )
 
-// An action is what the machine wants done. An action that names an answer is
-// answered by exactly one such event.
+// An action is something that the machine wants done. An action that names an answer
+// is followed by exactly one such event.
 type action interface{ isAction() }
 
 type (
 	// readHead reads head; answered by headRead.
 	readHead struct{}
-	// probe looks for any object that only a head could account for; answered
-	// by probed, or by headRead where a head has appeared.
+	// probe looks for a manifest or data object, which there cannot be without a
+	// head; answered by probed, or by headRead if a head has appeared.
 	probe struct{}
 	// swapHead writes head where it still has the ETag, or, with none, where
 	// there is no head; answered by swapped.
@@ -26,11 +26,11 @@ type (
 	// readManifest reads a manifest of the job; answered by manifestRead.
 	readManifest struct{ ref Ref }
 
-	// lead tells that this process leads.
+	// lead says that this process leads.
 	lead struct{ epoch checkpoint.Epoch }
-	// stop tells that this coordinator leads no more, or never did, and why.
+	// stop says why this coordinator does not lead, or not any longer.
 	stop struct{ err error }
-	// closed answers closing: nothing follows, but the cleaner's last work.
+	// closed answers closing: nothing follows except the cleaner's last work.
 	closed struct{}
 
 	// attachDone answers attached: what the attempt starts from (nil: empty),
@@ -41,7 +41,7 @@ type (
 	}
 	// startDone answers started: the attempt's tasks are in charge, or why not.
 	startDone struct{ err error }
-	// trigger, committed, aborted and fail speak to the attempt's tasks.
+	// trigger, committed, aborted and fail are calls of the attempt's tasks.
 	trigger   struct{ checkpoint.Barrier }
 	committed struct{ ref Ref }
 	aborted   struct {
@@ -49,14 +49,14 @@ type (
 		reason error
 	}
 	fail struct{ err error }
-	// asking answers asked: the checkpoint that was started on its account.
+	// asking answers asked with the checkpoint that was started for it.
 	asking struct{ id checkpoint.ID }
-	// unasked answers asked: there will be none.
+	// unasked answers asked: no checkpoint is started for it.
 	unasked struct{ err error }
 	// finished answers finishing.
 	finished struct{ err error }
 
-	// moved and ended tell of a checkpoint's life.
+	// moved and ended report a checkpoint's life.
 	moved struct {
 		id checkpoint.ID
 		to State
@@ -66,12 +66,12 @@ type (
 		cause   cause
 		counted bool // as a failure
 	}
-	// doubt tells that the outcome of a commit is not known, and why.
+	// doubt reports that the outcome of a commit is not known, and why.
 	doubt struct {
 		id  checkpoint.ID
 		err error
 	}
-	// alarmed tells a person of an alarm that is raised, goes on, or is cleared.
+	// alarmed reports an alarm that is raised, repeated or cleared.
 	alarmed struct{ Alarm }
 
 	// collect deletes what the dropped checkpoints reach and the kept ones do

@@ -40,7 +40,7 @@ func (m *machine) alarmed(code AlarmCode) int {
 	return slices.IndexFunc(m.alarms, func(a alarm) bool { return a.Code == code })
 }
 
-// ring tells of alarms that are due, and again from time to time.
+// ring reports alarms that are due, and repeats them.
 func (m *machine) ring(now time.Time) {
 	for i, a := range m.alarms {
 		if !now.Before(a.due) {

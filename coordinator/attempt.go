@@ -24,8 +24,8 @@ func (m *machine) attach(e attached) {
 	m.final, m.failures = notFinal, 0
 }
 
-// chooseRestore picks what the attempt starts from: once this epoch committed
-// something, the newest; before, what the job was told to.
+// chooseRestore picks the checkpoint that the attempt starts from: the newest, if this
+// epoch has committed one; else the one that the options choose.
 func (m *machine) chooseRestore() {
 	choice := m.restore
 	if m.lineage {
@@ -46,7 +46,7 @@ func (m *machine) chooseRestore() {
 	}
 }
 
-// onManifestRead goes on with whatever the manifest was read for.
+// onManifestRead goes on with what the manifest was read for.
 func (m *machine) onManifestRead(e manifestRead) {
 	switch {
 	case m.phase == opening:
@@ -84,7 +84,7 @@ func (m *machine) start(now time.Time, e started) {
 	m.do(startDone{})
 }
 
-// ask wants a checkpoint as soon as one may start.
+// ask requests a checkpoint as soon as one may start.
 func (m *machine) ask() {
 	if err := m.refusal(); err != nil {
 		m.do(unasked{err})
@@ -120,7 +120,7 @@ func (m *machine) detach(now time.Time) {
 	m.endAttempt(errDetached)
 }
 
-// endAttempt answers everybody who waits for the attempt, and forgets it.
+// endAttempt answers all callers that wait for the attempt, and forgets it.
 func (m *machine) endAttempt(err error) {
 	if m.attempt.stage == waiting || m.attempt.stage == restoring {
 		m.do(attachDone{err: err})

@@ -28,13 +28,13 @@ const (
 )
 
 // cleaner deletes what the machine decides to delete. It is one goroutine
-// beside the event loop, so it never holds up a checkpoint. What a checkpoint
-// reaches it knows from stored manifests alone: it reads them, or, where this
-// leader put one, compares the stored object's length and checksum.
+// beside the event loop, so it never holds up a checkpoint. It learns what a
+// checkpoint reaches from the stored manifest: it reads that, or, if this leader
+// put it, compares the stored object's length and checksum.
 //
-// A request that fails pauses all deletion and is tried again for ever. A
-// manifest that is missing or unreadable halts it: what is reachable is not
-// known then.
+// A request that fails pauses all deletion and is tried again for ever. A manifest
+// that is missing or unreadable halts deletion, since the cleaner then does not
+// know what is reachable.
 type cleaner struct {
 	store upload.Store
 	job   string
@@ -153,7 +153,7 @@ func (c *cleaner) count(change func(*CleanerStatus)) {
 	change(&c.mu.status)
 }
 
-// status returns what came of the work so far.
+// status returns what was done so far.
 func (c *cleaner) status() CleanerStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -209,9 +209,9 @@ func (c *cleaner) take() (work action, finished bool) {
 	return work, m.finished
 }
 
-// retry does something until it succeeds. It reports false where it gave up:
-// ctx ended, the leadership did, only a person can help, or the coordinator
-// closes and it failed several times.
+// retry calls do until it succeeds. It returns false if it gives up: because ctx or the
+// leadership ended, a manifest cannot be read, or the coordinator closes and do failed
+// several times.
 func (c *cleaner) retry(ctx context.Context, do func() error) bool {
 	for try := 1; ; try++ {
 		err := do()
@@ -256,7 +256,7 @@ func unreadableFor(err error) bool {
 		errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt)
 }
 
-// report tells of a failure, and of the first success after one.
+// report reports a failure, and the first success after one.
 func (c *cleaner) report(err error) {
 	if err == nil && !c.paused {
 		return

@@ -14,10 +14,10 @@ func (m *machine) close(now time.Time) {
 	m.detach(now)
 }
 
-// closeUp ends the leadership of a machine that closes, once nothing is under
-// way. A commit in doubt is resolved before the last sweep, or that would leave
-// what it did not commit, or take what it did. Nothing is committed after the
-// last sweep was decided.
+// closeUp ends the leadership of a machine that closes, once nothing is under way. A
+// commit in doubt is resolved before the last sweep. Otherwise the sweep could leave
+// the objects of a lost commit, or delete those of a won one. Nothing is committed
+// after the last sweep was decided.
 func (m *machine) closeUp(now time.Time) {
 	if !m.closing {
 		return

@@ -108,10 +108,10 @@ func (m *machine) rest(now time.Time) {
 	m.commit.tries++
 }
 
-// resolve learns from head what became of the commit. That head lacks the
-// checkpoint proves nothing while the swap may still be on its way: then the
-// very same is sent again, and whichever is applied first refuses the other.
-// Once head has moved on, no swap that was sent before can win.
+// resolve learns from head what became of the commit. If head is unchanged, that proves
+// nothing, since the swap may still be on its way: the same swap is sent again, and
+// whichever is applied first makes the store refuse the other. Once head has another
+// version, no swap that was sent before can win.
 func (m *machine) resolve(now time.Time, e headRead) {
 	c := &m.commit
 	switch {
@@ -134,8 +134,8 @@ func (m *machine) resolve(now time.Time, e headRead) {
 	}
 }
 
-// rebase goes on from a head that a tool edited meanwhile (it added or took
-// away a pin, a tag, a claim): the commit is planned anew on that head.
+// rebase goes on from a head that a tool edited meanwhile (it added or removed a pin,
+// a tag or a claim): it plans the commit anew on that head.
 func (m *machine) rebase(now time.Time, h Head, etag string) {
 	m.head, m.etag = h, etag
 	m.abortBaseless(now)
@@ -146,8 +146,8 @@ func (m *machine) rebase(now time.Time, h Head, etag string) {
 	}
 }
 
-// abortBaseless aborts what builds on a checkpoint that a tool dropped from
-// head: what it reuses may be deleted.
+// abortBaseless aborts checkpoints whose base a tool dropped from head: objects that
+// they reuse may be deleted.
 func (m *machine) abortBaseless(now time.Time) {
 	for _, p := range slices.Clone(m.pending) {
 		if p.base.ID != 0 && !m.head.has(p.base.Ref) && m.rules.on(baseKept|rebasesOnBase) {
@@ -162,7 +162,7 @@ func (m *machine) settled() {
 	m.clear(CommitInDoubt)
 }
 
-// won: head holds the checkpoint.
+// won ends a commit that head holds.
 func (m *machine) won(now time.Time, h Head, etag string) {
 	gone := dropped(m.head.Retained, h.Retained)
 	m.head, m.etag = h, etag

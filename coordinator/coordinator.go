@@ -32,7 +32,7 @@ type Coordinator struct {
 	}
 }
 
-// ask is somebody who waits for a checkpoint.
+// ask gets the answer for a caller of Trigger.
 type ask chan answer
 
 type answer struct {
@@ -42,15 +42,14 @@ type answer struct {
 
 var _ checkpoint.Coordinator = (*Coordinator)(nil)
 
-// Open leads the job: it reads or creates head and raises its epoch, after
-// which no older leader commits anything. The coordinator must be closed.
+// Open takes the lead of the job: it reads or creates head and raises its epoch.
+// From then on no older leader commits anything. The coordinator must be closed.
 //
-// Before it raises the epoch, it checks that the job is the right one: it fails
-// where the checkpoint to start from is not retained, cannot be read, belongs
-// to another job or does not fit Options.Graph (checkpoint.ErrGraphMismatch). It
-// also fails with ErrHeadFormat where head cannot be understood, and with
-// ErrHeadMissing where there is none although the job has objects. In all these
-// cases nothing was written or deleted.
+// Before it raises the epoch, Open checks that this is the right job. It fails if
+// the checkpoint to start from is not retained, cannot be read, belongs to another
+// job or does not fit Options.Graph (checkpoint.ErrGraphMismatch). It fails with
+// ErrHeadFormat if head cannot be decoded, and with ErrHeadMissing if the job has
+// objects and no head. In all these cases it has written and deleted nothing.
 func Open(ctx context.Context, o Options) (*Coordinator, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -86,14 +85,13 @@ func Open(ctx context.Context, o Options) (*Coordinator, error) {
 // Epoch implements checkpoint.Coordinator: the epoch that it leads.
 func (c *Coordinator) Epoch() checkpoint.Epoch { return c.epoch }
 
-// Attach implements checkpoint.Coordinator. The first attempt starts from what
-// Options.Restore says; later ones from the newest checkpoint that was
-// committed since. Where the last attempt's commit is in doubt, Attach waits
-// until that is resolved.
+// Attach implements checkpoint.Coordinator. The first attempt starts from the
+// checkpoint that Options.Restore chooses. Later ones start from the newest
+// checkpoint, once this epoch has committed one. While the last attempt's commit is
+// in doubt, Attach waits.
 //
-// It fails where the checkpoint is not retained, or its manifest is missing,
-// corrupt or of a newer format: the error then wraps
-// checkpoint.ErrUnrestorable, and nothing is deleted.
+// If the checkpoint is not retained, or its manifest is missing, corrupt or of a
+// newer format, the error wraps checkpoint.ErrUnrestorable, and nothing is deleted.
 func (c *Coordinator) Attach(ctx context.Context, graph checkpoint.Graph, attempt checkpoint.Attempt) (*checkpoint.Restored, error) {
 	return incremental.Restore(func() (*checkpoint.Restored, error) { return c.attach(ctx, graph, attempt) })
 }
@@ -147,8 +145,8 @@ func (c *Coordinator) Finish(ctx context.Context) error {
 	}
 }
 
-// Detach implements checkpoint.Coordinator. Once it returned, no method of the
-// attempt's Tasks is called any more.
+// Detach implements checkpoint.Coordinator. After it has returned, no method of the
+// attempt's Tasks is called.
 func (c *Coordinator) Detach() {
 	reply := make(chan struct{})
 	c.mail.post(letter{event: detached{}, handled: reply})
@@ -173,7 +171,7 @@ func (c *Coordinator) Trigger(ctx context.Context) (checkpoint.ID, error) {
 	}
 }
 
-// Status returns what the coordinator has done so far.
+// Status says what the coordinator has done so far.
 func (c *Coordinator) Status() Status {
 	c.mu.Lock()
 	s := c.mu.status
@@ -182,7 +180,7 @@ func (c *Coordinator) Status() Status {
 	return s
 }
 
-// over is the error for callers who still wait when the coordinator ends.
+// over is the error for callers that still wait when the coordinator ends.
 func (c *Coordinator) over() error {
 	if err := c.Status().Fenced; err != nil {
 		return err

@@ -1,10 +1,10 @@
 // Package coordinator answers: when does a checkpoint exist, and when does it
 // stop?
 //
-// A Coordinator leads one job: it starts checkpoints, gathers what the
-// subtasks acknowledge, writes the manifest, commits it by a compare-and-swap
-// of the job's head, and deletes what no retained checkpoint reaches any more.
-// It implements the Coordinator of engine/checkpoint.
+// A Coordinator leads one job. It starts checkpoints, gathers the subtasks'
+// acknowledgements, writes the manifest, commits the checkpoint by a
+// compare-and-swap of the job's head, and deletes objects that no retained
+// checkpoint reaches. It implements checkpoint.Coordinator.
 //
 // Every decision is made by a machine without I/O, clock or goroutine: events
 // in, actions out. One event loop feeds it and carries its actions out; store
@@ -14,9 +14,9 @@
 // A checkpoint's life is Triggered → Aligning → Persisting → Committing →
 // Completed → Subsumed → Discarded, or Aborted from any point before the
 // commit. PROTOCOL.md has the protocol: the rules that keep checkpoints whole,
-// which rules.go names and the tests switch off one by one while they explore
-// every interleaving of the machine; commits in doubt, deletion, closing, and
-// how each failure ends.
+// commits in doubt, deletion, closing, and how each failure ends. rules.go names the
+// rules. The tests explore every interleaving of the machine, also with each rule
+// switched off.
 //
 // # Invariants
 //

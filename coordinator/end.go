@@ -51,8 +51,8 @@ func (m *machine) move(p *pending, to State) {
 	m.do(moved{p.ID, to})
 }
 
-// expire aborts what has been pending for too long. A commit in doubt cannot
-// be aborted, and counts as one more failure.
+// expire aborts checkpoints that have been pending for too long. One whose commit is
+// in doubt cannot be aborted, and counts as one more failure.
 func (m *machine) expire(now time.Time) {
 	for _, p := range slices.Clone(m.pending) {
 		if now.Before(p.deadline) {
@@ -103,7 +103,7 @@ func (m *machine) abort(now time.Time, id checkpoint.ID, c cause, reason error) 
 	}
 }
 
-// end tells everybody of a checkpoint's end.
+// end reports a checkpoint's end to the subtasks and the listener.
 func (m *machine) end(now time.Time, p pending, to State, c cause, reason error) {
 	m.lastEnd = now
 	m.do(moved{p.ID, to})
@@ -117,8 +117,8 @@ func (m *machine) end(now time.Time, p pending, to State, c cause, reason error)
 	m.do(ended{p.report(now, to, reason), c, to == Aborted && c.counts()})
 }
 
-// failed counts a failure, and ends the attempt with the first that is not
-// tolerated.
+// failed counts a failure. The first one beyond the tolerated number ends the
+// attempt.
 func (m *machine) failed(now time.Time, p pending, reason error) {
 	m.failures++
 	if m.failures >= failuresToAlarm {

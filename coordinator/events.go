@@ -9,7 +9,7 @@ import (
 type event interface{ isEvent() }
 
 type (
-	// opened: lead the job.
+	// opened: Open was called. Take the lead.
 	opened struct{}
 	// headRead answers readHead: absent, a head with its ETag, or an error.
 	headRead struct {

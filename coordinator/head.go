@@ -10,9 +10,10 @@ import (
 	"github.com/tidemark/tidemark/incremental"
 )
 
-// Head is the register of a job: what exists, and who leads. It is the only
-// object of a job that ever changes, and changes by compare-and-swap only.
-// incremental/FORMAT.md describes its bytes.
+// Head is the register of a job: which checkpoints exist, and which epoch leads. It
+// is the only object of a job that ever changes, and changes by compare-and-swap
+// only. incremental/FORMAT.md describes its bytes. Fields that are reserved are
+// checked and kept by every swap, and nothing sets or obeys them yet.
 type Head struct {
 	// Version rises by one with every write, so that no two heads are equal.
 	Version uint64 `json:"version"`
@@ -25,29 +26,31 @@ type Head struct {
 	Graph  string           `json:"graph"`
 	Epoch  checkpoint.Epoch `json:"epoch"`
 	NextID checkpoint.ID    `json:"next_id"`
-	// Writer is the nonce of the leader that took Epoch, Leader the address of
-	// its API, "host:port". Empty: it serves none.
+	// Writer is the nonce of the leader that took Epoch. Leader (reserved) is the
+	// address of its API, "host:port"; empty: it serves none.
 	Writer string `json:"writer"`
 	Leader string `json:"leader"`
-	// Parallelism is what the last rescale asked for. Zero: as the job says.
+	// Parallelism (reserved) is the parallelism that the last rescale asked for.
+	// Zero: as the job says.
 	Parallelism int `json:"parallelism"`
-	// Stopped: nobody starts the job until somebody takes this away. Nil: it may
-	// run.
+	// Stopped (reserved) says that nobody should start the job until somebody
+	// removes this. Nil: it may run.
 	Stopped *Stopped `json:"stopped"`
-	// Restore is the last restore that was asked for and applied. Nil: none.
+	// Restore (reserved) is the last restore that was asked for and applied. Nil:
+	// none.
 	Restore *AppliedRestore `json:"restore"`
-	// Policy is the retention that the job was given. Nil: the leader's options
-	// decide.
+	// Policy (reserved) is the job's retention. Nil: that of the leader's options.
 	Policy *RetentionPolicy `json:"policy"`
-	// History is the object that lists ended checkpoints. Nil: there is none.
+	// History (reserved) is the object that lists ended checkpoints. Nil: none.
 	History *ObjectRef `json:"history"`
 	// Retained are the committed checkpoints, by rising id.
 	Retained   []Retained  `json:"retained"`
-	Savepoints []Savepoint `json:"savepoints"` // by name
+	Savepoints []Savepoint `json:"savepoints"` // by name; reserved
 	Tags       []Tag       `json:"tags"`       // by name
 	Pins       []Pin       `json:"pins"`       // by name
-	// Claims are other jobs' on checkpoints of this job, Borrows this job's on
-	// those of others. Both by store, job and checkpoint.
+	// Claims are claims of other jobs on checkpoints of this one. Borrows
+	// (reserved) are claims of this job on checkpoints of others. Both are sorted by
+	// store, job and checkpoint.
 	Claims  []Claim  `json:"claims"`
 	Borrows []Borrow `json:"borrows"`
 }
@@ -80,7 +83,8 @@ func manifestName(r Ref) string { return incremental.ManifestName(r.ID, r.Epoch)
 // Ref returns the name of the checkpoint.
 func (r Retained) Ref() Ref { return Ref{ID: r.ID, Epoch: r.Epoch} }
 
-// Pin keeps a checkpoint until somebody takes the pin away, or until it ends.
+// Pin keeps a checkpoint until somebody removes the pin. Nothing ends a pin at
+// Until yet.
 type Pin struct {
 	Name       string        `json:"name"`
 	Checkpoint checkpoint.ID `json:"checkpoint"`
@@ -92,7 +96,7 @@ type Pin struct {
 // Tag names a checkpoint, and keeps it as a pin does.
 type Tag Pin
 
-// Stopped says that a job was stopped on purpose, and what it goes on from.
+// Stopped says that a job was stopped on purpose, and from what it should resume.
 type Stopped struct {
 	Checkpoint checkpoint.ID `json:"checkpoint"`         // retained; zero: none
 	Savepoint  string        `json:"savepoint,omitzero"` // its name; empty: none
@@ -103,9 +107,9 @@ type Stopped struct {
 	Made    time.Time `json:"made"`
 }
 
-// AppliedRestore says that a start was told what to restore, and did so. A
-// supervisor that repeats the same start then restores the newest checkpoint,
-// not the same one again.
+// AppliedRestore says that a start was asked to restore a certain checkpoint, and
+// did so. If a supervisor repeats that start, the job then resumes from its newest
+// checkpoint instead of the same one again.
 type AppliedRestore struct {
 	// Request is what was asked for: "none", an id, or the URL of a checkpoint
 	// or savepoint.
@@ -114,18 +118,19 @@ type AppliedRestore struct {
 	Made    time.Time        `json:"made"`
 }
 
-// RetentionPolicy says which checkpoints are kept beside the newest, and those
-// that are held by name. A checkpoint that any of the rules keeps is kept.
+// RetentionPolicy says which checkpoints are kept, beside the newest and those with a
+// tag, pin or claim. A checkpoint is kept if any of the rules keeps it.
 type RetentionPolicy struct {
 	Newest        int   `json:"newest"`         // this many of the newest
-	WithinSeconds int64 `json:"within_seconds"` // those younger than this; zero: none for their age
-	// Of each of this many hours, days, weeks and months (UTC) that have a
-	// checkpoint, the newest one.
+	WithinSeconds int64 `json:"within_seconds"` // those younger than this; zero: none by age
+	// Hourly keeps the newest checkpoint of each of the last Hourly hours (UTC)
+	// that have one. Daily, Weekly and Monthly do the same for days, weeks and
+	// months.
 	Hourly  int `json:"hourly"`
 	Daily   int `json:"daily"`
 	Weekly  int `json:"weekly"`
 	Monthly int `json:"monthly"`
-	// What is kept once the job was cancelled, and once it finished.
+	// OnCancel and OnFinish say what is kept after the job is cancelled or finished.
 	OnCancel Survivors `json:"on_cancel"`
 	OnFinish Survivors `json:"on_finish"`
 }
@@ -175,7 +180,7 @@ type ClaimMode string
 // The modes of claims.
 const (
 	ClaimShare ClaimMode = "share" // read it; its owner keeps it meanwhile
-	ClaimOwn   ClaimMode = "claim" // it is the claiming job's from now on, to delete, too
+	ClaimOwn   ClaimMode = "claim" // it belongs to the claiming job, which may delete it
 )
 
 // Claim keeps a checkpoint of this job for another job that uses its objects.
@@ -198,7 +203,7 @@ type Borrow struct {
 	Made       time.Time        `json:"made"`
 }
 
-// Kind is a checkpoint.Kind that reads and writes as text.
+// Kind is a checkpoint.Kind whose JSON is its name.
 type Kind checkpoint.Kind
 
 var kinds = []checkpoint.Kind{checkpoint.Periodic, checkpoint.Manual, checkpoint.Savepoint, checkpoint.Final}

@@ -16,16 +16,14 @@ import (
 // writes.
 const HeadFormat = 2
 
-// MaxHeadBytes bounds an encoded head: what is larger is neither written nor
-// read.
+// MaxHeadBytes bounds an encoded head. A larger one is neither written nor read.
 const MaxHeadBytes = 16 << 20
 
 // Errors of the head register.
 var (
-	// ErrHeadFormat: head cannot be understood. Nothing is written or deleted.
+	// ErrHeadFormat: head cannot be decoded. Nothing is written or deleted.
 	ErrHeadFormat = errors.New("head is not readable")
-	// ErrHeadMissing: there is no head although there are objects that only a
-	// head could account for.
+	// ErrHeadMissing: there is no head, but there are objects of its checkpoints.
 	ErrHeadMissing = errors.New("head is missing")
 	// ErrHeadSize: head would exceed MaxHeadBytes.
 	ErrHeadSize = errors.New("head is too large")

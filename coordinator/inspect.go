@@ -24,8 +24,8 @@ func Jobs(ctx context.Context, store upload.Reader) ([]string, error) {
 	return jobs, nil
 }
 
-// Inspect reads the manifest of a retained checkpoint, and tells for each of
-// its objects which of the others reach it too.
+// Inspect reads the manifest of a retained checkpoint. It also returns, for each of
+// its objects by name, which of the other checkpoints reach it.
 func Inspect(ctx context.Context, r upload.Reader, of CheckpointInfo, others []CheckpointInfo) (*incremental.Manifest, map[string][]checkpoint.ID, error) {
 	m, err := incremental.ReadManifest(ctx, r, of.ID, of.Epoch)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// maxLeadTries bounds how often a start looks at head anew, because others
-// wrote it or the outcome of its own write is not known.
+// maxLeadTries bounds how often a start reads head again, because somebody else wrote
+// it or the outcome of its own write is not known.
 const maxLeadTries = 8
 
 func (m *machine) open() {
@@ -18,7 +18,7 @@ func (m *machine) open() {
 	m.do(readHead{})
 }
 
-// onHead goes on with whatever head was read for.
+// onHead goes on with what head was read for.
 func (m *machine) onHead(now time.Time, e headRead) {
 	switch {
 	case m.phase == opening:
@@ -82,8 +82,8 @@ func (m *machine) onInspected(e manifestRead) {
 	m.leadOn(m.lead.found)
 }
 
-// onProbed creates head, unless there are objects that a head once accounted
-// for: with an empty head they would be lost.
+// onProbed creates head, unless there are objects that an earlier head's checkpoints
+// reach: with an empty head they would be orphans.
 func (m *machine) onProbed(e probed) {
 	switch {
 	case m.phase != opening:
@@ -107,7 +107,7 @@ func (m *machine) swapToLead(h Head, etag string) {
 	m.do(swapHead{h, etag})
 }
 
-// onSwapped goes on with whatever head was written for.
+// onSwapped goes on with what head was written for.
 func (m *machine) onSwapped(now time.Time, e swapped) {
 	switch {
 	case m.phase == leads:

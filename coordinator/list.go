@@ -25,8 +25,8 @@ type CheckpointInfo struct {
 	Manifest  string // name in the job's store
 }
 
-// List describes the retained checkpoints by rising id, from head alone. It
-// fails with upload.ErrNotExist where the job has no head.
+// List describes the retained checkpoints by rising id. It reads head only. The error
+// wraps upload.ErrNotExist if the job has no head.
 func List(ctx context.Context, r upload.Reader) ([]CheckpointInfo, error) {
 	h, _, err := ReadHead(ctx, r)
 	if err != nil {

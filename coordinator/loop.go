@@ -11,7 +11,7 @@ import (
 	"github.com/tidemark/tidemark/incremental"
 )
 
-// letter is an event for the loop, with where its answer goes.
+// letter is an event for the loop, with the channels for its answer.
 type letter struct {
 	event    event
 	tasks    checkpoint.Tasks
@@ -22,8 +22,8 @@ type letter struct {
 	closed   chan struct{} // closed once the machine has closed
 }
 
-// mailbox is a queue that never blocks who posts. It is bounded by those who
-// post: subtasks acknowledge once, callers wait for an answer.
+// mailbox is a queue whose post never blocks. It stays short: a subtask acknowledges
+// a checkpoint once, and other callers wait for an answer.
 type mailbox struct {
 	mu    sync.Mutex
 	queue []letter
@@ -48,8 +48,8 @@ func (b *mailbox) take() []letter {
 	return q
 }
 
-// loop is what the goroutine that feeds the machine remembers: the machine, and
-// who waits for its answers.
+// loop is the state of the goroutine that feeds the machine: the machine, and the
+// channels on which callers wait for its answers.
 type loop struct {
 	m        *machine
 	tasks    checkpoint.Tasks
@@ -86,7 +86,7 @@ func (c *Coordinator) run() {
 	}
 }
 
-// handle tells the machine of one event and does what it says.
+// handle gives the machine one event and carries out its actions.
 func (c *Coordinator) handle(l letter) {
 	w := &c.loop
 	switch {
@@ -112,7 +112,7 @@ func (c *Coordinator) handle(l letter) {
 	}
 }
 
-// carryOut does one thing that the machine wants done.
+// carryOut carries out one action of the machine.
 func (c *Coordinator) carryOut(a action) {
 	w := &c.loop
 	log := c.o.Logger.With("job", c.o.Job, "epoch", uint64(w.m.head.Epoch))
@@ -185,7 +185,7 @@ func (c *Coordinator) carryOut(a action) {
 	}
 }
 
-// ended counts a checkpoint that ended and tells of it.
+// ended counts, logs and reports a checkpoint that has ended.
 func (c *Coordinator) ended(a ended) {
 	r := a.Report
 	log := c.o.Logger.With("job", c.o.Job, "epoch", uint64(r.Epoch), "checkpoint_id", uint64(r.ID), "kind", r.Kind.String(), "duration", r.Duration)
@@ -219,7 +219,7 @@ func (c *Coordinator) ended(a ended) {
 	}
 }
 
-// alarmed tells a person of an alarm.
+// alarmed logs and reports an alarm.
 func (c *Coordinator) alarmed(a Alarm) {
 	log := c.o.Logger.With("job", c.o.Job, "code", string(a.Code), "since", a.Since)
 	if a.Cleared {
@@ -255,8 +255,8 @@ func (c *Coordinator) publish() {
 	s.Retained, s.Pending, s.Alarms = m.head.Retained, pending, alarms // never changed in place
 }
 
-// request sends what the machine asks of the store; the answer comes back as
-// an event.
+// request carries out a request to the store in a goroutine of its own; the answer
+// comes back as an event.
 func (c *Coordinator) request(a action) {
 	c.io.Go(func() {
 		ctx, cancel := context.WithTimeout(c.ctx, c.o.RequestTimeout)

@@ -26,8 +26,8 @@ type Options struct {
 	Store upload.Store
 	// Job is the job's id, as manifests state it. Required.
 	Job string
-	// Graph is the job's. A start is refused, before anything is changed, where
-	// it does not fit the checkpoint to start from. Required.
+	// Graph is the job's. If it does not fit the checkpoint to start from, Open
+	// fails before it changes anything. Required.
 	Graph checkpoint.Graph
 	// Writer names the program and its version, for people who read a manifest.
 	Writer string
@@ -42,11 +42,12 @@ type Options struct {
 	MaxConcurrent int
 	// Timeout is how long a checkpoint may be pending. Zero: DefaultTimeout.
 	Timeout time.Duration
-	// TolerableFailures is how many checkpoints in a row may fail before the
-	// attempt does. Declined, timed out and unwritable checkpoints count, once
-	// each; those that a newer one overtook or that ended with their attempt do
-	// not. A commit in doubt counts once for each Timeout that it lasts. Zero:
-	// DefaultTolerableFailures; negative: any number.
+	// TolerableFailures is how many checkpoints in a row may fail; with one more
+	// the attempt fails. A checkpoint counts if a subtask declined it, it timed
+	// out, or its manifest or head could not be written. It does not count if a
+	// newer one overtook it or its attempt ended. A commit in doubt counts once for
+	// each Timeout that it lasts. Zero: DefaultTolerableFailures; negative: any
+	// number.
 	TolerableFailures int
 
 	// Retain is how many of the newest checkpoints are kept. Zero:
@@ -62,9 +63,10 @@ type Options struct {
 	// included. Zero: DefaultRequestTimeout.
 	RequestTimeout time.Duration
 
-	// Logger receives what an operator should know. Nil: slog.Default().
+	// Logger gets the progress of checkpoints, aborts and alarms. Nil:
+	// slog.Default().
 	Logger *slog.Logger
-	// Listener hears of every checkpoint's progress.
+	// Listener's functions are called as checkpoints progress.
 	Listener Listener
 }
 

@@ -41,11 +41,11 @@ type verdict uint8
 const (
 	spare    verdict = iota
 	doom             // it can be deleted
-	stranger         // not an object of ours: a person has to look at it
+	stranger         // not an object of the job: a person has to look at it
 )
 
-// judge decides about an object that a listing shows. Only what no kept
-// checkpoint reaches and a dead one wrote is doomed.
+// judge decides about an object that a listing shows. An object is doomed only if a
+// dead checkpoint wrote it and no kept one reaches it.
 func judge(name string, kept func(object string) bool, dead scope) verdict {
 	if name == incremental.HeadName || strings.HasPrefix(name, savepointPrefix) {
 		return spare

@@ -9,8 +9,8 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// ReadHead reads a job's head and its ETag. It fails with upload.ErrNotExist
-// where there is none, and with ErrHeadFormat where it cannot be understood.
+// ReadHead reads a job's head and its ETag. The error wraps upload.ErrNotExist if there
+// is none, and ErrHeadFormat if it cannot be decoded.
 func ReadHead(ctx context.Context, r upload.Reader) (Head, string, error) {
 	b, info, err := upload.ReadAll(ctx, r, incremental.HeadName, MaxHeadBytes)
 	if err != nil {
@@ -31,8 +31,8 @@ func (c *Coordinator) readHead(ctx context.Context) headRead {
 	return headRead{head: h, etag: etag, err: err}
 }
 
-// probe looks for anything that only a head could account for. A head that
-// has appeared meanwhile is the answer instead.
+// probe looks for a manifest or data object. If a head has appeared meanwhile, that is
+// the answer instead.
 func (c *Coordinator) probe(ctx context.Context) event {
 	for _, prefix := range []string{incremental.ManifestPrefix, incremental.DataPrefix} {
 		for info, err := range c.o.Store.List(ctx, prefix) {

@@ -18,8 +18,8 @@ type Restore struct {
 // RestoreLatest starts from the newest committed checkpoint.
 func RestoreLatest() Restore { return Restore{} }
 
-// RestoreNone starts empty. Checkpoints that are there stay until retention
-// drops them, and ids go on.
+// RestoreNone starts empty. Existing checkpoints stay until retention drops them, and
+// ids go on rising.
 func RestoreNone() Restore { return Restore{empty: true} }
 
 // RestoreID starts from a retained checkpoint; id must not be zero.
@@ -51,7 +51,7 @@ func (r Restore) String() string {
 	return "latest"
 }
 
-// ErrNotRetained: there is no such checkpoint any more, or never was.
+// ErrNotRetained: head does not have the checkpoint, or has it no longer.
 var ErrNotRetained = errors.New("it is not retained")
 
 // choose returns the checkpoint that the choice means, false for none.

@@ -20,15 +20,15 @@ type holds struct {
 	bases  []based
 }
 
-// based tells that a pending checkpoint builds on another.
+// based says that a pending checkpoint builds on another.
 type based struct{ base, pending checkpoint.ID }
 
-// reason is one ground on which retention keeps checkpoints: given all, by
-// rising id, it marks those that it keeps.
+// reason is a rule of retention. It gets all checkpoints by rising id, and calls keep
+// for those that it keeps.
 type reason func(all []Retained, now time.Time, keep func(i int, why string))
 
-// retain returns those of the checkpoints that are kept, each with every
-// reason why. The newest is always kept. It changes nothing that it is given.
+// retain returns the checkpoints that are kept, each with all reasons. The newest is
+// always kept. retain does not change its arguments.
 func retain(all []Retained, now time.Time, p policy, h holds) []Retained {
 	why := make([][]string, len(all))
 	keep := func(i int, reason string) { why[i] = append(why[i], reason) }

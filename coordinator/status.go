@@ -14,12 +14,12 @@ type State uint8
 const (
 	Triggered  State = iota + 1 // decided
 	Aligning                    // barriers are on their way
-	Persisting                  // a subtask acknowledged
-	Committing                  // all did; the manifest and then head are written
-	Completed                   // in head
-	Subsumed                    // no longer in head
-	Discarded                   // what it alone reached is deleted
-	Aborted                     // will never be
+	Persisting                  // a subtask has acknowledged
+	Committing                  // all have; the manifest, and then head, are written
+	Completed                   // head has it
+	Subsumed                    // head dropped it
+	Discarded                   // the objects that it alone reached are deleted
+	Aborted                     // it will never be committed
 )
 
 // String names the state in lower case.
@@ -53,15 +53,16 @@ type Report struct {
 	Acked, Subtasks           int
 }
 
-// Listener hears what happens. Functions may be nil; they are called one at a
-// time, from the coordinator's goroutine, and must not block or call back.
+// Listener has functions that the coordinator calls when something happens.
+// They may be nil. They are called one at a time, from the coordinator's
+// goroutine, and must neither block nor call the coordinator.
 type Listener struct {
-	// Moved tells that a checkpoint came to a state.
+	// Moved is called when a checkpoint enters a state.
 	Moved func(checkpoint.ID, State)
-	// Ended tells that a checkpoint was completed or aborted.
+	// Ended is called when a checkpoint is completed or aborted.
 	Ended func(Report)
-	// Alarm tells what a person must look into: when it is raised, again every
-	// ten minutes while it goes on, and when it is over.
+	// Alarm is called when an alarm is raised, every ten minutes while it lasts,
+	// and when it is over.
 	Alarm func(Alarm)
 }
 
@@ -76,11 +77,11 @@ type Pending struct {
 	InDoubtSince time.Time
 }
 
-// Status is what a coordinator has done so far. It is a copy.
+// Status says what a coordinator has done so far. It is a copy.
 type Status struct {
 	Epoch  checkpoint.Epoch
-	Leads  bool  // it leads, as far as it knows
-	Fenced error // why it leads no more
+	Leads  bool  // a newer leader may exist that it has not noticed yet
+	Fenced error // why it stopped leading; nil: it did not
 
 	Retained []Retained
 	Pending  []Pending
@@ -97,27 +98,27 @@ type Status struct {
 	// NewBytes and FullBytes are sums over the completed ones.
 	NewBytes, FullBytes int64
 
-	// Alarms are those that go on.
+	// Alarms are those that are not over.
 	Alarms  []Alarm
 	Cleaner CleanerStatus
 }
 
-// CleanerStatus is what the deletion of objects came to.
+// CleanerStatus counts what deletion has done so far, and says why it waits.
 type CleanerStatus struct {
-	Doomed   int  // objects that were decided to be deleted
+	Doomed   int  // objects whose deletion was decided
 	Deleted  int  // objects that were deleted
-	Waiting  int  // objects that are known and still to be deleted
-	Sweeping bool // the job's objects are being listed, or will be, for more to delete
+	Waiting  int  // objects that wait to be deleted
+	Sweeping bool // a sweep runs or is due
 	Failures int  // requests that failed; they are tried again
-	// LeftToSweep counts objects that were given up here, for a later sweep.
+	// LeftToSweep counts objects that were given up: a later sweep deletes them.
 	LeftToSweep int
 	// Uploads counts unfinished multipart uploads that were ended.
 	Uploads int
 	// Unknown are names in the store that are not the job's, at most 100: they
 	// are never deleted.
 	Unknown []string
-	// Paused is why deletion waits and will be tried again; Halted why nothing
-	// is deleted until the next start. Nil while it is not so.
+	// Paused is the error for which deletion waits before it is tried again; Halted
+	// the one for which nothing is deleted until the next start. Nil: none.
 	Paused, Halted error
 }
 
@@ -129,7 +130,7 @@ const (
 	// CommitInDoubt: the outcome of a commit is not known for over a minute.
 	// Records go on, and nothing is committed until the store answers.
 	CommitInDoubt AlarmCode = "commit-in-doubt"
-	// CheckpointsFailing: several checkpoints in a row failed.
+	// CheckpointsFailing: three or more checkpoints in a row failed.
 	CheckpointsFailing AlarmCode = "checkpoints-failing"
 	// DeletionPaused: requests to delete, or to look for what can be deleted,
 	// fail for over a minute. They are tried again for ever; meanwhile objects

@@ -14,27 +14,26 @@ import (
 
 // SweepOptions say how a sweep goes.
 type SweepOptions struct {
-	// DryRun: find, but delete nothing.
+	// DryRun says to find orphans and to delete nothing.
 	DryRun bool
 }
 
 // Swept is what a sweep found.
 type Swept struct {
-	Epoch   checkpoint.Epoch // that head had; nothing of it or later was touched
+	Epoch   checkpoint.Epoch // head's: objects of it, and of later ones, are left alone
 	Orphans []string         // deleted, unless it was a dry run
 	Uploads []string         // unfinished multipart uploads; ended, unless it was a dry run
 	Unknown []string         // names that are not the job's; left alone
 }
 
-// maxSweepTries bounds how often a sweep begins anew because the job went on
-// meanwhile.
+// maxSweepTries bounds how often a sweep begins again because the leader changed
+// head meanwhile.
 const maxSweepTries = 4
 
-// Sweep deletes what dead epochs left behind and no retained checkpoint
-// reaches. It does not lead, and may run beside a leader: it reads head first,
-// lists second, and touches only objects of epochs before head's, which can
-// commit nothing any more. Where head or a manifest cannot be read, or a
-// listing fails, nothing is deleted.
+// Sweep deletes objects of epochs before head's that no retained checkpoint
+// reaches. Those epochs can commit nothing any more, so Sweep needs no lead and may
+// run beside a leader. It reads head first and lists objects second. If it cannot
+// read head or a manifest, or a listing fails, it deletes nothing.
 func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, error) {
 	h, reg, err := survivors(ctx, store)
 	if err != nil {
@@ -59,8 +58,9 @@ func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, erro
 	return s, nil
 }
 
-// survivors reads head and what it keeps, as of one moment: where a manifest
-// is gone because the leader dropped it meanwhile, head has changed.
+// survivors reads head and the manifests of its checkpoints, as of one moment. If a
+// manifest is gone because the leader dropped it meanwhile, head has changed, and
+// survivors reads it again.
 func survivors(ctx context.Context, store upload.Store) (Head, *registry, error) {
 	for try := 1; ; try++ {
 		h, etag, err := ReadHead(ctx, store)
@@ -81,7 +81,7 @@ func survivors(ctx context.Context, store upload.Store) (Head, *registry, error)
 type findings struct {
 	doomed
 	unknown, uploads []string
-	more             bool // it ended early, at the most that it may find
+	more             bool // it stopped at its limit
 }
 
 // survey lists a job's store and picks at most this many orphans. It changes

@@ -38,22 +38,22 @@ type aligned struct {
 	align   time.Duration // from the first arrival to the last
 }
 
-// alignOutcome is what an arrival brought about.
+// alignOutcome is the effect of an arrival.
 type alignOutcome struct {
 	complete []aligned            // by checkpoint id
 	skipped  []checkpoint.Barrier // can never complete
 }
 
-// rememberedAborts bounds what is remembered of aborted checkpoints. To forget
-// one costs a snapshot that nobody wants, no more.
+// rememberedAborts bounds how many aborted checkpoints are remembered. A forgotten
+// one costs a useless snapshot at most.
 const rememberedAborts = 16
 
 func newAligner(mode Mode, channels int) *aligner {
 	return &aligner{mode: mode, ended: make([]bool, channels), newest: make([]checkpoint.ID, channels), open: channels}
 }
 
-// barrier tells that a channel delivered b. Doubled and late barriers are
-// ignored (I6).
+// barrier notes that a channel delivered b. Doubled and late barriers are ignored
+// (I6).
 func (a *aligner) barrier(ch int, b checkpoint.Barrier, now time.Time) (out alignOutcome) {
 	if a.ended[ch] || b.ID <= a.floor {
 		return out
@@ -86,7 +86,7 @@ func (a *aligner) barrier(ch int, b checkpoint.Barrier, now time.Time) (out alig
 	return out
 }
 
-// end tells that nothing more comes from a channel: it holds up no barrier.
+// end notes that a channel has ended: no barrier waits for it any more.
 func (a *aligner) end(ch int, now time.Time) (out alignOutcome) {
 	if a.ended[ch] {
 		return out
@@ -113,8 +113,8 @@ func (a *aligner) complete(now time.Time) (done []aligned) {
 	return done
 }
 
-// abort tells that a checkpoint will never be: what waits for it waits no
-// more, and its barriers that are still to come are ignored.
+// abort notes that a checkpoint will never be committed: channels no longer wait for
+// it, and its barriers that come later are ignored.
 func (a *aligner) abort(id checkpoint.ID) {
 	a.pending = slices.DeleteFunc(a.pending, func(p *alignment) bool { return p.barrier.ID == id })
 	a.forget(id)

@@ -12,7 +12,7 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// Mode says what a checkpoint promises of the state.
+// Mode says how often the state of a checkpoint counts each record.
 type Mode uint8
 
 // The modes.
@@ -37,8 +37,9 @@ func (m Mode) String() string {
 
 // Config says how a job runs.
 type Config struct {
-	// Parallelism of sources and keyed operators without an option of their own.
-	// Zero: one subtask for each processor, at most the job's max parallelism.
+	// Parallelism is the number of subtasks of sources, of keyed operators and of those
+	// behind Rebalance or Broadcast, unless they have the option Parallelism. Zero: one
+	// for each processor, at most the job's max parallelism.
 	Parallelism int
 	// Mode is ExactlyOnce by default.
 	Mode Mode
@@ -61,7 +62,7 @@ type Config struct {
 	// Clock is the clock by which values in state expire (state.TTL). Any goroutine
 	// may call it. The store of Backends must use the same clock. Nil: time.Now.
 	Clock func() time.Time
-	// Logger gets what happens to the job. Nil: slog.Default().
+	// Logger gets restarts and what else happens to the job. Nil: slog.Default().
 	Logger *slog.Logger
 	// ProfileLabels marks goroutines with pprof labels "operator" and "phase"
 	// (process, align, snapshot, persist).
@@ -70,7 +71,7 @@ type Config struct {
 	Metrics *Metrics
 }
 
-// Validate reports every field that makes no sense.
+// Validate returns an error that names every field with an invalid value.
 func (c Config) Validate() error {
 	var errs []error
 	for _, f := range []struct {
@@ -95,7 +96,7 @@ func (c Config) Validate() error {
 	return Permanent(errors.Join(errs...))
 }
 
-// WithDefaults returns c with its zero values replaced by what they mean for j.
+// WithDefaults returns c with its zero values replaced by their defaults for j.
 func (c Config) WithDefaults(j *Job) Config {
 	if c.Parallelism == 0 {
 		c.Parallelism = min(runtime.GOMAXPROCS(0), j.groups())

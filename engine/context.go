@@ -5,8 +5,9 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// Context has the key of the record at hand. States take it as their state.Context.
-// It is a pointer, so passing it costs nothing.
+// Context gives a processor's function the key of its record, and the states their
+// state.Context. It is valid during the call. It holds one pointer, so passing it is
+// cheap.
 type Context[K comparable] struct{ c *keyContext[K] }
 
 // Key returns the record's key.
@@ -26,7 +27,7 @@ type keyContext[K comparable] struct {
 	key     K
 	stale   bool // current is that of another key
 	current *state.Current
-	own     state.Current // what current points to, but while keys are listed
+	own     state.Current // current points to it, except while FinishKey is called
 	codec   state.KeyCodec[K]
 	groups  int
 }

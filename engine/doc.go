@@ -1,15 +1,15 @@
 // Package engine answers: how does a record travel?
 //
-// A Job is a graph of operators joined by typed streams. Run drives it: the
-// driver attaches to the coordinator, lists splits, recovers sinks, and deploys
-// subtasks to a host, one goroutine each. Operators that need no exchange
-// between them are chained and call each other directly, a batch at a time;
-// between subtasks batches travel through bounded queues. Barriers travel with
-// the records, are aligned at each subtask's input gate, and make it snapshot
-// its operators: a checkpoint holds what came before its barrier.
+// A Job is a graph of operators joined by typed streams. Run runs it: a driver
+// attaches to the coordinator, lists splits, recovers sinks, and deploys subtasks
+// to a host, one goroutine each. Operators that need no exchange between them are
+// chained and call each other directly, a batch at a time. Between subtasks batches
+// travel through bounded queues. Barriers travel with the records. When a subtask's
+// input gate has the barrier on all channels, the subtask takes a snapshot of its
+// operators: a checkpoint holds the effect of the records before its barrier.
 //
 // Driver and host share no state: commands and reports pass between them, plain
-// data of package deploy. So a job may run on several hosts, as the tests do.
+// data of package deploy. So a job can run on several hosts, as tests do.
 //
 // The decisions of the protocol (driving, alignment, restart, pacing, chaining)
 // are functions without I/O, clock or goroutine; the goroutines feed them. How
@@ -32,6 +32,7 @@
 //     by Sink.Recover from a restored one (I3, I15).
 //   - A notice may come twice, late or out of order (I6).
 //   - A snapshot that fails declines its checkpoint; the job goes on (I11).
-//   - Between two subtasks there are at most QueueBatches batches, and no
-//     goroutine outlives Run (I12).
+//   - A channel between two subtasks queues at most QueueBatches batches, beside the
+//     one that the sender fills and the one that the receiver processes. No goroutine
+//     outlives Run (I12).
 package engine

@@ -11,8 +11,8 @@ import (
 	"github.com/tidemark/tidemark/engine/deploy"
 )
 
-// fleet carries commands to hosts: those of one execution to one host in order,
-// or not at all from some point on. post does not block.
+// fleet carries commands to hosts. The commands of one execution reach a host in
+// order; if one is lost, so are all later ones. post does not block.
 type fleet interface {
 	post(to deploy.WorkerID, x checkpoint.Execution, c deploy.Command)
 }
@@ -29,7 +29,7 @@ type driver struct {
 	machine *deploy.Driver
 	result  *deploy.Done // once the machine is done
 
-	// Of the attempt. While a call is under way they belong to it.
+	// These belong to the attempt, and while a call is under way to the call.
 	restored  *checkpoint.Restored
 	subtasks  []deploy.Subtask
 	interrupt context.CancelFunc
@@ -74,7 +74,7 @@ func (d *driver) told() []deploy.Input {
 	return in
 }
 
-// report takes what a host says. It does not block.
+// report takes a report of a host. It does not block.
 func (d *driver) report(r deploy.Report) {
 	switch e := r.Event.(type) {
 	case deploy.Acked:
@@ -129,7 +129,7 @@ func (d *driver) step(ctx context.Context, in deploy.Input) {
 	}
 }
 
-// carryOut does one thing that the machine wants done.
+// carryOut carries out one action of the machine.
 func (d *driver) carryOut(ctx context.Context, a deploy.Action) {
 	switch a := a.(type) {
 	case deploy.Attach:

@@ -19,7 +19,7 @@ type permanentError struct{ err error }
 func (e permanentError) Error() string { return e.err.Error() }
 func (e permanentError) Unwrap() error { return e.err }
 
-// Permanent marks an error that a restart would only meet again, such as malformed
+// Permanent marks an error that would come again after a restart, such as malformed
 // input: the job fails at once. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
@@ -28,8 +28,8 @@ func Permanent(err error) error {
 	return permanentError{err}
 }
 
-// KindOf sorts an error by what it means for the job. Everything that has to
-// know whether a restart can help asks here.
+// KindOf returns what an error means for the job. It alone decides whether a restart
+// can help.
 func KindOf(err error) deploy.FailureKind {
 	var permanent permanentError
 	var panicked *PanicError
@@ -51,8 +51,8 @@ func KindOf(err error) deploy.FailureKind {
 	return deploy.FailureOther
 }
 
-// failureOf turns an error into a failure that can be sent; nil for nil. at is
-// whose code ran, nil if nobody's did.
+// failureOf turns an error into a failure that can be sent; nil for nil. at is the
+// operator whose code ran; nil: none.
 func failureOf(err error, at *opInfo) *deploy.Failure {
 	if err == nil {
 		return nil
@@ -67,8 +67,8 @@ func failureOf(err error, at *opInfo) *deploy.Failure {
 	return f
 }
 
-// IsPermanent reports whether no restart mends err: it was marked by
-// Permanent, or the job was fenced, or it does not fit its checkpoint.
+// IsPermanent reports whether a restart cannot help: err was marked by Permanent, or
+// the job was fenced, or it does not fit its checkpoint.
 func IsPermanent(err error) bool { return KindOf(err).Permanent() }
 
 // PanicError is a panic in a user's code, as an error.

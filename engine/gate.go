@@ -50,7 +50,7 @@ type gate[K comparable, T any] struct {
 	next     int          // where the next poll begins, so that all get their turn
 	used     *batch[K, T] // of the last poll, to be recycled
 	usedBy   int          // its channel
-	complete []aligned    // yet to be told
+	complete []aligned    // poll has not returned them yet
 	skipped  []checkpoint.Barrier
 }
 
@@ -61,7 +61,7 @@ type channel[K comparable, T any] struct {
 	first    int // elements before it have been taken
 	batches  int
 	free     []*batch[K, T]
-	room     chan struct{} // tells a waiting producer to look again
+	room     chan struct{} // wakes a waiting producer
 }
 
 func newGate[K comparable, T any](mode Mode, channels, limit int, wake chan<- struct{}) *gate[K, T] {
@@ -72,7 +72,7 @@ func newGate[K comparable, T any](mode Mode, channels, limit int, wake chan<- st
 	return g
 }
 
-// signal wakes whoever waits on ch, now or next.
+// signal wakes the goroutine that waits on ch, or the next one that does.
 func signal(ch chan<- struct{}) {
 	select {
 	case ch <- struct{}{}:
@@ -190,5 +190,5 @@ func (g *gate[K, T]) take() (ch int, e element[K, T], ok bool) {
 	return 0, element[K, T]{}, false
 }
 
-// abort tells the alignment that a checkpoint will never be.
+// abort says that a checkpoint will never be committed.
 func (g *gate[K, T]) abort(id checkpoint.ID) { g.align.abort(id) }

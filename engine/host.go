@@ -60,8 +60,8 @@ func (h *host) command(x checkpoint.Execution, c deploy.Command) {
 	}
 }
 
-// cancel ends an execution, which reports Stopped. One of which nothing runs
-// has stopped already.
+// cancel ends an execution, which then reports Stopped. If nothing of it runs, cancel
+// reports that.
 func (h *host) cancel(x checkpoint.Execution) {
 	e := h.current
 	if e == nil || e.id != x {

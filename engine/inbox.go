@@ -6,8 +6,8 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// inbox is where records reach a subtask: whoever sends to it, on any host of
-// the process, finds it by the subtask's name, and whoever comes first makes it.
+// inbox is where records reach a subtask. Senders on all hosts of the process find it
+// by the subtask's name, and the first user makes it.
 type inbox struct {
 	wake chan struct{} // the subtask's: something is there
 	gate any           // *gate[K, T]; nil: the subtask has no input

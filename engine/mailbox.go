@@ -12,7 +12,7 @@ type messageKind uint8
 const (
 	messageTrigger   messageKind = iota // start a checkpoint here
 	messageCommitted                    // a checkpoint is committed
-	messageAborted                      // a checkpoint will never be
+	messageAborted                      // a checkpoint will never be committed
 	messageDrain                        // all input has ended: sources end their streams
 	messagePublish                      // no checkpoints are taken: publish everything
 	messageStop                         // all is done

@@ -39,9 +39,10 @@ type OperatorMetrics struct {
 	// Blocked is how long the operator's chain waited for room in the queues to its
 	// consumers.
 	Blocked time.Duration
-	// Snapshots counts the snapshots of subtasks. Align and Sync are the time that
-	// they took in all, MaxAlign and MaxSync the longest of one. They are counted for
-	// the first operator of a chain.
+	// Snapshots counts the snapshots of subtasks. Align is the time in all that they
+	// waited for barriers, Sync the time that records stood still for them; MaxAlign
+	// and MaxSync are the longest of one. All are counted for the first operator of a
+	// chain.
 	Snapshots         int64
 	Align, Sync       time.Duration
 	MaxAlign, MaxSync time.Duration
@@ -72,8 +73,8 @@ func (m *Metrics) begin(attempt int) {
 	m.operators = map[checkpoint.OperatorID]*counters{}
 }
 
-// operator returns an operator's counters, made when first asked for. What a
-// host counts for an attempt that is over, nobody sees.
+// operator returns an operator's counters in an attempt. If the attempt is over, it
+// returns counters that nobody reads.
 func (m *Metrics) operator(attempt int, id checkpoint.OperatorID) *counters {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -24,7 +24,7 @@ type operator interface {
 	aborted(r checkpoint.Ref)
 	// publish makes all output visible, where no checkpoints are taken.
 	publish(ctx context.Context) error
-	// close frees everything; also after an open that failed or never was.
+	// close frees everything. It is called also if open failed or was not called.
 	close() error
 }
 

@@ -53,9 +53,9 @@ func (p *persisting) cancelAll() {
 	}
 }
 
-// persistAsync makes snapshots durable, then acknowledges the checkpoint. A
-// checkpoint that is aborted meanwhile is declined for the sake of the objects
-// that it leaves in the store: nobody else knows them.
+// persistAsync makes snapshots durable, then acknowledges the checkpoint. If the
+// checkpoint is aborted meanwhile, it declines it, to name the objects that the upload
+// left in the store: nobody else knows them.
 func (s *subtask) persistAsync(b checkpoint.Barrier, snaps []opSnapshot, t checkpoint.Timings) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.persist.mu.Lock()
@@ -80,7 +80,7 @@ func (s *subtask) persistAsync(b checkpoint.Barrier, snaps []opSnapshot, t check
 }
 
 // persistAll makes all snapshots durable, one after the other. With an error it
-// returns the objects that were uploaded in vain.
+// returns the objects that it uploaded, for nothing.
 func (s *subtask) persistAll(ctx context.Context, snaps []opSnapshot) (operators []checkpoint.OperatorSnapshot, objects []string, err error) {
 	for i, snap := range snaps {
 		o := s.ops[i].info()

@@ -11,10 +11,10 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// prepare does what comes before an execution is deployed: it checks that the
-// job fits what it starts from, lists the splits of sources that start from
-// nothing, and recovers the sinks' targets. It runs users' code, so a panic in
-// it is an error too.
+// prepare comes before an execution is deployed: it checks that the job fits the
+// checkpoint that it starts from, lists the splits of sources that start from nothing,
+// and recovers the sinks' targets. It runs users' code, and turns a panic into an
+// error.
 func (d *driver) prepare(ctx context.Context, x checkpoint.Execution) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -20,7 +20,7 @@ type processOp[K comparable, T, U any] struct {
 	coming    state.Expectation
 }
 
-// lookahead is for how many records at a time the states are told what comes.
+// lookahead is the number of records whose keys are announced to the states at once.
 const lookahead = 64
 
 func buildProcess[K comparable, T, U any](a *assembly, p *planned, key func(T) K, codec state.KeyCodec[K], newProcessor func() Processor[K, T, U]) {
@@ -76,7 +76,7 @@ func (o *processOp[K, T, U]) process(b *batch[K, T]) error {
 	return o.out.err
 }
 
-// expect tells the states which keys come next.
+// expect announces to the states the keys that come next.
 func (o *processOp[K, T, U]) expect(keys []K, hashes []uint64) error {
 	o.coming.Reset()
 	for i, k := range keys {

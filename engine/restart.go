@@ -14,7 +14,7 @@ type RestartStrategy interface {
 	// each failed attempt with the time that the attempt ran, and returns the
 	// delay before the next; false: there is none.
 	Begin() func(ran time.Duration) (delay time.Duration, again bool)
-	// Validate reports fields that make no sense.
+	// Validate returns an error that names every field with an invalid value.
 	Validate() error
 }
 
@@ -93,7 +93,7 @@ func (e Exponential) Begin() func(time.Duration) (time.Duration, bool) {
 	}
 }
 
-// delay is the delay after so many failures before this one, without jitter.
+// delay is the delay after a failure that follows n others, without jitter.
 func (e Exponential) delay(failures int) time.Duration {
 	return time.Duration(min(float64(e.Max), float64(e.Initial)*math.Pow(e.Factor, float64(failures))))
 }

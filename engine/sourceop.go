@@ -11,8 +11,8 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// StateSplits is the operator state that holds the splits of a source which are
-// not yet read to their end.
+// StateSplits is the name of the operator state that holds a source's unfinished
+// splits, each with its position. Readers of manifests find them by it.
 const StateSplits = "_splits"
 
 // Names of the other operator state that the engine itself keeps. No user's state

@@ -11,7 +11,7 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// eventKind is what a subtask's head has to say.
+// eventKind is what a step of a subtask's head came to.
 type eventKind uint8
 
 const (
@@ -34,7 +34,7 @@ type event struct {
 type head interface {
 	// step does a batch's worth of work, or says why there is none.
 	step() (event, error)
-	// abort tells that a checkpoint will never be.
+	// abort says that a checkpoint will never be committed.
 	abort(id checkpoint.ID)
 }
 
@@ -57,7 +57,7 @@ func (h *gateHead[K, T]) abort(id checkpoint.ID) { h.gate.abort(id) }
 // flusher is a buffer without its type.
 type flusher interface{ flush() error }
 
-// owner is told what becomes of a subtask. No method blocks.
+// owner gets a subtask's reports. No method blocks.
 type owner interface {
 	exhausted() // a source has no more records
 	ended()     // all records have been processed
@@ -96,8 +96,9 @@ func newSubtask(ctx context.Context, id checkpoint.SubtaskID, o owner, log *slog
 	return s
 }
 
-// enter notes whose code is about to run, for blame and profiles; leave takes
-// it back. After an error or a panic it stays, and so names the culprit.
+// enter notes the operator whose code is about to run, for errors and profiles; leave
+// restores the one before. After an error or a panic the note stays, and so names the
+// operator that failed.
 func (s *subtask) enter(o *opInfo) (before *opInfo) {
 	before, s.at = s.at, o
 	s.label(phaseProcess)

@@ -14,9 +14,8 @@ type Put struct {
 	Files  []File
 }
 
-// Assemble fills h with the files of base that are reused and with those that
-// were put, and with the objects in which they lie. base may be nil if nothing
-// is reused.
+// Assemble fills in h's files, those of base that are reused and those that were put,
+// and the objects in which they lie. base may be nil if nothing is reused.
 func (h *Handle) Assemble(base *Handle, reused []File, put []Put) {
 	h.Files = slices.Clone(reused)
 	used := map[string]bool{}
@@ -38,8 +37,8 @@ func (h *Handle) Assemble(base *Handle, reused []File, put []Put) {
 	sortHandle(h)
 }
 
-// describe fills in what the local store says of the snapshot: each state lies
-// in one column, which is a shard with the handle's range.
+// describe fills in the local store's description of the snapshot: each state lies in
+// one column, which is a shard with the handle's range.
 func (h *Handle) describe(c state.Contents) {
 	h.Backend = BackendInfo{Name: c.Store, Version: c.Version, Format: c.Format}
 	for _, column := range c.Columns {

@@ -22,27 +22,28 @@ import (
 type Base interface {
 	// Column opens the column of a state, empty if there was none.
 	Column(d state.Descriptor) (state.Column, error)
-	// Freeze fixes what was written until now. write makes dir, which does not
-	// exist, a directory of files that hold exactly that; it may run in another
-	// goroutine, beside the Base's own. Where it fails, dir is gone and the
-	// Base stays usable. release gives up what will not be written, and waits
-	// for a write that has begun. Either may be called again, or after the
-	// other, to no further effect.
+	// Freeze begins a snapshot of everything written until now. write makes dir,
+	// which must not exist, a directory of files that hold exactly that. It may run in
+	// another goroutine while the Base is used. If it fails, dir is gone and the Base
+	// stays usable. release gives up a snapshot that nobody needs, and waits for a
+	// write that has begun. Both may be called more than once, and after the other;
+	// only the first call of each has an effect.
 	Freeze(dir string) (write func() error, release func(), err error)
-	// Contents describes the snapshot in dir, which Freeze's write made: asked at
-	// most once, from any goroutine. A store without columns has nothing to say.
+	// Contents describes the snapshot in dir, which Freeze's write made. Any goroutine
+	// may call it, once for each snapshot. A store without columns returns the zero
+	// Contents.
 	Contents(dir string) (state.Contents, error)
-	// Immutable reports whether a file of a snapshot, by its base name, never
-	// changes under its name while the Base lives, nor is replaced by another
-	// of that name. Any goroutine.
+	// Immutable reports whether a file of a snapshot, given by its base name, never
+	// changes while the Base lives, and no other file ever gets its name. Any
+	// goroutine may call it.
 	Immutable(name string) bool
 	// Close frees the Base and leaves its files.
 	Close() error
 }
 
-// Backend is the keyed state of one operator subtask: a local store whose
-// snapshots go to an object store, as far as they are not there yet. It
-// implements state.Backend; a Factory makes it.
+// Backend is the keyed state of one operator subtask: a local store. It uploads from
+// its snapshots what the object store does not have yet. It implements state.Backend; a
+// Factory opens it.
 type Backend struct {
 	operator checkpoint.OperatorID
 	index    int
@@ -83,8 +84,8 @@ func (b *Backend) Column(d state.Descriptor) (state.Column, error) {
 	return c, nil
 }
 
-// Snapshot implements state.Backend. Nothing is written yet, locally or to the
-// store: that is Persist's.
+// Snapshot implements state.Backend. It writes nothing, neither to the local disk nor to
+// the store: Persist does.
 func (b *Backend) Snapshot(ctx context.Context, barrier checkpoint.Barrier) (state.Pending, error) {
 	if b.closed {
 		return nil, fmt.Errorf("snapshot for checkpoint %d: %w", barrier.ID, ErrClosed)

@@ -182,8 +182,8 @@ func decodeHandle(b []byte) (*Handle, error) {
 	return h, errors.Join(k.done(), validateHandle("handle", h))
 }
 
-// HandleCodec has EncodeHandle and DecodeHandle as methods, for whoever carries
-// handles without knowing what they are.
+// HandleCodec encodes and decodes handles for packages that carry them and do not know
+// their type.
 type HandleCodec struct{}
 
 // EncodeHandle encodes a *Handle.

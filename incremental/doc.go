@@ -1,12 +1,12 @@
 // Package incremental answers: what is a checkpoint?
 //
-// A checkpoint is a manifest: an immutable object that names every piece of
-// state of a job, with sizes and checksums, and where each piece lies. Keyed
-// state is the files of a local store (a Base, RocksDB in production), packed
-// into immutable data objects. A checkpoint uploads only what its base
-// checkpoint does not hold already: Plan decides what to reuse, Pack how the
-// rest becomes objects, Backend and Factory carry it out. FORMAT.md describes
-// the bytes of a manifest, Verify checks a checkpoint against the store.
+// A manifest describes a checkpoint. It is an immutable object that holds the operator
+// state of a job and names every file of its keyed state, with its place, size and
+// checksum. Keyed state is the files of a local store (a Base, RocksDB in production),
+// packed into immutable data objects. A checkpoint uploads only files that its base
+// checkpoint does not hold: Plan decides what to reuse, Pack how the rest becomes
+// objects, Backend and Factory carry it out. FORMAT.md describes the bytes of a
+// manifest; Verify compares a checkpoint with the store.
 //
 // Planning, packing and the codec are pure. Only Backend, Factory, Verify and
 // the two functions that move manifests do I/O.

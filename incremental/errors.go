@@ -20,7 +20,7 @@ var (
 	// ErrForeignDir: a directory for local state holds something else. Nothing
 	// in it was changed.
 	ErrForeignDir = errors.New("not a directory of local state")
-	// ErrCannotRestore: a checkpoint holds what this program cannot restore.
+	// ErrCannotRestore: a checkpoint holds something that this program cannot restore.
 	ErrCannotRestore = errors.New("this program cannot restore it")
 	// ErrHandle: bytes are no encoded handle.
 	ErrHandle = errors.New("handle is not readable")
@@ -30,8 +30,8 @@ var (
 	ErrClosed = errors.New("backend is closed")
 )
 
-// CorruptManifestError says that a manifest cannot be relied upon. Nothing may
-// be deleted on its account: what it reaches is unknown.
+// CorruptManifestError says that a manifest is damaged. Then nobody knows what the
+// checkpoint reaches, and nothing may be deleted because of it.
 type CorruptManifestError struct {
 	Object string // name of the manifest; empty if it was not read from a store
 	Where  string // part of the manifest, such as "header" or "subtask count/3"

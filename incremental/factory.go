@@ -17,32 +17,32 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// OpenBase opens the local store in dir, which exists, or makes an empty one
-// where dir is empty. States are those that may be in it.
+// OpenBase opens the local store in dir, which exists, or makes an empty one if dir is
+// empty. States are those that may be in it.
 type OpenBase func(dir string, states []state.Descriptor) (Base, error)
 
-// Options are what the backends of a process have in common. The zero value of
-// a field means its default; the first three fields have none.
+// Options are those of all backends of a process. Dir, Store and OpenBase are required.
+// The zero value of another field means its default.
 type Options struct {
-	// Dir is a directory for local state, of one process at a time. It is made
-	// if need be; one that holds anything else is refused (ErrForeignDir). What
-	// earlier Factories left is removed: it holds nothing that is not in the
-	// store.
+	// Dir is a directory for local state. It belongs to one Factory at a time
+	// (ErrInUse), and is made if it does not exist. A directory that holds anything
+	// else is refused (ErrForeignDir). What earlier Factories left in it is removed,
+	// since a job restores its state from the store.
 	Dir string
-	// Store is the job's, so that object names begin with "data/". A request
-	// that fails fails the checkpoint or the restore: see upload.Retrying.
+	// Store is the job's part of a store: object names begin with "data/". If a request
+	// fails, so does the checkpoint or the restore; upload.Retrying tries again.
 	Store upload.Store
 	// OpenBase opens the local store of a subtask.
 	OpenBase OpenBase
 	// Parallel bounds the transfers of all backends together. Default 8.
 	Parallel int
-	// Plan is the trade between uploading little and storing little.
+	// Plan trades uploading little against storing little.
 	Plan PlanOptions
-	// Log gets what is worth knowing and no error. Default slog.Default().
+	// Log gets warnings that fail nothing. Default slog.Default().
 	Log *slog.Logger
 }
 
-// Validate returns an error that names every field that cannot be.
+// Validate returns an error that names every field with an invalid value.
 func (o Options) Validate() error {
 	var errs []error
 	must := func(ok bool, format string, args ...any) {
@@ -72,8 +72,8 @@ type Factory struct {
 
 var _ state.Factory = (*Factory)(nil)
 
-// NewFactory takes possession of the options' directory, until Close or the end
-// of the process, and removes what earlier ones left.
+// NewFactory locks Options.Dir, until Close or the end of the process, and removes what
+// earlier Factories left in it.
 func NewFactory(o Options) (*Factory, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -91,12 +91,12 @@ func NewFactory(o Options) (*Factory, error) {
 	return &Factory{options: o, slots: make(slots, o.Parallel), lock: lock}, nil
 }
 
-// Close gives the directory free. All backends have to be closed before.
+// Close unlocks the directory. All backends must be closed before.
 func (f *Factory) Close() error { return f.lock.release() }
 
-// Open implements state.Factory. Its error is a *CorruptStateError, and wraps
-// checkpoint.ErrUnrestorable, where bytes in the store are wrong or gone; nothing
-// is opened then, and nothing deleted.
+// Open implements state.Factory. If bytes in the store are wrong or gone, it opens and
+// deletes nothing, and its error wraps a *CorruptStateError and
+// checkpoint.ErrUnrestorable.
 func (f *Factory) Open(ctx context.Context, r state.OpenRequest) (state.Backend, error) {
 	b, err := Restore(func() (*Backend, error) { return f.open(ctx, r) })
 	if err != nil {
@@ -138,8 +138,8 @@ func (f *Factory) open(ctx context.Context, r state.OpenRequest) (_ *Backend, er
 			return nil, err
 		}
 		b.base = base
-		// The files in home are the handle's: what of them is left at the next
-		// checkpoint need not go up again.
+		// The files in home are the handle's. The next checkpoint need not upload
+		// those that are still there.
 		b.past.add(handles[0])
 		return b, nil
 	}
@@ -156,9 +156,9 @@ func (f *Factory) open(ctx context.Context, r state.OpenRequest) (_ *Backend, er
 	return b, nil
 }
 
-// relevant returns the handles that hold something of what is asked for. They
-// must hold each key group of it once: of two that hold one, one would win by
-// chance, and one that nobody holds would restore as empty state (I9).
+// relevant returns the handles that hold some of the requested key groups. They must
+// hold each of these exactly once (I9): if two held a key group, one would win by
+// chance, and one that no handle holds would restore as empty state.
 func relevant(r state.OpenRequest) ([]*Handle, error) {
 	if !checkpoint.ValidOperatorID(r.Operator) || r.Index < 0 {
 		return nil, errors.New("not a valid subtask")
@@ -234,9 +234,9 @@ func (f *Factory) openBase(dir string, states []state.Descriptor) (Base, error) 
 	return f.options.OpenBase(dir, states)
 }
 
-// copyInto copies what of a handle lies in groups, by way of a temporary base
-// in dir. Sources are copied one after another, so that at most one is on disk
-// beside the target.
+// copyInto copies the entries of a handle whose key groups are in groups. It restores
+// the handle into a temporary base in dir. Handles are copied one after another, so at
+// most one is on disk beside the target.
 func (f *Factory) copyInto(ctx context.Context, target Base, dir string, h *Handle, groups keygroup.Range) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	source, err := f.restore(ctx, dir, h)

@@ -16,9 +16,8 @@ import (
 // of a file take 1/16384 of its length.
 const ChunkBytes = 64 << 10
 
-// FileRef says where the bytes of a file lie: in a piece of an object. Many
-// small files may share one object; references, and the life of an object, are
-// counted by object.
+// FileRef says in which piece of an object the bytes of a file lie. Many small files
+// may share one object. An object lives as long as a checkpoint refers to any of it.
 type FileRef struct {
 	Object string // see ObjectName
 	Offset int64
@@ -35,9 +34,8 @@ type File struct {
 	// outside the instance of the store that wrote it: another instance uses
 	// the same name for other bytes. Never used as a path without LocalName.
 	Name string
-	// Immutable files (SSTs) never change under their name while the instance
-	// lives, and are shared between its checkpoints. Others belong to one
-	// snapshot.
+	// Immutable says that the file (an SST) never changes under its name while the
+	// instance lives. Checkpoints share such files; others belong to one snapshot.
 	Immutable bool
 	// Instance is the local store that the file belongs to, where a handle holds
 	// several. Zero: the first, and today the only one.
@@ -47,10 +45,10 @@ type File struct {
 	Table *Table
 }
 
-// Table is a state.TableFile, but for the name, with the key groups that its keys
-// lie in. Its column is that of a shard of the handle. Keys of
-// more than MaxTableKey bytes are cut to that: a key of the file is at least
-// Smallest, and at most Largest or begins with it.
+// Table describes a file of sorted entries: a state.TableFile without its name, and the
+// range of key groups that its keys lie in. Its column is that of a shard of the
+// handle. Smallest and Largest are cut to MaxTableKey bytes. So every key of the file
+// is at least Smallest; it is at most Largest, or begins with it.
 type Table struct {
 	state.TableFile
 	Groups keygroup.Range
@@ -73,15 +71,16 @@ type Object struct {
 	Name   string
 	Size   int64
 	CRC32C uint32
-	// Adopted is the length of the files in the object that the handle put or
-	// was restored with: what of the object is still alive is measured by it. It
-	// is less than Size where other handles use the object, too.
+	// Adopted is how many bytes of the object this handle used when it first referred
+	// to it. Plan compares the bytes that are still live with this. It is less than
+	// Size if the object holds chunk sums, or files of other handles.
 	Adopted int64
-	// Place is whose object it is. The zero Place: the job's own.
+	// Place names the job that the object belongs to. The zero Place: this job.
 	Place Place
 }
 
-// Place names another job's objects: share and claim refer to them.
+// Place names the job and store of an object that belongs to another job. Reserved for
+// jobs that share or claim another's checkpoint.
 type Place struct {
 	Store string // URL; empty: the store of the manifest
 	Job   string
@@ -95,11 +94,11 @@ type BackendInfo struct {
 	Format  int    // of its table files
 }
 
-// Shard is a part of a state: a column of a local store that answers for a
-// range of key groups. A subtask that was never rescaled has one a state, with
-// its own range; after a rescale a state may have one for each source. The
-// files of a shard may hold other key groups, too: nobody reads them, and
-// compaction drops them.
+// Shard is a part of a state: a column of a local store that answers for a range of key
+// groups. Today a handle has one for each state, with the handle's range. Several are
+// reserved for a rescale that copies nothing: then a state has one for each handle that
+// it comes from, and the files of a shard may hold other key groups too, which nobody
+// reads and compaction drops.
 type Shard struct {
 	State    string
 	Column   string // name of the column in the local store
@@ -107,7 +106,7 @@ type Shard struct {
 	Instance int // see File
 }
 
-// Auxiliary is a file that belongs to a state, but holds none of its entries.
+// Auxiliary is a file that belongs to a state, but holds none of its entries. Reserved.
 type Auxiliary struct {
 	State   string
 	Purpose string // what a reader needs it for, in a word
@@ -123,8 +122,9 @@ type Handle struct {
 	Checkpoint checkpoint.ID
 	Backend    BackendInfo
 	States     []state.Descriptor // sorted by name
-	// Shards say where the states lie: sorted by state and groups, those of a
-	// state together the handle's range. None: the local store has no columns.
+	// Shards say in which columns the states lie. They are sorted by state and groups,
+	// and the ranges of a state's shards together are the handle's. None: the local
+	// store has no columns.
 	Shards    []Shard
 	Auxiliary []Auxiliary // sorted by state, purpose, file
 	Files     []File      // sorted by instance and name
@@ -159,8 +159,8 @@ func (h *Handle) NewObjects() (names []string) {
 	return names
 }
 
-// shardOf returns the number of the shard that a table file belongs to, -1 if
-// there is none. Few are looked at: a handle has one or two a state.
+// shardOf returns the number of the shard that a table file belongs to, -1 if there is
+// none. The search is short: a handle has one or two shards for each state.
 func (h *Handle) shardOf(f *File) int {
 	return slices.IndexFunc(h.Shards, func(s Shard) bool { return s.Column == f.Table.Column && s.Instance == f.Instance })
 }

@@ -18,7 +18,7 @@ const maxHistory = 16
 type history struct {
 	handles   map[checkpoint.ID]*Handle
 	base      checkpoint.ID // of the last barrier
-	committed checkpoint.ID // the newest of which a notice came
+	committed checkpoint.ID // the newest that commit was called for
 }
 
 // add remembers a handle.

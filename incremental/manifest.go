@@ -12,19 +12,20 @@ import (
 // and writes. See FORMAT.md.
 const FormatVersion = 2
 
-// Manifest is a checkpoint: all that is needed to restore a job, and to
-// explain the checkpoint to a person. It is immutable once written.
+// Manifest describes a checkpoint: all that is needed to restore a job, and to
+// explain the checkpoint to a person. It is immutable once written. Fields that are
+// reserved have a place in the format, and no program writes them yet.
 type Manifest struct {
 	Job        string // job id
 	Checkpoint checkpoint.ID
 	Epoch      checkpoint.Epoch
-	Attempt    checkpoint.Attempt
-	Base       checkpoint.ID // whose objects it was allowed to reuse; 0: none
+	Attempt    checkpoint.Attempt // that took it, in that epoch
+	Base       checkpoint.ID      // whose objects it could reuse; 0: none
 	Kind       checkpoint.Kind
 	Triggered  time.Time
-	Created    time.Time // all acknowledgements in, before the commit
+	Created    time.Time // when the last acknowledgement was in, before the commit
 	Graph      checkpoint.Graph
-	Sources    []Source  // sorted by operator
+	Sources    []Source  // sorted by operator; reserved
 	Subtasks   []Subtask // sorted by operator and index
 	Stats      Stats
 	Writer     string // program and version, for people
@@ -37,17 +38,17 @@ type Subtask struct {
 	State    []checkpoint.OperatorState
 	Keyed    *Handle // nil: no keyed state
 	Timings  checkpoint.Timings
-	Splits   []Split    // that a source's reader has not finished
-	Progress []Progress // of an operator that knows time, by key groups
-	InFlight []InFlight // records that were neither processed nor in a state
+	Splits   []Split    // that a source's reader has not finished; reserved: today they are in State
+	Progress []Progress // in event and processing time, by key groups; reserved
+	InFlight []InFlight // records that were neither processed nor in a state; reserved
 }
 
-// Source is what is remembered of a source as a whole: the splits that no
+// Source is the state of a source as a whole: of its enumerator, and the splits that no
 // reader has.
 type Source struct {
 	Operator   checkpoint.OperatorID
 	Codec      string // signature of Enumerator and of the splits' positions
-	Enumerator []byte // what its enumerator has to know of the splits that it found
+	Enumerator []byte // the enumerator's snapshot
 	Unassigned []Split
 }
 
@@ -58,13 +59,13 @@ type Split struct {
 	Position []byte // where to read on; opaque
 	From     int64  // no earlier record is in it
 	Latest   int64  // of the records that were read
-	Idle     bool   // it holds no watermark up
+	Idle     bool   // the watermark does not wait for it
 }
 
-// NoTime is the time before all others, and stands for one that is not known.
+// NoTime is before all other times. It stands for a time that is not known.
 const NoTime = math.MinInt64
 
-// Progress is how far a range of key groups of an operator has come, in
+// Progress says how far in time a range of an operator's key groups has come, in
 // milliseconds since 1970; NoTime: nothing yet.
 type Progress struct {
 	Groups keygroup.Range
@@ -74,8 +75,8 @@ type Progress struct {
 	Watermark, FiredEvent, FiredProcessing int64
 }
 
-// InFlight are records on their way when the barrier passed. They are inline,
-// or in a piece of an object.
+// InFlight holds records that were on their way when the barrier passed: inline, or in
+// a piece of an object.
 type InFlight struct {
 	Direction Direction
 	Peer      checkpoint.OperatorID // the operator at the other end; empty for Call
@@ -103,7 +104,7 @@ type Element struct {
 	Record    []byte // empty for a watermark
 }
 
-// Piece is where records in flight lie that are too many for a manifest.
+// Piece says where records in flight lie if they are too many for a manifest.
 type Piece struct {
 	Object   Object
 	Offset   int64

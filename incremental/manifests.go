@@ -10,8 +10,8 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// ReadManifest reads the manifest of a checkpoint from a job's store. The
-// error is a *CorruptManifestError, wraps ErrNewerVersion, or is the store's.
+// ReadManifest reads the manifest of a checkpoint from a job's store. Its error wraps a
+// *CorruptManifestError, ErrNewerVersion, or the store's error.
 func ReadManifest(ctx context.Context, r upload.Reader, id checkpoint.ID, e checkpoint.Epoch) (*Manifest, error) {
 	name := ManifestName(id, e)
 	b, _, err := upload.ReadAll(ctx, r, name, MaxManifestBytes)

@@ -126,8 +126,8 @@ func ParseManifestName(name string) (checkpoint.ID, checkpoint.Epoch, bool) {
 	return checkpoint.ID(c), checkpoint.Epoch(e), ok && ok1 && ok2
 }
 
-// decimal parses a number of at most so many bits, as it is printed and in no
-// other spelling.
+// decimal parses a number of at most that many bits, in the one spelling in which it is
+// printed.
 func decimal(s string, bits int) (uint64, bool) {
 	n, err := strconv.ParseUint(s, 10, bits)
 	return n, err == nil && (s[0] != '0' || len(s) == 1) && s[0] != '+'

@@ -2,9 +2,9 @@ package incremental
 
 import "slices"
 
-// shortLivedShare is the part of an object that files may take which die with
-// their checkpoint: more, and the files beside them would soon have to be
-// uploaded again for the sake of the dead ones.
+// shortLivedShare bounds the part of an object that files may take which die with their
+// checkpoint. With more, the files beside them would soon be uploaded again because of
+// the dead ones.
 const shortLivedShare = 1. / 8
 
 // Pack deals files out to objects, each a list of files in the order in which

@@ -12,15 +12,15 @@ type LocalFile struct {
 	Immutable bool // see File
 }
 
-// PlanOptions are the trade between uploading little and storing little. The
-// zero value of a field means its default.
+// PlanOptions trade uploading little against storing little. The zero value of a field
+// means its default.
 type PlanOptions struct {
-	// MinLiveShare is how much of what it adopted of an object, from 0 to 1, a
-	// checkpoint must still refer to for reusing the object. Files in an object
-	// of which less is alive are uploaded again, so that the object can go. A checkpoint's objects hold at
-	// most 1/MinLiveShare times the bytes that it refers to, and rewriting costs
-	// at most MinLiveShare/(1-MinLiveShare) bytes for each byte that died.
-	// Default 0.5.
+	// MinLiveShare is the least share, from 0 to 1, of an object's adopted bytes
+	// (Object.Adopted) that must be live for a checkpoint to reuse the object. If
+	// less is live, the live files are uploaded again, so that the object can be
+	// deleted. So the objects of a checkpoint hold at most 1/MinLiveShare times the
+	// bytes that it refers to, and at most MinLiveShare/(1-MinLiveShare) bytes are
+	// uploaded again for each byte that died. Default 0.5.
 	MinLiveShare float64
 	// ObjectBytes is the size that small files are packed to. A file of half
 	// of it or more has an object of its own. Default 64 MiB.
@@ -36,8 +36,8 @@ func (o PlanOptions) withDefaults() PlanOptions {
 // UploadPlan says how the files of a snapshot get into a checkpoint. Each is in
 // exactly one of the two lists, both sorted by name.
 type UploadPlan struct {
-	Reuse  []File      // are in the store already
-	Upload []LocalFile // have to be put
+	Reuse  []File      // the store has these
+	Upload []LocalFile // these must be uploaded
 }
 
 // Plan compares a snapshot with a handle that the same instance of the local

@@ -9,9 +9,9 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// Restore calls read, which reads a checkpoint, and calls it once more if the
-// bytes are damaged: those that were flipped on their way are whole the second
-// time. An error that no restart mends wraps checkpoint.ErrUnrestorable.
+// Restore calls read, which reads a checkpoint. If bytes are damaged it calls read once
+// more, since they may have been damaged on their way. If a restart cannot help, the
+// error wraps checkpoint.ErrUnrestorable.
 func Restore[T any](read func() (T, error)) (T, error) {
 	v, err := read()
 	if damagedBytes(err) {
@@ -30,9 +30,9 @@ func damagedBytes(err error) bool {
 		errors.Is(err, upload.ErrCorrupt) || errors.Is(err, upload.ErrNotExist)
 }
 
-// CheckRestorable returns an error that wraps ErrCannotRestore, and names what
-// it is, where m holds what the format has a place for and this program does
-// not use yet: left out, it would be lost. Factory.Open checks keyed state.
+// CheckRestorable fails if m holds something that the format has a place for and this
+// program cannot restore, since it would be lost. The error wraps ErrCannotRestore and
+// names it. Factory.Open checks keyed state.
 func (m *Manifest) CheckRestorable() error {
 	if len(m.Sources) > 0 {
 		return fmt.Errorf("%w: checkpoint %d has an enumerator of source %q", ErrCannotRestore, m.Checkpoint, m.Sources[0].Operator)

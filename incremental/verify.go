@@ -60,11 +60,10 @@ func VerifyCheckpoint(ctx context.Context, r upload.Reader, id checkpoint.ID, e 
 	return Verify(ctx, r, m, o)
 }
 
-// Verify reads every object that the manifest reaches, once, and compares it,
-// and each file in it, with size and checksum (I1). What is damaged or missing
-// is in the report. An error means that the store could not be asked about
-// everything: it says nothing about the objects, and the report holds what was
-// found until then.
+// Verify reads every object that the manifest reaches, once, and compares it and each
+// file in it with size and checksum (I1). The report lists what is damaged or missing.
+// An error means that the store did not answer all requests: it says nothing about the
+// objects, and the report holds what was found until then.
 func Verify(ctx context.Context, r upload.Reader, m *Manifest, o VerifyOptions) (*VerifyReport, error) {
 	for _, s := range m.Subtasks {
 		if s.Keyed == nil {

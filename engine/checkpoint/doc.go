@@ -10,6 +10,6 @@
 //   - A Barrier's ID is greater than every ID that was triggered before it in
 //     its epoch (I7).
 //   - Nothing here does I/O. Messages may be lost, late, doubled or out of
-//     order: each names its checkpoint, epoch and attempt, and who receives it
-//     checks them (I6).
+//     order: each names its checkpoint, epoch and attempt, and its receiver checks
+//     them (I6).
 package checkpoint

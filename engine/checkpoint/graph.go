@@ -16,12 +16,12 @@ var (
 	// ErrGraphMismatch: a checkpoint does not fit the job that is to start
 	// from it.
 	ErrGraphMismatch = errors.New("job graph does not fit the checkpoint")
-	// ErrUnrestorable: no restart mends what is wrong with the checkpoint to
-	// start from. Somebody has to choose another one.
+	// ErrUnrestorable: the checkpoint to start from cannot be restored, and a restart
+	// cannot help. Somebody has to choose another one.
 	ErrUnrestorable = errors.New("the checkpoint cannot be restored")
 )
 
-// Graph describes a job's operators, as far as a checkpoint must know them.
+// Graph describes a job's operators: what a checkpoint must know of them.
 type Graph struct {
 	Job            string
 	Name           string // for people; empty: Job
@@ -57,9 +57,9 @@ const (
 	HashBy                    // to the owner of the key
 )
 
-// Fingerprint identifies the shape of the graph: operators, types, keys, edges
-// and max parallelism, but neither parallelism nor exchanges, which follow from
-// it, nor names for people.
+// Fingerprint identifies the shape of the graph: operators, types, keys, edges and max
+// parallelism. It leaves out the parallelism of operators, the exchanges, which can
+// change with that, and names for people.
 func (g Graph) Fingerprint() string {
 	h := sha256.New()
 	fmt.Fprintf(h, "max %d\n", g.MaxParallelism)

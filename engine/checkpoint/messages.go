@@ -10,9 +10,9 @@ import (
 type Barrier struct {
 	ID    ID
 	Epoch Epoch
-	// Base is the committed checkpoint whose objects a subtask may reuse: those
-	// of the handles in it that the subtask wrote or was restored from, and no
-	// others. Zero: reuse nothing.
+	// Base is the committed checkpoint whose objects a subtask may reuse: the objects
+	// of the handle there that this subtask wrote or was restored from, and no others.
+	// Zero: reuse nothing.
 	Base ID
 	Kind Kind
 	// Triggered is when the coordinator decided to take the checkpoint.
@@ -22,7 +22,7 @@ type Barrier struct {
 // Ref returns the name of the barrier's checkpoint.
 func (b Barrier) Ref() Ref { return Ref{b.ID, b.Epoch} }
 
-// Timings of one subtask's part in a checkpoint.
+// Timings says how long one subtask's part in a checkpoint took.
 type Timings struct {
 	Start time.Duration // from the trigger to the first barrier's arrival
 	Align time.Duration // from the first barrier's arrival to the last's
@@ -49,8 +49,8 @@ type Decline struct {
 	Subtask SubtaskID
 	Code    DeclineCode
 	Text    string // for people
-	// Objects may exist in the store, now or later, on account of the
-	// checkpoint. No handle names them.
+	// Objects are those that the subtask uploaded, or began to upload, for the
+	// checkpoint. They may appear in the store later. No handle names them.
 	Objects []string
 }
 

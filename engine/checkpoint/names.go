@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// ID numbers the checkpoints of a job. IDs only rise; zero is no checkpoint.
+// ID numbers the checkpoints of a job. IDs rise within an epoch; Ref says when one
+// comes again. Zero is no checkpoint.
 type ID uint64
 
 // String renders the ID in decimal.
@@ -19,8 +20,8 @@ type Epoch uint64
 // String renders the epoch in decimal.
 func (e Epoch) String() string { return strconv.FormatUint(uint64(e), 10) }
 
-// Ref names a checkpoint for ever. An ID alone does not: an epoch that fails
-// before it commits an ID leaves it to be used again by the next.
+// Ref names a checkpoint: no other ever has the same. An ID alone does not, since a
+// later epoch uses again an ID that no epoch committed.
 type Ref struct {
 	ID    ID
 	Epoch Epoch
@@ -29,11 +30,11 @@ type Ref struct {
 // String renders the ref as "id-epoch".
 func (r Ref) String() string { return fmt.Sprintf("%d-%d", r.ID, r.Epoch) }
 
-// Attempt counts the executions of a job in one epoch, from 1.
+// Attempt numbers the attempts to run a job in one epoch, from 1.
 type Attempt uint32
 
-// Execution names an attempt of a job for ever. Executions are ordered: a
-// later one replaces all before it.
+// Execution names an attempt of a job: no other ever has the same. Executions are
+// ordered: a later one replaces all before it.
 type Execution struct {
 	Epoch   Epoch
 	Attempt Attempt

@@ -14,8 +14,8 @@ type Tasks interface {
 	Committed(Ref)
 	// Aborted says that a checkpoint will never be committed, and why.
 	Aborted(Ref, error)
-	// Fail ends the attempt: checkpoints fail beyond what is tolerated, or the
-	// coordinator was fenced (ErrFenced, after which there is no restart).
+	// Fail ends the attempt: more checkpoints in a row failed than are tolerated, or
+	// the coordinator was fenced (ErrFenced, after which there is no restart).
 	Fail(error)
 }
 
@@ -36,8 +36,8 @@ type Coordinator interface {
 	// Drain says that all input has been read: no checkpoint starts from now
 	// until Finish. Those under way go on.
 	Drain()
-	// Finish says that all input has been processed, takes the Final
-	// checkpoint, and returns once it is committed and Tasks were told so.
+	// Finish says that all input has been processed. It takes the Final checkpoint,
+	// and returns after Tasks.Committed was called for it.
 	Finish(ctx context.Context) error
 	// Detach ends the attempt: its pending checkpoints are aborted. Once it
 	// returned, no method of the attempt's Tasks is called any more. Declines

@@ -6,17 +6,17 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// Input is something that a Driver is told.
+// Input is an event for a Driver.
 type Input interface{ isInput() }
 
 type (
-	// Run: begin the first attempt.
+	// Run begins the first attempt.
 	Run struct{}
-	// Quit: the job is to end as it is.
+	// Quit ends the job without a final checkpoint.
 	Quit struct{}
 	// Tick: time passed.
 	Tick struct{}
-	// Joined: a worker is there. It replaces one of the same id.
+	// Joined: a worker has registered. It replaces one of the same id.
 	Joined struct{ Worker Worker }
 	// Lost: a process of a worker is gone. Another may have replaced it.
 	Lost struct {
@@ -36,7 +36,7 @@ type (
 	}
 	// Finished answers Finish.
 	Finished struct{ Failure *Failure }
-	// GivenUp: the coordinator ends an attempt.
+	// GivenUp: the coordinator wants the attempt to fail.
 	GivenUp struct {
 		Execution checkpoint.Execution
 		Failure   *Failure
@@ -54,8 +54,8 @@ func (Prepared) isInput() {}
 func (Finished) isInput() {}
 func (GivenUp) isInput()  {}
 
-// Action is something that a Driver wants done. Attach, Prepare and Finish
-// take time, and are answered by one input each.
+// Action is something that a Driver wants done. Attach, Prepare and Finish take time;
+// each is followed by the one input that answers it.
 type Action interface{ isAction() }
 
 type (
@@ -80,13 +80,13 @@ type (
 		Execution checkpoint.Execution
 		Workers   []WorkerID // that have a part in the execution
 	}
-	// Close lets the coordinator start no more checkpoints: all input was read.
+	// Close stops the coordinator from starting checkpoints: all input has been read.
 	Close struct{}
 	// Finish takes the final checkpoint.
 	Finish struct{}
 	// Detach ends the attempt for the coordinator.
 	Detach struct{}
-	// Interrupt makes the call under way return soon.
+	// Interrupt cancels the call under way.
 	Interrupt struct{}
 	// Retry says that the attempt failed and the next follows after a delay.
 	Retry struct {

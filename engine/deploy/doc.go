@@ -1,11 +1,11 @@
 // Package deploy answers: what passes between a job's driver and its hosts?
 //
-// A job has one driver and one or more hosts. The driver attaches to the
-// coordinator, lists splits, recovers sinks, places subtasks and restarts; a
-// host runs the subtasks that are deployed to it. Commands go from the driver
-// to a host, reports come back. Both name their Execution, an attempt of the
-// job: Guard is what a host obeys, Driver decides what the driver does next,
-// Place decides where subtasks run. Package engine carries their decisions out.
+// A job has one driver, and a host in each worker, which is a process. The driver
+// attaches to the coordinator, lists splits, recovers sinks, places subtasks and
+// restarts the job; a host runs the subtasks that are deployed to it. Commands go from
+// the driver to a host, and reports come back. Both name their Execution, an attempt of
+// the job. Driver decides what the driver does next, Place where subtasks run, and
+// Guard which commands a host obeys. Package engine carries the decisions out.
 //
 // Invariants
 //

@@ -9,7 +9,7 @@ import (
 // Failure says why an attempt failed. It is an error that can be sent.
 type Failure struct {
 	Kind     FailureKind
-	Operator checkpoint.OperatorID // empty: none is to blame
+	Operator checkpoint.OperatorID // whose code failed; empty: no operator's
 	Index    int                   // of the operator's subtask
 	Text     string                // for people
 	Stack    string                // of a panic
@@ -21,7 +21,7 @@ type Failure struct {
 // Error returns the text.
 func (f *Failure) Error() string { return f.Text }
 
-// Unwrap returns what is known of the cause.
+// Unwrap returns the cause, or the sentinel error that the kind stands for.
 func (f *Failure) Unwrap() error {
 	switch {
 	case f.Cause != nil:
@@ -39,11 +39,11 @@ type FailureKind uint8
 
 // The kinds of failure.
 const (
-	FailureOther        FailureKind = iota // a restart may mend it
+	FailureOther        FailureKind = iota // a restart may help
 	FailurePanic                           // a user's function panicked
 	FailurePeer                            // the connection to another host broke
 	FailureLost                            // a host is gone
-	FailurePermanent                       // who failed says that no restart mends it
+	FailurePermanent                       // the failing code marked it: a restart cannot help
 	FailureFenced                          // another leader took over
 	FailureGraph                           // the job does not fit its checkpoint
 	FailureIncompatible                    // a state does not fit its checkpoint
@@ -60,7 +60,7 @@ func (k FailureKind) String() string {
 	return fmt.Sprintf("failure(%d)", uint8(k))
 }
 
-// Permanent reports whether no restart mends a failure of this kind.
+// Permanent reports whether a restart cannot help after a failure of this kind.
 func (k FailureKind) Permanent() bool {
 	switch k {
 	case FailurePermanent, FailureFenced, FailureGraph, FailureIncompatible:

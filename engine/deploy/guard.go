@@ -17,11 +17,11 @@ type Verdict uint8
 const (
 	Ignore Verdict = iota // it is of a dead execution
 	Obey                  // carry it out
-	Repeat                // it was carried out: report its outcome again
+	Repeat                // it was carried out before: report its outcome again
 )
 
-// Admit decides about a command of an execution. superseded: the execution
-// is newer than all before, and what runs of those must be cancelled first.
+// Admit decides about a command of an execution. superseded says that the execution is
+// newer than all before: the host must first cancel the one that runs, if any.
 func (g *Guard) Admit(x checkpoint.Execution, c Command) (v Verdict, superseded bool) {
 	switch order := x.Compare(g.newest); {
 	case order < 0:

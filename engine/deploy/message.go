@@ -59,8 +59,8 @@ type Operator struct {
 	Handles []checkpoint.StateHandle // those that overlap the subtask's key groups
 }
 
-// HandleCodec turns the state handles of deployments and acknowledgements into
-// bytes and back, where they leave the process. The bytes say their version.
+// HandleCodec encodes the state handles of deployments and acknowledgements that leave
+// the process. The bytes hold the version of their format.
 type HandleCodec interface {
 	EncodeHandle(checkpoint.StateHandle) ([]byte, error)
 	DecodeHandle([]byte) (checkpoint.StateHandle, error)

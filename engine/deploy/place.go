@@ -20,7 +20,7 @@ type Worker struct {
 	Incarnation uint64
 	Slots       int    // how many slots it offers
 	Held        []Held // state that lies on its disk
-	Leaving     bool   // it is about to end: place nothing new there
+	Leaving     bool   // it is about to end, so it gets no slots
 }
 
 // Held is state that lies on a worker's disk.
@@ -30,8 +30,8 @@ type Held struct {
 	Bytes     int64
 }
 
-// Placement says where subtasks run. A slot holds one subtask of each vertex:
-// all of the same index, modulo the number of slots.
+// Placement says where subtasks run: Slots names the worker of each slot. A slot runs
+// the subtasks of all vertices whose index, modulo the number of slots, is its own.
 type Placement struct{ Slots []WorkerID }
 
 // Worker returns the worker of the subtasks with an index.
@@ -45,10 +45,10 @@ func (p Placement) Workers() []WorkerID {
 // ErrNoRoom: the workers offer fewer slots than the job needs.
 var ErrNoRoom = errors.New("too few slots")
 
-// Place decides where the subtasks of a job run. A slot stays where it was
-// before, if that worker is there; else it goes to the worker that holds most
-// of its state, else to the one with most free slots. Equal input gives equal
-// output, whatever the order of workers. The error wraps ErrNoRoom.
+// Place decides where the subtasks of a job run. A slot stays on the worker that it had
+// before, if that worker still offers one. Otherwise it goes to the worker that holds
+// most of its state; of equal ones to the one with most free slots. The order of workers
+// does not matter. If they offer too few slots, the error wraps ErrNoRoom.
 func Place(plan checkpoint.Graph, workers []Worker, before Placement) (Placement, error) {
 	need := 0
 	for _, o := range plan.Operators {

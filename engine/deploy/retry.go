@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// lose takes a worker out. The attempt fails if it waits for the worker.
+// lose removes a worker. The attempt fails if it needs the worker.
 func (d *Driver) lose(now time.Time, w WorkerID) {
 	if _, ok := d.workers[w]; !ok {
 		return
@@ -22,9 +22,9 @@ func (d *Driver) lose(now time.Time, w WorkerID) {
 	}
 }
 
-// fail ends the attempt. The coordinator is detached before the hosts are
-// cancelled: what they decline on that account then counts for no failed
-// checkpoint, and only names what it left in the store.
+// fail ends the attempt. It detaches the coordinator before it cancels the hosts. So a
+// checkpoint that they decline because of that does not count as failed; the decline
+// only names the objects that it left in the store.
 func (d *Driver) fail(now time.Time, f *Failure) {
 	if d.stage == idle || d.stage >= cancelling {
 		return
