@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -346,6 +348,55 @@ func TestJSONLBadInput(t *testing.T) {
 	for _, p := range [][]byte{{}, {9}, {1}, {1, 1}, {1, 0, 0}} {
 		if err := good.Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3, Restored: 1, Pending: [][]byte{p}}); !errors.Is(err, sink.ErrPending) {
 			t.Errorf("pending %x: %v", p, err)
+		}
+	}
+}
+
+// I16: a row with text that JSON cannot hold is refused and leaves nothing behind;
+// what only looks like that is written.
+func TestJSONLRefusesLostText(t *testing.T) {
+	dir := t.TempDir()
+	s := sink.JSONL[row](dir)
+	recovered(t, s, 0)
+	w, _ := opened(t, s, 0, 1)
+	for _, text := range []string{"caf\xe9", "a\xffb", `\` + "\xff", "\xed\xa0\x80"} {
+		if err := w.Write(ctx, []row{{N: 1, S: text}}); err == nil || !engine.IsPermanent(err) || !strings.Contains(err.Error(), "not UTF-8") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	wrote(t, w, row{N: 2, S: "\ufffd"}, row{N: 3, S: `\ufffd`}, row{N: 4, S: `\\ufffd`})
+	if err := w.Publish(ctx, [][]byte{prepared(t, w, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	if got := output(t, dir); !slices.Equal(got, []int{2, 3, 4}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// stampedRow and appendedRow have methods that leave out N.
+type (
+	stampedRow struct {
+		time.Time
+		N int
+	}
+	appender    struct{}
+	appendedRow struct {
+		appender
+		N int
+	}
+)
+
+func (appender) AppendJSON(dst []byte) []byte { return append(dst, "{}"...) }
+
+// I16: a row type that would lose fields is refused when the sink is made, by each
+// sink of JSON and by a Tee of them.
+func TestRefusesLossyRows(t *testing.T) {
+	for name, s := range map[string]any{
+		"JSONL": sink.JSONL[stampedRow](t.TempDir()), "Print": sink.Print[stampedRow](io.Discard),
+		"appender": sink.Print[appendedRow](io.Discard), "Tee": sink.Tee(sink.Discard[stampedRow](), sink.Print[stampedRow](io.Discard)),
+	} {
+		if err := s.(interface{ Validate() error }).Validate(); !errors.Is(err, sink.ErrLossy) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -247,6 +247,7 @@ func TestMalformed(t *testing.T) {
 		"Latin-1":       {"a.jsonl", "{\"n\":1,\"text\":\"caf\xe9\"}\n{\"n\":2}", 0, " line 1 (byte 0): not UTF-8", []int{2}},
 		"half escape":   {"a.jsonl", "{\"n\":1,\"text\":\"\\ud83d\"}\n{\"n\":2,\"text\":\"\\ud83d\\ude00\\\\ud83d\"}", 0, " line 1 (byte 0): not UTF-8: the escape \\ud83d is half a character", []int{2}},
 		"JSON array":    {"a.jsonl", "[\n{\"n\":2}", 0, " line 1 (byte 0): unexpected end of JSON input: does the file hold one JSON array?", []int{2}},
+		"other half":    {"a.jsonl", "{\"n\":1,\"text\":\"a\\uDC00\"}\n{\"n\":2}", 0, " line 1 (byte 0): not UTF-8: the escape \\uDC00 is half", []int{2}},
 		"UTF-16":        {"a.jsonl", "\xff\xfea\x00", 0, " byte 0: unsupported encoding: the file is UTF-16: convert it to UTF-8", []int{}},
 		"xz":            {"a.csv", "\xfd7zXZ\x00abc", 0, " byte 0: unsupported compression: the file is xz", []int{}},
 		"CSV no column": {"a.csv", "n,txt\n1,a\n", 0, ": no column \"text\"; the header has [\"n\" \"txt\"]", nil},
@@ -317,7 +318,7 @@ func TestRefusesChangedFiles(t *testing.T) {
 			if err := change(filepath.Join(dir, "a")); err != nil {
 				t.Fatal(err)
 			}
-			_, err = r.Read(context.Background(), make([]string, 0, 10))
+			_, err = r.Read(context.Background(), make([]string, 0, 1)) // at once, not at its end
 			if !errors.Is(err, source.ErrChanged) {
 				t.Errorf("the open reader: %v", err)
 			}
