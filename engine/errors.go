@@ -43,7 +43,7 @@ func KindOf(err error) deploy.FailureKind {
 		return deploy.FailureGraph
 	case errors.Is(err, state.ErrIncompatible):
 		return deploy.FailureIncompatible
-	case errors.As(err, &permanent), errors.Is(err, checkpoint.ErrUnrestorable):
+	case errors.As(err, &permanent), errors.Is(err, checkpoint.ErrUnrestorable), errors.Is(err, state.ErrUnsupported):
 		return deploy.FailurePermanent
 	case errors.As(err, &panicked):
 		return deploy.FailurePanic

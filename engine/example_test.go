@@ -43,7 +43,7 @@ func Example() {
 	words := engine.From(job, "words", enginetest.FromSlice("to", "be", "or", "not", "to", "be"))
 	byWord := engine.KeyBy(words, func(w string) string { return w })
 	sink, counts := enginetest.Collect[wordCount]()
-	engine.Process(byWord, "count", func() engine.Processor[string, string, wordCount] { return &counter{} }).
+	engine.Process(byWord, "count", func() *counter { return &counter{} }).
 		To("out", sink)
 
 	result, err := enginetest.Execute(context.Background(), job)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
@@ -46,6 +47,7 @@ type node struct {
 	build       func(a *assembly, p *planned)
 	splits      func(ctx context.Context, parallelism int) ([]Split, error) // of a source
 	recover     func(ctx context.Context, r Recovery) error                 // of a sink
+	check       func() error                                                // mistakes of the user's types; nil: it has none
 }
 
 // edge is one stream into an operator.
@@ -118,7 +120,9 @@ const (
 	kindSink    = "sink"
 )
 
-// Validate reports every mistake in the job, each with the operator's name.
+// Validate reports every mistake in the job, each with the operator's name. It asks
+// sources and sinks that are a Validator, and makes and opens a processor of each
+// keyed operator, once in the life of the job; see Processor.
 func (j *Job) Validate() error {
 	errs := slices.Clone(j.errs)
 	if !checkpoint.ValidOperatorID(checkpoint.OperatorID(j.name)) {
@@ -136,6 +140,11 @@ func (j *Job) Validate() error {
 		}
 		if n.parallelism > j.groups() {
 			errs = append(errs, fmt.Errorf("operator %q: parallelism %d exceeds the job's max parallelism %d", n.id, n.parallelism, j.groups()))
+		}
+		if n.check != nil {
+			if err := n.check(); err != nil {
+				errs = append(errs, fmt.Errorf("operator %q: %w", n.id, err))
+			}
 		}
 	}
 	if len(errs) == 0 {
@@ -180,6 +189,8 @@ func From[T any](j *Job, name string, s Source[T], opts ...Option) Stream[T] {
 	n := j.add(name, kindSource, nil, opts)
 	if s == nil {
 		j.mistake(n.id, "the source is nil")
+	} else {
+		n.check = func() error { return checkEnd(s) }
 	}
 	n.build = func(a *assembly, p *planned) { buildSource(a, p, s) }
 	n.splits = func(ctx context.Context, parallelism int) ([]Split, error) { return s.Splits(ctx, parallelism) }
@@ -278,15 +289,19 @@ func KeyBy[K comparable, T any](s Stream[T], key func(T) K) KeyedStream[K, T] {
 	return ks
 }
 
-// Process runs a Processor over a keyed stream. make is called once for each
-// subtask of each attempt, and must return a new Processor each time.
-func Process[K comparable, T, U any](ks KeyedStream[K, T], name string, make func() Processor[K, T, U], opts ...Option) Stream[U] {
+// Process runs a Processor over a keyed stream. make is called for each subtask of
+// each attempt and by Job.Validate, and must return a new P each time. P is the
+// processor's own type, or Processor itself; all types follow from the arguments.
+func Process[K comparable, T, U any, P Processor[K, T, U]](ks KeyedStream[K, T], name string, make func() P, opts ...Option) Stream[U] {
 	n := ks.stream.derive(name, kindProcess, make == nil, opts)
 	n.key = ks.codec.Signature()
+	newProcessor := func() Processor[K, T, U] { return make() }
 	if ks.err != nil {
 		n.job.mistake(n.id, "key: %w", ks.err)
+	} else if make != nil {
+		n.check = sync.OnceValue(func() error { return checkProcessor(n.id, ks.codec, newProcessor) })
 	}
-	n.build = func(a *assembly, p *planned) { buildProcess(a, p, ks.key, ks.codec, make) }
+	n.build = func(a *assembly, p *planned) { buildProcess(a, p, ks.key, ks.codec, newProcessor) }
 	return Stream[U]{ks.stream.job, []edge{{from: n}}}
 }
 
@@ -295,6 +310,8 @@ func (s Stream[T]) To(name string, sink Sink[T], opts ...Option) {
 	n := s.derive(name, kindSink, false, opts)
 	if sink == nil {
 		n.job.mistake(n.id, "the sink is nil")
+	} else {
+		n.check = func() error { return checkEnd(sink) }
 	}
 	n.build = func(a *assembly, p *planned) { buildSink(a, p, sink) }
 	n.recover = func(ctx context.Context, r Recovery) error { return sink.Recover(ctx, r) }

@@ -10,9 +10,13 @@ import (
 // Processor is the logic of a keyed operator: K is its key, T a record, U a result.
 // An instance serves one subtask of one attempt and belongs to its goroutine. What
 // must survive a restart belongs into states. A processor may also implement
-// KeyFinisher and Finisher.
+// KeyFinisher and Finisher; a method of their names with another type is a mistake
+// of the job.
 type Processor[K comparable, T, U any] interface {
-	// Open opens the operator's states, before the first record.
+	// Open opens the operator's states, before the first record. Job.Validate calls
+	// it too, on a processor that it then throws away: what Open declares wrongly is
+	// a mistake of the job. The context of c ends then, and nothing may be read or
+	// written.
 	Open(c OpenContext) error
 	// Process handles one record. States read and written with c are those of the
 	// record's key. c is valid during the call. An error fails the attempt, and the

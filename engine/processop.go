@@ -37,7 +37,7 @@ func buildProcess[K comparable, T, U any](a *assembly, p *planned, key func(T) K
 
 func (o *processOp[K, T, U]) open(ctx context.Context, op opening) error {
 	if o.processor = o.make(); o.processor == nil {
-		return Permanent(o.fail("open", fmt.Errorf("the function given to Process returned no processor")))
+		return Permanent(o.fail("open", errNoProcessor))
 	}
 	backend, err := op.backends.Open(ctx, state.OpenRequest{
 		Operator: o.id, Index: o.index, Attempt: op.execution.Attempt, KeyGroups: op.groups, Restored: op.restored, Handles: op.handles,

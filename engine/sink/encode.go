@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/internal/jsontype"
+	"github.com/tidemark/tidemark/engine/internal/optional"
 )
 
 // JSONAppender is implemented by rows that encode themselves as JSON, faster
@@ -25,6 +26,9 @@ var ErrLossy = jsontype.ErrLossy
 // checkRows refuses row types that JSON would lose values of.
 func checkRows[T any]() error {
 	t := reflect.TypeFor[T]()
+	if err := optional.Check[JSONAppender](reflect.PointerTo(t)); err != nil {
+		return err
+	}
 	if reflect.PointerTo(t).Implements(reflect.TypeFor[JSONAppender]()) {
 		if inner := jsontype.Promoted(t, "AppendJSON"); inner != nil {
 			return fmt.Errorf("%w: %v has the method AppendJSON of the embedded %v, which leaves out the other fields: give it one of its own", ErrLossy, t, inner)

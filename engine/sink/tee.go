@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/internal/optional"
 )
 
 // Tee sends every row to each of the sinks. Their number and order must not
@@ -20,10 +21,14 @@ type tee[T any] []engine.Sink[T]
 // Validate reports the first mistake of one of the sinks.
 func (s tee[T]) Validate() error {
 	for i, one := range s {
-		if v, ok := one.(interface{ Validate() error }); ok {
-			if err := v.Validate(); err != nil {
-				return fmt.Errorf("sink %d of a tee: %w", i, err)
-			}
+		checked, has, err := optional.Of[engine.Validator](one)
+		if has {
+			err = checked.Validate()
+		} else if one == nil {
+			err = errors.New("it is nil")
+		}
+		if err != nil {
+			return fmt.Errorf("sink %d of a tee: %w", i, err)
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@
 // position. Other compressions, and encodings other than UTF-8, are refused by name.
 //
 // If *T has a method Validate() error, a record for which it returns an error
-// counts as malformed.
+// counts as malformed. A method Validate of another type is a mistake of the job.
 //
 // Invariants
 //

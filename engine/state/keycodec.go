@@ -109,6 +109,10 @@ func deriveKeyShape(t reflect.Type, path string) (*keyShape, error) {
 		return structKey(t, path)
 	case reflect.Float32, reflect.Float64:
 		return nil, fmt.Errorf("%w: key %s: a %v is no key (NaN is unequal to itself): use a whole number of the smallest unit", ErrUnsupported, path, t)
+	case reflect.Pointer:
+		return nil, fmt.Errorf("%w: key %s: a %v is no key, since it is an address: use the %v that it points to", ErrUnsupported, path, t, t.Elem())
+	case reflect.Interface:
+		return nil, fmt.Errorf("%w: key %s: an %v is no key, since its type is open: use one of integers, strings, booleans, or arrays or structs of these", ErrUnsupported, path, t)
 	}
 	return nil, fmt.Errorf("%w: key %s: a %v is no key: use integers, strings, booleans, or arrays or structs of these", ErrUnsupported, path, t)
 }

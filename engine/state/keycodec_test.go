@@ -225,8 +225,8 @@ func TestUnsupportedKeysAreNamed(t *testing.T) {
 		{keyRefusal[float64](), "float64 is no key (NaN"},
 		{keyRefusal[struct{ At float32 }](), ".At: a float32 is no key"},
 		{keyRefusal[time.Time](), "use its UnixNano"},
-		{keyRefusal[*int](), "*int is no key"},
-		{keyRefusal[any](), "interface {} is no key"},
+		{keyRefusal[*int](), "*int is no key, since it is an address: use the int that it points to"},
+		{keyRefusal[any](), "an interface {} is no key, since its type is open"},
 		{keyRefusal[struct{ A, b int }](), ".b: the field is not exported"},
 		{keyRefusal[[2]chan int](), "[]: a chan int is no key"},
 		{keyRefusal[struct {

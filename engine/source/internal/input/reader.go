@@ -7,10 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
 	"slices"
 	"syscall"
 
 	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/internal/optional"
 )
 
 // Records reads the records of one split.
@@ -42,8 +44,11 @@ type Source[T any] struct {
 	Records func(s Split, c *Content) (Records[T], error)
 }
 
-// Validate reports a mistake in the source's making.
-func (s *Source[T]) Validate() error { return s.Err }
+// Validate reports a mistake in the source's making, and a T whose Validate is
+// not that of a Validator.
+func (s *Source[T]) Validate() error {
+	return errors.Join(s.Err, optional.Check[Validator](reflect.TypeFor[*T]()))
+}
 
 // Splits implements engine.Source.
 func (s *Source[T]) Splits(ctx context.Context, parallelism int) ([]engine.Split, error) {
