@@ -68,12 +68,23 @@ func (s *jsonl[T]) Recover(ctx context.Context, r engine.Recovery) error {
 	if s.err != nil {
 		return engine.Permanent(s.err)
 	}
-	if err := os.MkdirAll(pendingDir(s.dir), 0o777); err != nil {
-		err = fmt.Errorf("make output directory: %w: choose one that can be written to", err)
-		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EROFS) {
+	return lasting(s.bring(ctx, r))
+}
+
+// lasting marks errors that a restart does not mend: those of what a directory is.
+func lasting(err error) error {
+	for _, what := range []error{fs.ErrPermission, syscall.ENOTDIR, syscall.EROFS, syscall.ENAMETOOLONG, syscall.ELOOP} {
+		if errors.Is(err, what) {
 			return engine.Permanent(err)
 		}
-		return err
+	}
+	return err
+}
+
+// bring makes the directory hold what the restored checkpoint does.
+func (s *jsonl[T]) bring(ctx context.Context, r engine.Recovery) error {
+	if err := os.MkdirAll(pendingDir(s.dir), 0o777); err != nil {
+		return fmt.Errorf("make output directory: %w: choose one that can be written to", err)
 	}
 	if err := s.refuseForeign(r); err != nil {
 		return err

@@ -334,11 +334,14 @@ func TestJSONLBadInput(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := sink.JSONL[row](file).Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3}); err == nil || !strings.Contains(err.Error(), file) {
+	if err := sink.JSONL[row](file).Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3}); err == nil || !engine.IsPermanent(err) || !strings.Contains(err.Error(), file) {
 		t.Errorf("a file for a directory: %v", err)
 	}
 	if err := sink.JSONL[row]("").Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3}); err == nil || !engine.IsPermanent(err) {
 		t.Errorf("no directory: %v", err)
+	}
+	if long := filepath.Join(t.TempDir(), strings.Repeat("x", 300)); !engine.IsPermanent(sink.JSONL[row](long).Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3})) {
+		t.Error("a name that is too long is tried again")
 	}
 	dir := t.TempDir()
 	if err := sink.JSONL[func()](dir).Recover(ctx, engine.Recovery{Operator: "out", Epoch: 3}); !errors.Is(err, sink.ErrLossy) || !engine.IsPermanent(err) {

@@ -2,7 +2,6 @@ package source_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -50,16 +49,11 @@ func randomText(rnd *rand.Rand) string {
 
 func write(t *testing.T, dir, name string, content []byte) {
 	t.Helper()
-	if strings.HasSuffix(name, ".gz") {
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		if _, err := z.Write(content); err != nil {
-			t.Fatal(err)
-		}
-		if err := z.Close(); err != nil {
-			t.Fatal(err)
-		}
-		content = b.Bytes()
+	switch filepath.Ext(name) {
+	case ".gz":
+		content = packed(t, "gzip", string(content))
+	case ".zst":
+		content = packed(t, "zstd", string(content))
 	}
 	if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 		t.Fatal(err)
@@ -158,9 +152,7 @@ func TestEveryRecordOnce(t *testing.T) {
 						rows = append(rows, row{len(rows), randomText(rnd)})
 					}
 					name := fmt.Sprintf("in%d.%s", f, format)
-					if rnd.IntN(4) == 0 {
-						name += ".gz"
-					}
+					name += []string{"", "", "", "", ".gz", ".zst"}[rnd.IntN(6)]
 					write(t, dir, name, render(t, rnd, format, rows[first:]))
 				}
 				pattern := []string{dir, filepath.Join(dir, "in*")}[rnd.IntN(2)]
