@@ -21,10 +21,39 @@ func (t *Table) Put(p *Place, value []byte) error {
 	return err
 }
 
-// Delete deletes an entry. That it is absent is no error.
+// Delete deletes an entry. That it is absent is no error. An entry that never came to
+// Below leaves nothing.
 func (t *Table) Delete(p *Place) error {
+	switch at, b := t.index.find(t.arena.memory, p.hash(), p.Key, false); {
+	case b == nil && (t.whole || t.absent(p)), b != nil && b.deleted():
+		return nil
+	case b != nil && t.newBelow(b) != 0:
+		t.remove(at, b)
+		return nil
+	}
 	_, err := t.store(p, nil, flagDeleted)
 	return err
+}
+
+// newBelow returns flagNew if Below has no entry of a block's key, and gets none from
+// a flush in flight.
+func (t *Table) newBelow(b block) byte {
+	switch g := b.generation(); {
+	case g <= t.clean && b.deleted():
+		return flagNew
+	case g <= t.clean || g <= t.frozen():
+		return 0
+	}
+	return b[20] & flagNew
+}
+
+// remove takes a block out of the table whose key Below does not have.
+func (t *Table) remove(at address, b block) {
+	t.index.remove(b.hash(), at)
+	if t.rows != nil {
+		t.rows.remove(t.arena.memory, at, b)
+	}
+	t.retire(at, b)
 }
 
 // find returns the block of an entry; nil: the table does not have it.
@@ -115,6 +144,12 @@ func (t *Table) tryRemember(p *Place, value []byte) bool {
 func (t *Table) tryStore(p *Place, value []byte, flags byte) bool {
 	at, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
 	size := t.sizeOf(p, value)
+	switch {
+	case at != noAddress:
+		flags |= t.newBelow(b)
+	case t.whole || t.absent(p):
+		flags |= flagNew
+	}
 	if at != noAddress && size <= len(b) && t.mutable(b.generation()) {
 		b.setValue(value, flags)
 		if b.generation() <= t.clean {

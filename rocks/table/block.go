@@ -30,6 +30,7 @@ const (
 	flagDead                // replaced, but still in a list of dirty entries
 	flagFree                // free memory
 	flagOperand             // the value is an operand
+	flagNew                 // Below has no such key, while the block is in no flush and dirty
 )
 
 func (b block) keyLen() int   { return int(binary.NativeEndian.Uint32(b)) }

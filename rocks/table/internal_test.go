@@ -100,3 +100,6 @@ func worthwhile(batches [][2]int) (read []bool) {
 	}
 	return read
 }
+
+// Blocks is how many keys a table has in memory, deleted ones too.
+func (t *Table) Blocks() int { return t.index.entries }

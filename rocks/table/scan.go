@@ -38,11 +38,19 @@ func (t *Table) ScanRow(row *Place, end []byte) Iterator {
 	if t.rows == nil || t.owner.closed != nil {
 		return t.Scan(row.rowKey(), end)
 	}
-	var found []address
+	t.owner.settleEnded()
+	var found, gone []address
 	size := 0
 	for at := range t.rows.each(t.arena.memory, row) {
+		if b := t.arena.memory.at(at); b.deleted() && b.generation() <= t.clean {
+			gone = append(gone, at) // Below has no such entry either
+			continue
+		}
 		found = append(found, at)
 		size += len(t.arena.memory.view(at))
+	}
+	for _, at := range gone { // the next scan need not pass them
+		t.remove(at, t.arena.memory.at(at))
 	}
 	s := t.newScan()
 	upper := make(listed, len(found))
@@ -95,6 +103,8 @@ type scan struct {
 
 	base       Iterator // nil: the table has all entries
 	baseMore   bool     // base is at an entry
+	settled    bool     // no flush was in flight when base began
+	clean      uint64   // the table's, then
 	fromBase   bool     // the current entry is base's
 	key, value []byte
 	scratch    []byte // for values that are encoded
@@ -108,6 +118,7 @@ func (t *Table) newScan() *scan {
 }
 
 func (s *scan) readBelow(start, end []byte) {
+	s.settled, s.clean = len(s.table.flushes) == 0, s.table.clean
 	s.base = s.table.below.Scan(start, end)
 	s.baseMore = s.base.Next()
 }
@@ -147,12 +158,31 @@ func (s *scan) Next() bool {
 		}
 		if order == 0 { // the upper entry is newer
 			s.baseMore = s.base.Next()
+		} else if s.base != nil {
+			s.onlyAbove(b)
 		}
 		if !b.deleted() {
 			return s.err == nil
 		}
 	}
 	return false
+}
+
+// onlyAbove tells the table of an entry that base does not have. So the tombstone of an
+// entry that never came to Below is passed once.
+func (s *scan) onlyAbove(b block) {
+	t := s.table
+	if b[20]&flagNew != 0 || !s.settled || len(t.flushes) > 0 || t.clean != s.clean {
+		return // it is known, or Below may have more than base
+	}
+	at, now := t.index.find(t.arena.memory, b.hash(), b.key(), false)
+	switch {
+	case now == nil:
+	case now.deleted():
+		t.remove(at, now)
+	default:
+		now[20] |= flagNew
+	}
 }
 
 // take makes an entry of the table the current one. based: base is at the same key.

@@ -82,8 +82,10 @@ func (t *Table) evict(at address, b block, evenRecent bool) bool {
 	if t.rows != nil {
 		t.rows.remove(t.arena.memory, at, b)
 	}
-	t.whole = false
-	t.evictions++
+	if !b.deleted() { // of a tombstone, Below has no more than the table
+		t.whole = false
+		t.evictions++
+	}
 	return true
 }
 
