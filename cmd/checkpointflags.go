@@ -39,7 +39,7 @@ func chosen(infos []coordinator.CheckpointInfo, args []string) (coordinator.Chec
 	}
 	id, err := strconv.ParseUint(args[1], 10, 64)
 	if err != nil {
-		return coordinator.CheckpointInfo{}, cli.Usage(fmt.Errorf("checkpoint %q: it is named by a number", args[1]))
+		return coordinator.CheckpointInfo{}, cli.Usage(fmt.Errorf("checkpoint %q: give its number", args[1]))
 	}
 	var have []string
 	for _, i := range infos {
@@ -48,13 +48,13 @@ func chosen(infos []coordinator.CheckpointInfo, args []string) (coordinator.Chec
 		}
 		have = append(have, i.ID.String())
 	}
-	return coordinator.CheckpointInfo{}, fmt.Errorf("checkpoint %d is not retained in %s: there are %s", id, args[0], strings.Join(have, ", "))
+	return coordinator.CheckpointInfo{}, fmt.Errorf("checkpoint %d is not retained in %s: retained checkpoints: %s", id, args[0], strings.Join(have, ", "))
 }
 
 // noJob says what it means that a job has no head.
 func noJob(url string, err error) error {
 	if errors.Is(err, upload.ErrNotExist) {
-		return fmt.Errorf("%s is no job's directory: it has no head. Name it as <store>/<job-id>: %w", url, err)
+		return fmt.Errorf("%s is not the directory of a job: it has no head. Name it as <store>/<job-id>: %w", url, err)
 	}
 	return cli.Explain(err)
 }

@@ -140,7 +140,7 @@ var mistakes = []mistake{
 	{
 		name: "bad size",
 		with: func(_ *testing.T, p place) []string { return p.run("--table-memory", "lots") },
-		code: 2, says: []string{"--table-memory", `"lots" is no size`, "512MiB"},
+		code: 2, says: []string{"--table-memory", `"lots" is not a size`, "512MiB"},
 	},
 	{
 		name: "bad kind of disk",
@@ -170,7 +170,7 @@ var mistakes = []mistake{
 	{
 		name: "restore of an unknown id",
 		with: func(_ *testing.T, p place) []string { return p.run("--restore", "4711") },
-		code: 1, says: []string{"checkpoint 4711", "not retained", "retained are: "}, leads: true,
+		code: 1, says: []string{"checkpoint 4711", "not retained", "retained checkpoints: "}, leads: true,
 	},
 	{
 		name: "input of a job that reads none",
@@ -332,7 +332,7 @@ var mistakes = []mistake{
 		with: func(_ *testing.T, p place) []string {
 			return []string{"checkpoints", "show", p.url() + "/count", "4711"}
 		},
-		code: 1, says: []string{"checkpoint 4711 is not retained", "there are "},
+		code: 1, says: []string{"checkpoint 4711 is not retained", "retained checkpoints: "},
 	},
 }
 

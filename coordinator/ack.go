@@ -62,7 +62,7 @@ func (m *machine) check(p *pending, a *checkpoint.Ack) error {
 				continue
 			}
 			if !uploadedFor(p.Ref, object.Name) {
-				return fmt.Errorf("object %s is neither of checkpoint %d nor of its base %d", object.Name, p.ID, p.base.ID)
+				return fmt.Errorf("object %s belongs neither to checkpoint %d nor to its base %d", object.Name, p.ID, p.base.ID)
 			}
 		}
 	}

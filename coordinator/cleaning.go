@@ -55,7 +55,7 @@ func (c *cleaner) keep(ctx context.Context) error {
 	c.mu.Unlock()
 	for _, ref := range kept {
 		if err := c.register(ctx, ref); err != nil {
-			return fmt.Errorf("what retained checkpoint %d reaches is not known: %w", ref.ID, err)
+			return fmt.Errorf("find what retained checkpoint %d reaches: %w", ref.ID, err)
 		}
 	}
 	return nil

@@ -91,7 +91,7 @@ func (m *machine) onCommitSwapped(now time.Time, e swapped) {
 		m.abort(now, c.ref.ID, byCommit, fmt.Errorf("write head: %w", e.err))
 	case c.since.IsZero():
 		c.stage, c.since, c.cause = looking, now, e.err
-		m.raise(now, doubtToAlarm, CommitInDoubt, fmt.Sprintf("whether checkpoint %d was committed is not known since %s; nothing is committed until head can be read and written: %v", c.ref.ID, now.UTC().Format(time.RFC3339), e.err))
+		m.raise(now, doubtToAlarm, CommitInDoubt, fmt.Sprintf("the outcome of the commit of checkpoint %d is not known since %s; nothing is committed until head can be read and written: %v", c.ref.ID, now.UTC().Format(time.RFC3339), e.err))
 		if e.outcome == unknown {
 			m.do(doubt{c.ref.ID, e.err})
 		}

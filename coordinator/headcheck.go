@@ -194,7 +194,7 @@ func (h Head) validateRest() error {
 	}
 	if o := h.History; o != nil {
 		if !strings.HasPrefix(o.Name, historyPrefix) || o.Bytes < 0 {
-			errs = append(errs, fmt.Errorf("history: %.80q of %d bytes is no object below %s", o.Name, o.Bytes, historyPrefix))
+			errs = append(errs, fmt.Errorf("history: %.80q of %d bytes is not an object below %s", o.Name, o.Bytes, historyPrefix))
 		}
 		errs = append(errs, text("history", o.Name, 1, maxHeadName))
 	}

@@ -97,7 +97,7 @@ func register(ctx context.Context, r upload.Reader, h Head) (*registry, error) {
 			err = reg.register(c.Ref(), reach(m))
 		}
 		if err != nil {
-			return nil, fmt.Errorf("what retained checkpoint %d reaches is not known: %w", c.ID, err)
+			return nil, fmt.Errorf("find what retained checkpoint %d reaches: %w", c.ID, err)
 		}
 	}
 	return reg, nil

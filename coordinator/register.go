@@ -37,7 +37,7 @@ func (c *Coordinator) probe(ctx context.Context) event {
 	for _, prefix := range []string{incremental.ManifestPrefix, incremental.DataPrefix} {
 		for info, err := range c.o.Store.List(ctx, prefix) {
 			if err != nil {
-				return probed{err: fmt.Errorf("see whether the job is new: %w", err)}
+				return probed{err: fmt.Errorf("check whether the job is new: %w", err)}
 			}
 			if h := c.readHead(ctx); !h.absent {
 				return h

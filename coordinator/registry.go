@@ -66,7 +66,7 @@ func (r *registry) register(ref Ref, objects []string) error {
 			}
 		}
 		if k := r.keepers[i]; k.objects != len(set) || k.digest != digest {
-			return fmt.Errorf("register checkpoint %v: it kept %d objects, and now others", ref, k.objects)
+			return fmt.Errorf("register checkpoint %v: it is registered with other objects, %d of them", ref, k.objects)
 		}
 		return nil
 	}

@@ -59,7 +59,7 @@ func (h Head) choose(r Restore) (Ref, bool, error) {
 	if r.id != 0 {
 		c, ok := h.find(r.id)
 		if !ok {
-			return Ref{}, false, fmt.Errorf("%w: restore checkpoint %d: %w; retained are: %s", checkpoint.ErrUnrestorable, r.id, ErrNotRetained, h.ids())
+			return Ref{}, false, fmt.Errorf("%w: restore checkpoint %d: %w; retained checkpoints: %s", checkpoint.ErrUnrestorable, r.id, ErrNotRetained, h.ids())
 		}
 		return c.Ref(), true, nil
 	}

@@ -155,7 +155,7 @@ func sumCounts(s checkpoint.OperatorState) (sum int64, err error) {
 	for _, item := range s.Items {
 		n, size := binary.Uvarint(item)
 		if size != len(item) || int64(n) < 0 {
-			return 0, fmt.Errorf("operator state %q: %x is no count: the checkpoint is damaged", s.Name, item)
+			return 0, fmt.Errorf("operator state %q: %x is not a count: the checkpoint is damaged", s.Name, item)
 		}
 		sum += int64(n)
 	}

@@ -164,7 +164,7 @@ func relevant(r state.OpenRequest) ([]*Handle, error) {
 		return nil, errors.New("not a valid subtask")
 	}
 	if r.KeyGroups.Start < 0 || r.KeyGroups.Len() == 0 || r.KeyGroups.End > keygroup.MaxGroups {
-		return nil, fmt.Errorf("key groups %v are none", r.KeyGroups)
+		return nil, fmt.Errorf("key groups %v are not a valid range", r.KeyGroups)
 	}
 	var all []*Handle
 	for i, sh := range r.Handles {
@@ -197,7 +197,7 @@ func relevant(r state.OpenRequest) ([]*Handle, error) {
 		ranges[i] = h.Range.Intersect(r.KeyGroups)
 	}
 	if err := covers(ranges, r.KeyGroups); err != nil {
-		return nil, fmt.Errorf("%w; asked for are %v: the handles of checkpoint %d are not complete", err, r.KeyGroups, r.Restored)
+		return nil, fmt.Errorf("%w, of the requested %v: the handles of checkpoint %d are not complete", err, r.KeyGroups, r.Restored)
 	}
 	return all, nil
 }

@@ -199,7 +199,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		"no operator":       {state.OpenRequest{KeyGroups: all}, "not a valid subtask"},
 		"path as operator":  {state.OpenRequest{Operator: "../x", KeyGroups: all}, "not a valid subtask"},
-		"no groups":         {state.OpenRequest{Operator: "op"}, "are none"},
+		"no groups":         {state.OpenRequest{Operator: "op"}, "not a valid range"},
 		"foreign handle":    {state.OpenRequest{Operator: "op", KeyGroups: all, Handles: []checkpoint.StateHandle{foreignHandle{}}}, "want a *incremental.Handle"},
 		"other operator":    {state.OpenRequest{Operator: "op2", KeyGroups: all, Restored: 3, Handles: []checkpoint.StateHandle{h}}, `of operator "op"`},
 		"other checkpoint":  {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 2, Handles: []checkpoint.StateHandle{h}}, "of checkpoint 3"},

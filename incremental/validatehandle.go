@@ -18,7 +18,7 @@ func validateHandle(where string, h *Handle) error {
 	case !checkpoint.ValidOperatorID(h.Operator) || h.Index < 0 || h.Index >= keygroup.MaxGroups || h.Checkpoint == 0:
 		return invalid(where, "not a valid subtask %.80q/%d of checkpoint %d", h.Operator, h.Index, h.Checkpoint)
 	case h.Range.Start < 0 || h.Range.End <= h.Range.Start || h.Range.End > keygroup.MaxGroups:
-		return invalid(where, "key groups %v are none", h.Range)
+		return invalid(where, "key groups %v are not a valid range", h.Range)
 	case h.Uploaded < 0:
 		return invalid(where, "uploaded %d bytes", h.Uploaded)
 	case h.Backend.Format < 0 || h.Backend.Format > maxBackendFormat:

@@ -142,5 +142,5 @@ func (s flusher) checkpoint(dir string) error {
 			return &Error{Op: "checkpoint", Dir: s.dir, Message: err.Error(), Err: ErrIO}
 		}
 	}
-	return &Error{Op: "checkpoint", Dir: s.dir, Message: fmt.Sprintf("files came and went during each of %d tries", checkpointTries), Err: ErrIO}
+	return &Error{Op: "checkpoint", Dir: s.dir, Message: fmt.Sprintf("compactions replaced files during each of %d tries", checkpointTries), Err: ErrIO}
 }

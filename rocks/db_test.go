@@ -399,7 +399,7 @@ func TestOptionsValidate(t *testing.T) {
 		{rocks.Options{RewriteAfter: time.Millisecond}, "RewriteAfter is 1ms"},
 		{rocks.Options{BackgroundThreads: 1000}, "at most 64"},
 		{rocks.Options{Disk: rocks.HDD}, ""},
-		{rocks.Options{Disk: "floppy"}, `Disk: "floppy" is no kind of disk`},
+		{rocks.Options{Disk: "floppy"}, `Disk: unknown kind of disk "floppy"`},
 		{rocks.Options{Override: "max_subcompactions=2;compaction_options_universal={size_ratio=10}"}, ""},
 		{rocks.Options{Override: "max_subcompaction=2"}, "max_subcompaction"},
 		{rocks.Options{Override: "max_subcompactions=many"}, "max_subcompactions"},

@@ -27,7 +27,7 @@ var disks = map[Disk]struct {
 // ParseDisk returns the kind of that name.
 func ParseDisk(name string) (Disk, error) {
 	if _, ok := disks[Disk(name)]; !ok {
-		return "", fmt.Errorf("%q is no kind of disk: use %s, %s or %s", name, SSD, HDD, Network)
+		return "", fmt.Errorf("unknown kind of disk %q: use %s, %s or %s", name, SSD, HDD, Network)
 	}
 	return Disk(name), nil
 }

@@ -123,7 +123,7 @@ func flightSource(pattern string, o source.Options) (engine.Source[Flight], erro
 	case strings.HasSuffix(name, ".jsonl"), strings.HasSuffix(name, ".ndjson"), strings.HasSuffix(name, ".json"):
 		return source.JSONL[Flight](pattern, o), nil
 	}
-	return nil, fmt.Errorf("%w: job flights: input %q: its format is told by its extension: end it in .parquet, .csv, .jsonl, .ndjson or .json, or the last four with .gz (for a directory, name its files: dir/*.csv)", ErrOptions, pattern)
+	return nil, fmt.Errorf("%w: job flights: input %q: its extension gives its format: end it in .parquet, .csv, .jsonl, .ndjson or .json, or the last four with .gz (for a directory, name its files: dir/*.csv)", ErrOptions, pattern)
 }
 
 // airports adds up the routes of each airport, and ranks the airports at the

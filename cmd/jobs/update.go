@@ -62,12 +62,12 @@ func ParseUpdateSplit(split []byte) (s UpdateSplit, err error) {
 	for _, field := range []*int64{&s.First, &s.Stride, &s.Read} {
 		v, n := binary.Uvarint(rest)
 		if n <= 0 || v > 1<<62 {
-			return UpdateSplit{}, fmt.Errorf("split %x: it is none of the job update", split)
+			return UpdateSplit{}, fmt.Errorf("split %x is not a split of the job update", split)
 		}
 		*field, rest = int64(v), rest[n:]
 	}
 	if len(rest) > 0 || s.Stride < 1 || s.First >= s.Stride {
-		return UpdateSplit{}, fmt.Errorf("split %x: it is none of the job update", split)
+		return UpdateSplit{}, fmt.Errorf("split %x is not a split of the job update", split)
 	}
 	return s, nil
 }

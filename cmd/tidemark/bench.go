@@ -99,7 +99,7 @@ func digestCheck(name string, o jobs.Options, results *jobs.Results, r *report.R
 	case known == r.Result.Digest:
 		return known + ", as known from elsewhere"
 	}
-	return fmt.Sprintf("%s, WRONG: %s is known from elsewhere", r.Result.Digest, known)
+	return fmt.Sprintf("%s, WRONG: the known digest is %s", r.Result.Digest, known)
 }
 
 // notRun are the flags of bench that a run beside it does not take.

@@ -16,7 +16,7 @@ var errScanned = errors.New("a scan of the table is open")
 
 // errFull: a table has no address left. Budgets are too small for that, but open
 // scans may exceed them.
-var errFull = errors.New("a table has no more than 32 GiB")
+var errFull = errors.New("the table has no free address: it can have 32 GiB")
 
 // Tables are the tables of one database, with its share of a budget and its flushes.
 // They belong to one goroutine, that of the database.

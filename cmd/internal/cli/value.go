@@ -62,7 +62,7 @@ func (b *Bytes) Set(s string) error {
 		*b = Bytes(n * float64(u.bytes))
 		return nil
 	}
-	return fmt.Errorf("%q is no size: write it as 512MiB or 1GB", s)
+	return fmt.Errorf("%q is not a size: write it as 512MiB or 1GB", s)
 }
 
 // BytesText renders a size for people.
