@@ -1,16 +1,16 @@
 // Package tidemarkcmd answers: what does a person type?
 //
-// Main gives a program the verbs run, checkpoints and version. With a job of its
-// own the program runs that; without one it runs the built-in jobs by name.
+// Main gives a program the verbs run, checkpoints and version. A program with a job of
+// its own runs that job; one without runs the built-in jobs by name.
 //
 //	func main() { tidemarkcmd.Main(job) }
 //
-// Verbs are thin: they parse flags, call what owns the matter, and print.
+// Verbs are thin: they parse flags, call a function of another package, and print.
 //
 // # Invariants
 //
-//   - Exit code 0 means that all that was asked for happened; 1 that it did
-//     not, with the reason on standard error; 2 that the command line makes no
-//     sense; 130 that an interrupt ended the run.
+//   - Exit code 0 means that the command did what it was asked for; 1 that it did not,
+//     with the reason on standard error; 2 that the command line is not valid; 130
+//     that an interrupt ended the run.
 //   - With --json standard output holds JSON and nothing else.
 package tidemarkcmd

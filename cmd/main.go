@@ -25,9 +25,8 @@ const (
 // errInterrupted is the cause of a run's end by SIGINT or SIGTERM.
 var errInterrupted = errors.New("interrupted")
 
-// Main runs the command line of the process and exits. job is what "run"
-// runs; nil: the built-in jobs, by name. verbs are added to those that every
-// program has.
+// Main runs the command line of the process and exits. The verb run runs job; nil: the
+// built-in jobs, by name. verbs are added to those that every program has.
 func Main(job *engine.Job, verbs ...*cobra.Command) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)

@@ -56,7 +56,7 @@ func newJob(name string, o Options) (job, error) {
 	return job{}, fmt.Errorf("no job %q", name)
 }
 
-// shownDifferences bounds how many differences are told in full.
+// shownDifferences bounds how many differences are listed.
 const shownDifferences = 5
 
 // compareRows lists the rows that only one side has, as often as it has them.

@@ -23,7 +23,7 @@ type process struct {
 	err    error
 }
 
-// outcome is what `tidemark run --json` ends with, as far as it matters here.
+// outcome is the part of the output of `tidemark run --json` that matters here.
 type outcome struct {
 	Events      int64   `json:"events"`
 	ResumedFrom *uint64 `json:"resumed_from"`

@@ -26,8 +26,8 @@ var ErrBroken = errors.New("broken by a crash")
 // bucket of the server that Run starts.
 const bucket = "crash"
 
-// Run kills the jobs, compares, and reports. Where something is broken the
-// error wraps ErrBroken; the report is as good as it can be with any error.
+// Run kills the jobs, compares their output, and reports. If something is broken, the
+// error wraps ErrBroken. With any error the report says what was done and found.
 func Run(ctx context.Context, o Options) (report Report, err error) {
 	if err := o.Validate(); err != nil {
 		return Report{}, err
@@ -145,7 +145,7 @@ func (h *harness) start(ctx context.Context, in *instance, parallelism int) (*pr
 	return start(ctx, h.o.Program, args, h.env, in.log)
 }
 
-// logf tells what happened.
+// logf logs what happened.
 func (h *harness) logf(format string, args ...any) {
 	fmt.Fprintf(h.o.Log, format+"\n", args...)
 }

@@ -106,7 +106,7 @@ func newest(h coordinator.Head) coordinator.Retained {
 	return h.Retained[len(h.Retained)-1]
 }
 
-// Phases in which a process was killed, as far as store and output tell.
+// Phases in which a process was killed, as store and output show.
 const (
 	PhaseStartUp = "start-up" // it did not lead yet
 	PhaseFirst   = "first"    // it led, and had uploaded nothing: restoring, or before the first checkpoint
@@ -132,7 +132,7 @@ type sight struct {
 	parts int
 }
 
-// phase tells in which phase the process was.
+// phase returns the phase in which the process was.
 func (s sight) phase() string {
 	if s.head.Epoch == s.before.Epoch {
 		return PhaseStartUp

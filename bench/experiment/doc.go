@@ -1,9 +1,8 @@
 // Package experiment answers: how do two runs compare?
 //
-// An Experiment has arms that run interleaved, round by round, and says which
-// figures of which arms are compared, and what bar a ratio has to reach. A
-// Child is this program run as a process of its own, for arms whose processor
-// time counts.
+// An Experiment has arms that run interleaved, round by round. It says which figures
+// are compared between which arms, and what bar a ratio must reach. A Child runs this
+// program as a process of its own, for arms whose processor time counts.
 //
 // # Invariants
 //

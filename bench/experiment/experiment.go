@@ -30,8 +30,8 @@ type Arm struct {
 	Run     func(ctx context.Context) (Sample, error)
 }
 
-// Comparison is a figure of a report: Arm's value by that of Against, or Arm's
-// own where Against is empty.
+// Comparison is a figure of a report: Arm's value divided by Against's, or Arm's value
+// if Against is empty.
 type Comparison struct {
 	Value   string // name of the figure in the samples
 	Label   string // what the report calls it; empty: Value

@@ -1,8 +1,7 @@
 // Package observe answers: what did one run of a job do and cost?
 //
-// It runs the job in this process through cmd/launch, counts the requests to
-// the store, keeps what each checkpoint was, and reads the profile if one was
-// taken.
+// It runs the job in this process through cmd/launch, counts the requests to the
+// store, keeps a report of each checkpoint, and reads the profile if one was taken.
 //
 // # Invariants
 //

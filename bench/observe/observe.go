@@ -27,8 +27,8 @@ type Options struct {
 	Title string
 }
 
-// Run runs the job of c. The report is as good as it can be where there is an
-// error too; its digest is left to the caller.
+// Run runs the job of c. With an error, too, the report says how far the job came. The
+// caller fills in its digest.
 func Run(ctx context.Context, c launch.Config, o Options) (report.Run, error) {
 	r := report.Run{
 		Head:     report.Head{Title: o.Title, Made: time.Now(), Version: o.Version, Library: rocks.Linked().String(), Machine: report.Inspect()},
@@ -79,7 +79,7 @@ type Watch struct {
 	puts span
 }
 
-// NewWatch makes a Watch, and c tell it what happens in a run.
+// NewWatch returns a Watch, and changes c so that its run reports to the Watch.
 func NewWatch(c *launch.Config) *Watch {
 	w := &Watch{}
 	decorate, ended := c.Decorate, c.Checkpoints.Listener.Ended
@@ -119,5 +119,5 @@ func (w *Watch) Checkpoints() []report.Checkpoint {
 	return append([]report.Checkpoint(nil), w.list...)
 }
 
-// PutSeconds is for how long at least one object of state was being put.
+// PutSeconds is the time in which at least one object of state was being put.
 func (w *Watch) PutSeconds() float64 { return w.puts.seconds() }

@@ -10,7 +10,7 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// watched tells a Watch of the puts of state.
+// watched reports the puts of state to a Watch.
 type watched struct {
 	upload.Store
 	w *Watch

@@ -5,5 +5,5 @@
 // # Invariants
 //
 //   - The same values give the same bytes.
-//   - Nothing is drawn where there is nothing to draw: that is ErrEmpty.
+//   - A plot without values is an error: ErrEmpty.
 package plot

@@ -48,7 +48,7 @@ func (c *Client) Prepare(size int64) {
 	_, _ = rng.Read(c.bytes) // cannot fail
 }
 
-// Put puts objects of these sizes under prefix, so many at once.
+// Put puts objects of these sizes under prefix, several at once.
 func (c *Client) Put(ctx context.Context, prefix string, sizes []int64, parallel int) error {
 	for _, size := range sizes {
 		if size > int64(len(c.bytes)) {
@@ -70,7 +70,7 @@ func (c *Client) Put(ctx context.Context, prefix string, sizes []int64, parallel
 	return g.Wait()
 }
 
-// Get gets objects into files of dir, so many at once, and returns their bytes.
+// Get gets objects into files of dir, several at once, and returns their bytes.
 func (c *Client) Get(ctx context.Context, names []string, dir string, parallel int) (int64, error) {
 	sizes := make([]int64, len(names))
 	g, ctx := errgroup.WithContext(ctx)

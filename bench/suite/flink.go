@@ -40,7 +40,7 @@ type flinkRow struct {
 // leastFlinkEvents are fewer than which Flink tells no steady part of.
 const leastFlinkEvents = 1_000_000
 
-// scaled returns a row with one part in so many to do.
+// scaled returns a row with its work divided by share.
 func (r flinkRow) scaled(share int64) flinkRow {
 	r.events, r.keys, r.after = max(leastFlinkEvents, r.events/share), r.keys/share, r.after/share
 	return r

@@ -29,7 +29,7 @@ var keyedRows = []keyedRow{
 	{name: "keyed-update-8x", memory: 32 << 20, times: 8, bar: 1},
 }
 
-// scaled returns a row with one part in so many to do.
+// scaled returns a row with its work divided by share.
 func (r keyedRow) scaled(share int64) keyedRow {
 	r.keys, r.updates = r.keys/share, r.updates/share
 	if r.times > 0 {

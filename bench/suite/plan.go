@@ -11,7 +11,7 @@ import (
 
 // scale is how much the experiments do.
 type scale struct {
-	share       int64 // one part in so many of the events, keys and updates
+	share       int64 // the events, keys and updates are divided by it
 	checkpoints int   // of increments
 	interval    time.Duration
 	pauseBytes  []int64 // of the states of pauses

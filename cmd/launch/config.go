@@ -34,7 +34,7 @@ type Config struct {
 	JobID string
 	// Store is the URL of the checkpoint store. Default DefaultStore.
 	Store string
-	// S3 is what an s3:// URL does not say.
+	// S3 has the options of an s3:// store that its URL does not hold.
 	S3 s3store.Options
 	// Decorate, if set, wraps the job's part of the store, beneath the retries.
 	Decorate func(upload.Store) upload.Store
@@ -42,24 +42,24 @@ type Config struct {
 	Retry upload.RetryOptions
 	// Interval is the time between checkpoints. Zero: checkpoints are off.
 	Interval time.Duration
-	// Checkpoints is everything else about checkpoints: Timeout, Retain,
-	// Restore, Listener and so on. Store, Job, Interval and Logger are filled
-	// in.
+	// Checkpoints has the other options of checkpoints: Timeout, Retain, Restore,
+	// Listener and so on. Run fills in Store, Job, Graph, Interval and Logger.
 	Checkpoints coordinator.Options
-	// Plan is the trade between uploading little and storing little.
+	// Plan trades uploading little against storing little.
 	Plan incremental.PlanOptions
-	// StateDir is where local state lives, below a directory for each job. It
-	// belongs to one process at a time, and is emptied when a job starts.
-	// Default DefaultStateDir.
+	// StateDir is the directory for local state. A job uses a directory of its own in
+	// it, named by its id. That one belongs to one process at a time, and is emptied
+	// when the job starts. Default DefaultStateDir.
 	StateDir string
-	// Rocks says what local state may take of memory and disk.
+	// Rocks bounds the memory of local state, and says what disk it is on.
 	Rocks rocks.Options
-	// Engine says how records are processed. Coordinator, Backends, Logger and
-	// Metrics are filled in.
+	// Engine says how records are processed. Run fills in Coordinator, Backends, Logger
+	// and Metrics.
 	Engine engine.Config
-	// Logger gets what an operator should know. Default slog.Default().
+	// Logger gets what happens to the job and its checkpoints. Default
+	// slog.Default().
 	Logger *slog.Logger
-	// Starting, if set, is told what each attempt starts from, before it does.
+	// Starting, if set, is called before each attempt, with what it starts from.
 	Starting func(Start)
 	// Progress, if set, is called about every ProgressEvery from one goroutine.
 	Progress      func(Progress)
@@ -72,7 +72,7 @@ type Config struct {
 
 var jobID = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,127}$`)
 
-// Validate reports everything that is wrong with the config itself.
+// Validate returns an error that names every field with an invalid value.
 func (c Config) Validate() error {
 	var errs []error
 	if c.Job == nil {
@@ -87,8 +87,8 @@ func (c Config) Validate() error {
 	return errors.Join(append(errs, c.validatePlaces(), c.Retry.Validate(), c.Rocks.Validate(), c.Engine.Validate(), c.Job.Validate())...)
 }
 
-// validatePlaces refuses local state and a store of which one lies in the
-// other: the same files would belong to both.
+// validatePlaces fails if local state lies in the store, or the store in local state:
+// the same files would belong to both.
 func (c Config) validatePlaces() error {
 	c = c.withDefaults()
 	store, ok := storeurl.Dir(c.Store)
@@ -129,7 +129,7 @@ func (c Config) graph() checkpoint.Graph {
 	return c.Job.Graph(c.Engine.WithDefaults(c.Job).Parallelism)
 }
 
-// KeyedSubtasks is how many subtasks with keyed state the job runs as.
+// KeyedSubtasks is the number of subtasks with keyed state.
 func (c Config) KeyedSubtasks() int {
 	n := 0
 	for _, o := range c.graph().Operators {

@@ -8,7 +8,8 @@
 //
 // # Invariants
 //
-//   - What was opened is closed in the opposite order, whatever failed (I12).
+//   - All parts that were opened are closed in the opposite order, after any failure
+//     (I12).
 //   - With checkpoints off nothing is read from or written to a checkpoint
 //     store.
 package launch

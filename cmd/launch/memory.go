@@ -5,11 +5,11 @@ import "log/slog"
 // Memory is the greatest memory that a run may take, part by part, in bytes. A
 // run states it when it begins, and reports it beside what it took (I12).
 //
-// It is an estimate where only a job knows: a queue's batches hold records of
-// recordBytes, and what a source reads from or a sink writes to is not in it.
-// No limit is set on Go's heap: a job's own data lies there too, and a limit
-// below what lives would make the collector run without end. What a limit could
-// save, garbage, is bounded by GOGC, and is Headroom.
+// It estimates what only the job knows: it takes records in queues for recordBytes
+// each, and leaves out the buffers of sources and sinks. It sets no limit on Go's heap:
+// a job's own data lies there too, and with a limit below the live heap the collector
+// would run without end. Garbage, which a limit could reduce, is bounded by GOGC: that
+// is Headroom.
 type Memory struct {
 	Table    int64 `json:"table_bytes"`    // recent entries of all states
 	Native   int64 `json:"native_bytes"`   // RocksDB's blocks, indexes, filters, write buffers and readers of files
@@ -28,7 +28,7 @@ func (m Memory) LogValue() slog.Value {
 	)
 }
 
-// What Memory takes for granted.
+// What Memory assumes.
 const (
 	recordBytes  = 256
 	spareBatches = 2 // of a channel: one being filled, one being processed
@@ -38,7 +38,7 @@ const (
 	heapPercent = 40
 )
 
-// memory states what the job may take at most. Pure.
+// memory returns the most memory that the job may take.
 func (c Config) memory(gcPercent int) Memory {
 	graph, e, r := c.graph(), c.Engine.WithDefaults(c.Job), c.Rocks.WithDefaults()
 	channels := 0

@@ -18,11 +18,11 @@ import (
 	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
-// closeTimeout bounds how long the end of a run waits for the coordinator to
-// delete what is no longer needed; the next start finds what is left.
+// closeTimeout bounds how long the end of a run waits for the coordinator to delete
+// objects; the next start's sweep finds what is left.
 const closeTimeout = time.Minute
 
-// Errors of a start, for those who say what to do about them.
+// Errors of a start. cli.Explain says what to do about them.
 var (
 	ErrStore    = errors.New("checkpoint store")          // it cannot be opened
 	ErrStateDir = errors.New("directory for local state") // it cannot be used
@@ -39,7 +39,7 @@ type parts struct {
 	closers     []func(context.Context) error // of what was opened, in that order
 }
 
-// open opens the parts. What it opened has to be closed after an error too.
+// open opens the parts. They must be closed after an error too.
 func (p *parts) open(ctx context.Context, c Config) error {
 	// Local state is locked before the lead is taken: a second start of the job
 	// must not fence the first.

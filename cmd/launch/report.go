@@ -26,14 +26,14 @@ type Report struct {
 	Malformed   int64       `json:"malformed"`
 	Checkpoints Checkpoints `json:"checkpoints"`
 	Usage
-	// Memory is what the run was to take at most, as it was stated before.
+	// Memory is the most memory that the run could take, as it was stated before.
 	Memory Memory `json:"memory_bound"`
 	// Series are points a quarter of a second apart, further in runs of more
 	// than five minutes; the last is that of the end of the input.
 	Series []Point `json:"series,omitempty"`
 }
 
-// add fills in what the engine tells of the run.
+// add fills in the engine's result.
 func (r *Report) add(e engine.Result) {
 	r.Events, r.Malformed, r.Rows, r.Attempts = e.Records, e.Malformed, e.Written, e.Attempts
 	if e.Restored != 0 {

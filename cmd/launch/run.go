@@ -7,9 +7,9 @@ import (
 	"github.com/tidemark/tidemark/engine"
 )
 
-// Run runs the job until its bounded input is processed and published, until
-// it fails for good, or until ctx ends. The report is as good as it can be
-// with an error too.
+// Run runs the job until its bounded input is processed and published, until it fails
+// for good, or until ctx ends. With an error, too, the report says how far the job
+// came.
 func Run(ctx context.Context, c Config) (Report, error) {
 	if err := c.Validate(); err != nil {
 		return Report{}, err

@@ -11,8 +11,8 @@ type Point struct {
 	WallS  float64 `json:"wall_s"` // since the run's beginning
 	CPUS   float64 `json:"cpu_s"`
 	Events int64   `json:"events"`
-	// RSSBytes is the memory of the process, of which GoBytes are Go's heap and
-	// stacks; the rest is the table's, RocksDB's and the program.
+	// RSSBytes is the memory of the process. GoBytes of it are Go's heap and stacks; the
+	// rest is the table's, RocksDB's and the program's.
 	RSSBytes int64 `json:"rss_bytes"`
 	GoBytes  int64 `json:"go_bytes"`
 }
@@ -27,7 +27,7 @@ const (
 // series keeps the points of a run of any length.
 type series struct {
 	points []Point
-	stride int // one in so many is kept
+	stride int // one point in stride is kept
 	seen   int
 }
 

@@ -11,10 +11,10 @@ import (
 type Start struct {
 	Attempt    uint64 // 1 is the first of this run
 	Checkpoint uint64 // zero: from nothing
-	Final      bool   // the checkpoint is that of the input's end: nothing is left to do
+	Final      bool   // the checkpoint was taken at the end of the input: nothing is left to do
 }
 
-// announcing is a coordinator that tells what attempts start from.
+// announcing is a coordinator that calls starting for each attempt.
 type announcing struct {
 	*coordinator.Coordinator
 	starting func(Start) // may be nil

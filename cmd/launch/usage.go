@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Usage is what a run took of its process, beside processor time.
+// Usage says what a run used, beside processor time.
 type Usage struct {
 	// Allocs and AllocBytes count what was allocated on Go's heap.
 	Allocs     int64 `json:"allocs"`
@@ -65,18 +65,18 @@ func (u Usage) since(before Usage) Usage {
 	return u
 }
 
-// goBytes is the memory that Go's runtime has of the system.
+// goBytes is the memory that Go's runtime has from the system.
 func goBytes() int64 {
 	v := read(metricMapped, metricGone)
 	return int64(v[0] - v[1])
 }
 
-// gcPercent is how much garbage Go lets pile up before it collects, in percent
-// of what lives; negative: it collects at its memory limit only.
+// gcPercent is how much garbage Go lets pile up before it collects, in percent of the
+// live heap; negative: it collects at its memory limit only.
 func gcPercent() int { return int(int64(read(metricPercent)[0])) }
 
-// maxRSS is zero where the system does not tell. Rusage's figure would not do: it
-// begins with the memory of whoever started the process.
+// maxRSS is zero if the system does not report it. Rusage's figure is no substitute: it
+// begins with the memory of the parent process.
 func maxRSS() int64 {
 	b, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -94,7 +94,7 @@ func maxRSS() int64 {
 	return 0
 }
 
-// rss is the memory of the process now; zero where the system does not tell.
+// rss is the memory of the process now; zero if the system does not report it.
 func rss() int64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	f := strings.Fields(string(b))

@@ -26,8 +26,8 @@ const (
 	KindJoinSide // the rows of one side of a join
 )
 
-// Descriptor is what is remembered of a state besides its content: it travels
-// in every handle, and a job that restores the state must match it.
+// Descriptor describes a state: its name, kind and types. Every handle holds those of
+// its states, and a job that restores a state must match it.
 type Descriptor struct {
 	Name      string // unique in its operator; as checkpoint.ValidOperatorID
 	Kind      Kind
@@ -94,11 +94,11 @@ type Backend interface {
 	// Column opens the column of a state, empty if there was none. It fails
 	// with ErrIncompatible if there was one and d does not fit it.
 	Column(d Descriptor) (Column, error)
-	// Snapshot fixes the state as it is (I8), columns that were restored but
-	// not opened included. It holds up the records of the subtask and so does
-	// no more than it must; the rest is for Persist.
+	// Snapshot freezes the state (I8), with the columns that were restored but not
+	// opened. Records wait for it, so it does no more than it must; Persist does the
+	// rest.
 	Snapshot(ctx context.Context, b checkpoint.Barrier) (Pending, error)
-	// Committed and Aborted tell the fate of a checkpoint. Any goroutine.
+	// Committed and Aborted say how a checkpoint ended. Any goroutine may call them.
 	Committed(id checkpoint.ID)
 	Aborted(id checkpoint.ID)
 	// Close frees everything, local files included. No snapshot may be in

@@ -78,8 +78,8 @@
 //     takes memory out of proportion to the bytes (I10, I12).
 //   - What Compatible accepts decodes, and fields that were not there are zero.
 //   - A snapshot holds exactly what was written before it (I8).
-//   - What a subtask has once found expired it never finds again, and states
-//     that do not expire ask for the time only where an operand begins.
-//   - What is added to a key counts once, whatever is read, written, or fails to
-//     be written meanwhile (I3).
+//   - A value that a subtask has found expired never comes back. States without a TTL
+//     ask for the time only when an operand begins.
+//   - An addition to a key counts once, also if reads, writes and failed writes come
+//     between (I3).
 package state

@@ -2,14 +2,14 @@ package state
 
 import "github.com/tidemark/tidemark/engine/keygroup"
 
-// ExpectingColumn is a Column that can read ahead: told which keys come next, it
-// fetches their entries together instead of one by one.
+// ExpectingColumn is a Column that can read ahead: it gets the places that come next,
+// and reads their entries together instead of one by one.
 type ExpectingColumn interface {
 	Column
 	// Expects reports whether reading ahead would help now.
 	Expects() bool
-	// Expect announces the places that come next. It is a hint: only speed depends
-	// on it. The places' keys stay unchanged until the next call.
+	// Expect announces the places that come next. It changes nothing but speed. The
+	// places' keys must not change until the next call.
 	Expect(places []Place) error
 }
 

@@ -39,8 +39,8 @@ func (c KeyCodec[K]) Hash(k K) uint64 { return c.hash(k) }
 func (c KeyCodec[K]) Signature() string { return c.signature }
 
 // KeyCodecOf derives a codec for keys of type K: booleans, integers, strings,
-// and arrays and structs of these. The error wraps ErrUnsupported and names
-// what is in the way.
+// and arrays and structs of these. The error wraps ErrUnsupported and names the
+// unsupported type.
 //
 // Refused are types for which equal keys may have unequal encodings: floats (NaN
 // differs from itself, and 0 equals -0), pointers, interfaces and time.Time.

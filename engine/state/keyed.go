@@ -37,7 +37,7 @@ type row struct {
 	valid       bool
 }
 
-// rowed returns what is stored at the entry, if EachKey has just read it.
+// rowed returns the stored entry, if EachKey has just read it.
 func (k *keyed) rowed() (stored []byte, ok bool) {
 	if k.row.valid && bytes.Equal(k.row.key, k.at.Key) {
 		return k.row.stored, true
@@ -51,8 +51,8 @@ func (k *keyed) put(stored []byte) error {
 	return k.rows.Put(&k.at, stored)
 }
 
-// openKeyed opens a keyed state whose values are as they are stored. What goes
-// wrong is told to the registry, and to whoever uses the state all the same.
+// openKeyed opens a keyed state whose values have their stored form. The registry gets
+// an error, and so does every later use of the state.
 func openKeyed(r *Registry, d Descriptor, o options, codecErr error) keyed {
 	k, col := openColumn(r, d, o, codecErr)
 	k.open(r, col, Access{Grouped: d.Kind == KindList || d.Kind == KindMap})
@@ -118,8 +118,8 @@ func (k *keyed) seek(cur *Current) error {
 	return nil
 }
 
-// load returns what is stored at the entry, with and without the header, if it
-// has not expired. It is valid until the next access.
+// load returns the stored entry, with and without its header, if it has not expired. It
+// is valid until the next access.
 func (k *keyed) load() (stored, payload []byte, found bool, err error) {
 	stored, found = k.rowed()
 	if !found {

@@ -32,7 +32,8 @@ func (p *Place) Range() (start, end []byte) {
 	return row, prefixEnd(row)
 }
 
-// RowColumn is a Column that makes use of what its user knows of places.
+// RowColumn is a Column that can be accessed by places: with the hash of a key, and the
+// row that it belongs to.
 type RowColumn interface {
 	Column
 	// Rows opens the column for access by places, once. From then on, of Column's own
@@ -43,12 +44,12 @@ type RowColumn interface {
 // Access says how a column is used by places.
 type Access struct {
 	Grouped bool      // rows may have several entries
-	Form    *CellForm // values are given and taken as cells; nil: as they are stored
-	Fold    Fold      // turns operands into values; nil: none are put. Not with Grouped
+	Form    *CellForm // values are cells; nil: they have their stored form
+	Fold    Fold      // merges operands into values; nil: PutOperand is not used. Not with Grouped
 }
 
-// Rows is access to a column by places. Methods neither change nor
-// retain what they are given.
+// Rows is access to a column by places. Methods neither change nor keep their
+// arguments.
 type Rows interface {
 	// Get, Put and Delete are as Column's.
 	Get(dst []byte, at *Place) (value []byte, found bool, err error)
@@ -56,16 +57,17 @@ type Rows interface {
 	Delete(at *Place) error
 	// Scan returns the entries of a row, values as they are stored, as Column.Scan.
 	Scan(row *Place) Iterator
-	// Find is Get without reading from below, where that can be avoided. It may give
-	// an operand. With Access.Fold only.
+	// Find is Get, but avoids to read from what lies below where it can. It may return
+	// an operand. It needs Access.Fold.
 	Find(dst []byte, at *Place) (value []byte, known Known, err error)
-	// PutOperand puts an operand where Find has just known nothing, or an operand
-	// that this one includes and that began when it did. False: memory had to be
-	// freed, which may have changed what Find knew, and nothing was put.
+	// PutOperand puts an operand. It must follow a Find of the same place that returned
+	// KnownNothing, or KnownOperand with an operand that this one includes and whose
+	// beginning it has. False: memory had to be freed, which may have changed what Find
+	// returned. Nothing was put; call Find again.
 	PutOperand(at *Place, operand []byte) (done bool, err error)
 }
 
-// Known is what is known of a place without reading.
+// Known says what Find knows of a place.
 type Known uint8
 
 // What may be known: nothing, that there is no value, the value, or an operand

@@ -24,8 +24,7 @@ func NewValue[V any](c OpenContext, name string, opts ...Option) Value[V] {
 // Get returns the value of the current key, and whether there is one.
 func (s Value[V]) Get(c Context) (v V, found bool, err error) { return s.store.get(c.Current()) }
 
-// Set replaces the value of the current key. It keeps nothing of v: what becomes
-// of v later does not matter.
+// Set replaces the value of the current key. It keeps no reference to v.
 func (s Value[V]) Set(c Context, v V) error { return s.store.set(c.Current(), v) }
 
 // Clear removes the value of the current key.

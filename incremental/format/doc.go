@@ -5,9 +5,9 @@
 // FORMAT.md of package incremental, which alone turns them into the types that
 // the program works with. Run `make proto` after a change of the schema.
 //
-// A manifest holds up to a million files, so what there is one of for each file
-// is a column: a packed list with one value a file. Names that recur stand in a
-// table once and are referred to by index.
+// A manifest holds up to a million files, so each property of a file is a column: a
+// packed list with one value for each file. Names that recur stand in a list once,
+// and others refer to them by index.
 //
 // # Invariants
 //

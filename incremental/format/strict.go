@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Bounds of a message, which keep one that is not ours from taking more memory
-// than a large one of ours.
+// Bounds of a message. They keep a hostile message from taking more memory than a
+// large one that Marshal wrote.
 const (
 	maxDepth   = 10
 	maxScalars = 64 << 20 // in packed fields

@@ -1,7 +1,7 @@
 // Package cli answers: what do the verbs of the command line have in common?
 //
-// RunFlags turn flags into a launch.Config, Explain adds to an error what to
-// do about it, and UsageError marks the mistakes of whoever typed the command.
+// RunFlags turns flags into a launch.Config. Explain adds to an error what to do about
+// it. UsageError marks a mistake in the command line.
 //
 // # Invariants
 //

@@ -13,8 +13,8 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// advice says what to do about errors whose own text does not, in the order in
-// which they are looked for.
+// advice says what to do about errors whose own text does not. The first entry that
+// matches counts.
 var advice = []struct {
 	is   error
 	what string

@@ -61,8 +61,8 @@ func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
 	fs.TextVar(&f.LogLevel, "log-level", slog.LevelWarn, "debug, info, warn or error")
 }
 
-// Build returns how to run job or, where that is nil, the built-in job that
-// args names. Mistakes in flags and arguments are usage errors.
+// Build returns the Config that runs job or, if job is nil, the built-in job that args
+// names. Mistakes in flags and arguments are usage errors.
 func (f *RunFlags) Build(job *engine.Job, args []string) (launch.Config, *jobs.Results, error) {
 	c, results := f.Config, (*jobs.Results)(nil)
 	if c.Checkpoints.Retain < 1 {

@@ -6,8 +6,8 @@ import (
 	"github.com/tidemark/tidemark/upload/s3store"
 )
 
-// StoreFlags say how to reach an s3:// store beyond what its URL and the
-// standard AWS environment and profiles say.
+// StoreFlags say how to reach an s3:// store, in addition to its URL and to the standard
+// AWS environment variables and profiles.
 type StoreFlags struct {
 	s3        s3store.Options
 	pathStyle bool

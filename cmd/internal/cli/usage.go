@@ -15,7 +15,7 @@ func (e UsageError) Unwrap() error { return e.err }
 // Usage marks err as a mistake in the command line.
 func Usage(err error) error { return UsageError{err} }
 
-// Args is f whose complaints are usage errors.
+// Args returns f with its errors marked as usage errors.
 func Args(f cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if err := f(c, args); err != nil {

@@ -15,8 +15,8 @@ type parsed[T any] struct {
 	text  string
 }
 
-// Parsed returns a flag that sets *to to what parse makes of its text. Until
-// it is given, *to stays as it is, and text describes that.
+// Parsed returns a flag that parses its text into *to. If the flag is not given, *to
+// does not change; text describes its value.
 func Parsed[T any](to *T, text string, parse func(string) (T, error)) pflag.Value {
 	return &parsed[T]{to, parse, text}
 }

@@ -84,7 +84,7 @@ type backend struct {
 	closed  bool
 }
 
-// stored is what a backend has of a state.
+// stored is a state in a backend.
 type stored struct {
 	descriptor state.Descriptor
 	below      *below
@@ -180,8 +180,8 @@ func (b *backend) Committed(checkpoint.ID) {}
 // Aborted implements state.Backend.
 func (b *backend) Aborted(checkpoint.ID) {}
 
-// Close implements state.Backend. Handles stay good. An iterator that is open is an
-// error.
+// Close implements state.Backend. Handles stay valid. It fails if an iterator is
+// open.
 func (b *backend) Close() error {
 	if b.closed {
 		return nil
