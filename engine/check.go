@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"runtime/debug"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/internal/optional"
@@ -30,7 +29,7 @@ func checkEnd(v any) error {
 func checkProcessor[K comparable, T, U any](id checkpoint.OperatorID, codec state.KeyCodec[K], make func() Processor[K, T, U]) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{Operator: id, Value: v, Stack: debug.Stack()}
+			err = newPanic(id, v)
 		}
 	}()
 	p, other := make(), make()

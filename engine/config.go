@@ -35,6 +35,9 @@ func (m Mode) String() string {
 	return fmt.Sprintf("mode(%d)", uint8(m))
 }
 
+// DefaultSameFailures is the default of Config.SameFailures.
+const DefaultSameFailures = 5
+
 // Config says how a job runs.
 type Config struct {
 	// Parallelism is the number of subtasks of sources, of keyed operators and of those
@@ -51,6 +54,11 @@ type Config struct {
 	// Restart decides what follows a failed attempt. Nil: Exponential with its
 	// defaults if there is a Coordinator, else NoRestart.
 	Restart RestartStrategy
+	// SameFailures is how often the job may fail in the same way, in the same
+	// operator with the same text, with no checkpoint between; then it ends,
+	// whatever Restart says (deploy.ErrRepeated). Failures of the store, of the
+	// coordinator and of hosts do not count. Zero: 5; negative: any number.
+	SameFailures int
 	// RateLimit bounds how many records all sources together read in a second.
 	// Zero: no limit.
 	RateLimit float64
@@ -107,6 +115,9 @@ func (c Config) WithDefaults(j *Job) Config {
 		} else {
 			c.Restart = Exponential{}
 		}
+	}
+	if c.SameFailures == 0 {
+		c.SameFailures = DefaultSameFailures
 	}
 	if c.BatchRecords == 0 {
 		c.BatchRecords = 512

@@ -53,7 +53,7 @@ func newDriver(j *Job, cfg *Config) *driver {
 		job: j, cfg: cfg, graph: j.Graph(cfg.Parallelism), plan: newPlan(j, cfg.Parallelism),
 		log: cfg.Logger.With("job", j.name), listed: map[checkpoint.OperatorID][]Split{}, interrupt: func() {},
 	}
-	d.machine = deploy.NewDriver(d.graph, cfg.Coordinator != nil, cfg.Restart.Begin())
+	d.machine = deploy.NewDriver(d.graph, cfg.Coordinator != nil, cfg.Restart.Begin(), cfg.SameFailures)
 	d.inbox.ready = make(chan struct{}, 1)
 	return d
 }
@@ -150,7 +150,7 @@ func (d *driver) carryOut(ctx context.Context, a deploy.Action) {
 		}
 		d.call(ctx, func(ctx context.Context) deploy.Input {
 			err := d.prepare(ctx, a.Execution)
-			return deploy.Prepared{Done: d.restored != nil && d.restored.Final, Failure: failureOf(err, nil)}
+			return deploy.Prepared{Restored: d.startsFrom(), Done: d.restored != nil && d.restored.Final, Failure: failureOf(err, nil)}
 		})
 	case deploy.Finish:
 		d.call(ctx, func(ctx context.Context) deploy.Input {
@@ -174,9 +174,20 @@ func (d *driver) carryOut(ctx context.Context, a deploy.Action) {
 		d.cfg.Coordinator.Detach()
 	case deploy.Retry:
 		d.log.Warn("attempt failed, restarting", "attempt", uint64(a.Attempt), "delay", a.Delay, "error", a.Failure)
+		if a.Failure.Stack != "" {
+			d.log.Debug("stack of the panic", "attempt", uint64(a.Attempt), "stack", a.Failure.Stack)
+		}
 	case deploy.Done:
 		d.result = &a
 	}
+}
+
+// startsFrom is the checkpoint that the attempt starts from; zero: none.
+func (d *driver) startsFrom() checkpoint.ID {
+	if d.restored == nil {
+		return 0
+	}
+	return d.restored.Checkpoint
 }
 
 // call makes a call that takes time; its answer is an input.
@@ -191,10 +202,7 @@ func (d *driver) call(ctx context.Context, f func(ctx context.Context) deploy.In
 
 // deploy sends each worker its part of the job.
 func (d *driver) deploy(a deploy.Deploy) {
-	base := deploy.Deployment{Parallelism: d.cfg.Parallelism, Placement: a.Placement}
-	if d.restored != nil {
-		base.Restored = d.restored.Checkpoint
-	}
+	base := deploy.Deployment{Restored: d.startsFrom(), Parallelism: d.cfg.Parallelism, Placement: a.Placement}
 	for _, w := range a.Placement.Workers() {
 		own := base
 		for _, s := range d.subtasks {

@@ -3,9 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/deploy"
+	"github.com/tidemark/tidemark/engine/internal/panics"
 	"github.com/tidemark/tidemark/engine/state"
 )
 
@@ -41,6 +43,8 @@ func KindOf(err error) deploy.FailureKind {
 		return deploy.FailureFenced
 	case errors.Is(err, checkpoint.ErrGraphMismatch):
 		return deploy.FailureGraph
+	case errors.Is(err, deploy.ErrRepeated):
+		return deploy.FailureRepeated
 	case errors.Is(err, state.ErrIncompatible):
 		return deploy.FailureIncompatible
 	case errors.As(err, &permanent), errors.Is(err, checkpoint.ErrUnrestorable), errors.Is(err, state.ErrUnsupported):
@@ -74,13 +78,24 @@ func IsPermanent(err error) bool { return KindOf(err).Permanent() }
 // PanicError is a panic in a user's code, as an error.
 type PanicError struct {
 	Operator checkpoint.OperatorID
+	At       string // what was being done, such as "process record of key 7"; empty: not known
 	Value    any
-	Stack    []byte
+	Where    string // the functions that were running, the user's first
+	Stack    []byte // all of it, as debug.Stack has it
 }
 
-// Error says where the panic was, with the stack.
+// newPanic is for the deferred function that has recovered v.
+func newPanic(operator checkpoint.OperatorID, v any) *PanicError {
+	return &PanicError{Operator: operator, Value: v, Where: panics.Where(), Stack: debug.Stack()}
+}
+
+// Error says in one line what panicked, and where.
 func (e *PanicError) Error() string {
-	return fmt.Sprintf("operator %q: panic: %v\n%s", e.Operator, e.Value, e.Stack)
+	at := ""
+	if e.At != "" {
+		at = e.At + ": "
+	}
+	return fmt.Sprintf("operator %q: %spanic: %v; in %s", e.Operator, at, e.Value, e.Where)
 }
 
 // Unwrap returns the panic's value, if that is an error.

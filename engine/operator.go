@@ -68,6 +68,7 @@ type opInfo struct {
 	sub         *subtask
 	counters    *counters
 	labels      [phases]context.Context // nil: goroutines are not labelled
+	doing       func() string           // what the user's code was called for; nil: nothing is known
 }
 
 func newOpInfo(p *planned, sub *subtask, cfg *Config, attempt checkpoint.Attempt) *opInfo {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"runtime/pprof"
 	"sync"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/internal/panics"
 	"github.com/tidemark/tidemark/engine/state"
 )
 
@@ -109,7 +109,7 @@ func (s *subtask) persistAll(ctx context.Context, snaps []opSnapshot) (operators
 func persistOne(ctx context.Context, p state.Pending) (h checkpoint.StateHandle, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			err = fmt.Errorf("panic: %v; in %s", v, panics.Where())
 		}
 	}()
 	return p.Persist(ctx)

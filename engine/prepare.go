@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/deploy"
@@ -18,7 +17,7 @@ import (
 func (d *driver) prepare(ctx context.Context, x checkpoint.Execution) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &PanicError{Operator: "", Value: v, Stack: debug.Stack()}
+			err = newPanic("", v)
 		}
 	}()
 	if r := d.restored; r != nil {

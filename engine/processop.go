@@ -18,6 +18,7 @@ type processOp[K comparable, T, U any] struct {
 	out       *buffer[U]
 	registry  *state.Registry
 	coming    state.Expectation
+	atKey     func() string // for opInfo.doing, made once
 }
 
 // lookahead is the number of records whose keys are announced to the states at once.
@@ -36,6 +37,7 @@ func buildProcess[K comparable, T, U any](a *assembly, p *planned, key func(T) K
 }
 
 func (o *processOp[K, T, U]) open(ctx context.Context, op opening) error {
+	o.atKey = func() string { return fmt.Sprintf("process record of key %v", o.key.key) }
 	if o.processor = o.make(); o.processor == nil {
 		return Permanent(o.fail("open", errNoProcessor))
 	}
@@ -59,6 +61,7 @@ func (o *processOp[K, T, U]) open(ctx context.Context, op opening) error {
 func (o *processOp[K, T, U]) process(b *batch[K, T]) error {
 	before := o.sub.enter(o.opInfo)
 	o.counters.in.Add(int64(len(b.records)))
+	o.doing = o.atKey
 	c, out := Context[K]{&o.key}, Out[U]{o.out}
 	expects := o.registry.Expects()
 	for i := range b.records {
@@ -72,6 +75,7 @@ func (o *processOp[K, T, U]) process(b *batch[K, T]) error {
 			return o.fail(fmt.Sprintf("process record of key %v", b.keys[i]), err)
 		}
 	}
+	o.doing = nil
 	o.sub.leave(before)
 	return o.out.err
 }
@@ -94,12 +98,13 @@ func (o *processOp[K, T, U]) finish(ctx context.Context) error {
 				return err
 			}
 			o.key.current, o.key.stale = cur, false
+			o.doing = o.atKey
 			if err := f.FinishKey(c, out); err != nil {
 				return fmt.Errorf("key %v: %w", o.key.key, err)
 			}
 			return o.out.err
 		})
-		o.key.current, o.key.stale = &o.key.own, true
+		o.key.current, o.key.stale, o.doing = &o.key.own, true, nil
 		if err != nil {
 			return o.fail("finish keys", err)
 		}

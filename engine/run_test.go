@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/deploy"
 	"github.com/tidemark/tidemark/engine/enginetest"
 	"github.com/tidemark/tidemark/engine/state"
 )
@@ -264,5 +265,47 @@ func TestAbortReleasesWaitingInputs(t *testing.T) {
 			}
 		})
 		enginetest.Run(t, j, enginetest.With(co), enginetest.Parallelism(1))
+	})
+}
+
+type poisoned struct{ plain }
+
+func (*poisoned) Process(_ engine.Context[int], v int, _ engine.Out[row]) error {
+	var unmade map[int]int
+	if v == 13 {
+		unmade[v] = deep(v)
+	}
+	return nil
+}
+
+func deep(v int) int { return v }
+
+// A record that panics in each attempt ends the job after a few, whatever the
+// restart strategy; the error is one line, with the key and the user's frames
+// first, and the same in each attempt.
+func TestAPoisonedRecordEndsTheJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := engine.NewJob("poisoned")
+		in := engine.From(j, "in", enginetest.FromSlice(11, 12, 13, 14))
+		engine.Process(engine.KeyBy(in, identity), "culprit", func() *poisoned { return &poisoned{} }).To("out", enginetest.Discard[row]())
+		r, err := enginetest.Execute(t.Context(), j, enginetest.Config(func(c *engine.Config) { c.Restart = engine.Exponential{} }))
+		if !errors.Is(err, deploy.ErrRepeated) || !engine.IsPermanent(err) || r.Attempts != engine.DefaultSameFailures {
+			t.Fatalf("%d attempts, %v", r.Attempts, err)
+		}
+		var p *engine.PanicError
+		if !errors.As(err, &p) || p.At != "process record of key 13" || len(p.Stack) == 0 {
+			t.Fatalf("%+v", p)
+		}
+		for _, want := range []string{
+			`operator "culprit": process record of key 13: panic: assignment to entry in nil map; in github.com/tidemark/tidemark/engine_test.(*poisoned).Process (run_test.go:`,
+			"given up: failed 5 times",
+		} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q lacks %q", err, want)
+			}
+		}
+		if strings.ContainsAny(err.Error(), "\n\t") || len(err.Error()) > 500 {
+			t.Errorf("%d characters: %q", len(err.Error()), err)
+		}
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime/debug"
 	"runtime/pprof"
 	"time"
 
@@ -120,9 +119,12 @@ func (s *subtask) label(ph phase) {
 func (s *subtask) guard(f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			p := &PanicError{Operator: s.id.Vertex, Value: v, Stack: debug.Stack()}
+			p := newPanic(s.id.Vertex, v)
 			if s.at != nil {
 				p.Operator = s.at.id
+				if s.at.doing != nil {
+					p.At = s.at.doing()
+				}
 			}
 			err = p
 		}

@@ -28,11 +28,13 @@ type (
 		Epoch   checkpoint.Epoch
 		Failure *Failure // nil: attached
 	}
-	// Prepared answers Prepare. Done: the checkpoint is final and published, so
-	// that nothing is left to run.
+	// Prepared answers Prepare. Restored is the checkpoint that the attempt starts
+	// from; zero: none. Done: it is final and published, so that nothing is left
+	// to run.
 	Prepared struct {
-		Done    bool
-		Failure *Failure
+		Restored checkpoint.ID
+		Done     bool
+		Failure  *Failure
 	}
 	// Finished answers Finish.
 	Finished struct{ Failure *Failure }

@@ -14,6 +14,7 @@ type Driver struct {
 	plan        checkpoint.Graph
 	checkpoints bool
 	restart     func(ran time.Duration) (delay time.Duration, again bool)
+	repeats     repeats
 
 	stage     stage
 	execution checkpoint.Execution
@@ -48,10 +49,12 @@ const (
 )
 
 // NewDriver returns the driver of a job that runs as plan says. restart is told
-// how long a failed attempt ran and says when the next begins, if one does.
+// how long a failed attempt ran and says when the next begins, if one does. The
+// job ends when the same failure came tolerated times with no checkpoint between;
+// tolerated < 1: it may come any number of times.
 // Without checkpoints there is no coordinator: nothing is attached.
-func NewDriver(plan checkpoint.Graph, checkpoints bool, restart func(ran time.Duration) (delay time.Duration, again bool)) *Driver {
-	return &Driver{plan: plan, checkpoints: checkpoints, restart: restart, workers: map[WorkerID]Worker{}, waiting: map[WorkerID]bool{}}
+func NewDriver(plan checkpoint.Graph, checkpoints bool, restart func(ran time.Duration) (delay time.Duration, again bool), tolerated int) *Driver {
+	return &Driver{plan: plan, checkpoints: checkpoints, restart: restart, repeats: repeats{tolerated: tolerated}, workers: map[WorkerID]Worker{}, waiting: map[WorkerID]bool{}}
 }
 
 // Wake returns when Step wants a Tick at the latest; zero: not at all.
@@ -143,11 +146,12 @@ func (d *Driver) prepare() {
 }
 
 func (d *Driver) onPrepared(now time.Time, in Prepared) {
+	d.repeats.startsFrom(in.Restored)
 	switch {
 	case d.stage == cancelling:
 		d.settle(now)
 	case in.Failure != nil:
-		d.fail(now, in.Failure)
+		d.fail(now, d.repeats.add(in.Failure))
 	case in.Done:
 		d.succeed()
 	default:
@@ -186,7 +190,9 @@ func (d *Driver) report(now time.Time, w WorkerID, e Event) {
 	var ends stage
 	switch e := e.(type) {
 	case Failed:
-		d.fail(now, e.Failure)
+		if d.stage < cancelling {
+			d.fail(now, d.repeats.add(e.Failure))
+		}
 		return
 	case Opened:
 		ends = deploying

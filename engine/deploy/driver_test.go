@@ -27,7 +27,7 @@ func newDrive(checkpoints bool, restarts int) *drive {
 		restarts--
 		return time.Second, restarts >= 0
 	}
-	return &drive{d: NewDriver(planOf(3), checkpoints, restart), now: time.Unix(0, 0).UTC()}
+	return &drive{d: NewDriver(planOf(3), checkpoints, restart, 3), now: time.Unix(0, 0).UTC()}
 }
 
 func (v *drive) tell(after time.Duration, inputs ...Input) {
@@ -225,6 +225,34 @@ func TestGoldenTraces(t *testing.T) {
 			v.running(1)
 			v.tell(0, GivenUp{execution(4, 9), boom}, GivenUp{execution(4, 1), &Failure{Kind: FailureFenced, Text: "fenced"}})
 			v.all(1, Stopped{})
+			return v
+		},
+		"the same failure again and again": func() *drive {
+			v := newDrive(true, 99)
+			v.join("a", "b", "c")
+			v.tell(0, Run{})
+			other := &Failure{Kind: FailureOther, Operator: "op0", Text: "another record"}
+			for i, f := range []*Failure{boom, other, boom, boom, boom, boom} {
+				attempt := checkpoint.Attempt(i + 1)
+				restored := checkpoint.ID(0)
+				if i > 2 { // a checkpoint between: it counts from the beginning
+					restored = 7
+				}
+				v.tell(0, Attached{Epoch: 4}, Prepared{Restored: restored})
+				v.all(attempt, Opened{})
+				v.tell(0, v.of("a", attempt, Failed{f}), v.of("b", attempt, Failed{f}))
+				v.all(attempt, Stopped{})
+				v.tell(time.Second, Tick{})
+			}
+			return v
+		},
+		"the same failure before a record moves": func() *drive {
+			v := newDrive(true, 99)
+			v.tell(0, Run{})
+			for range 3 {
+				v.tell(0, Attached{Epoch: 4}, Prepared{Failure: boom})
+				v.tell(time.Second, Tick{})
+			}
 			return v
 		},
 		"attach fails": func() *drive {

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -30,9 +31,15 @@ func (f *Failure) Unwrap() error {
 		return checkpoint.ErrFenced
 	case f.Kind == FailureGraph:
 		return checkpoint.ErrGraphMismatch
+	case f.Kind == FailureRepeated:
+		return ErrRepeated
 	}
 	return nil
 }
+
+// ErrRepeated: the same failure came again and again, with no checkpoint between.
+// The job ends, since the next attempt would only meet it again.
+var ErrRepeated = errors.New("given up")
 
 // FailureKind says what a failure means for the job.
 type FailureKind uint8
@@ -47,10 +54,11 @@ const (
 	FailureFenced                          // another leader took over
 	FailureGraph                           // the job does not fit its checkpoint
 	FailureIncompatible                    // a state does not fit its checkpoint
+	FailureRepeated                        // the same failure came too often
 	FailureQuit                            // the job was told to end
 )
 
-var failureNames = []string{"other", "panic", "peer", "lost", "permanent", "fenced", "graph", "incompatible", "quit"}
+var failureNames = []string{"other", "panic", "peer", "lost", "permanent", "fenced", "graph", "incompatible", "repeated", "quit"}
 
 // String names the kind in lower case.
 func (k FailureKind) String() string {
@@ -63,7 +71,7 @@ func (k FailureKind) String() string {
 // Permanent reports whether a restart cannot help after a failure of this kind.
 func (k FailureKind) Permanent() bool {
 	switch k {
-	case FailurePermanent, FailureFenced, FailureGraph, FailureIncompatible:
+	case FailurePermanent, FailureFenced, FailureGraph, FailureIncompatible, FailureRepeated:
 		return true
 	}
 	return false

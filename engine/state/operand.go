@@ -4,7 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"runtime/debug"
+
+	"github.com/tidemark/tidemark/engine/internal/panics"
 )
 
 // Fold appends to dst the value that an operand makes of an older value; nil: there
@@ -135,7 +136,7 @@ func guarded(f Fold) Fold {
 	return func(dst, older, operand []byte) (value []byte, err error) {
 		defer func() {
 			if p := recover(); p != nil {
-				value, err = dst, fmt.Errorf("merge: panic: %v\n%s", p, debug.Stack())
+				value, err = dst, fmt.Errorf("merge: panic: %v; in %s", p, panics.Where())
 			}
 		}()
 		return f(dst, older, operand)

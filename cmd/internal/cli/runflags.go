@@ -50,6 +50,7 @@ func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
 	fs.Float64Var(&c.Engine.RateLimit, "rate-limit", 0, "most events a second, all sources together (default: no limit)")
 	c.Engine.Restart = engine.Exponential{}
 	fs.Var(Parsed(&c.Engine.Restart, "exponential", parseRestart), "restart", "after a failure: exponential, none, or <attempts>x<delay>, such as 3x5s")
+	fs.IntVar(&c.Engine.SameFailures, "same-failures", engine.DefaultSameFailures, "times that a job may fail in the same way with no checkpoint between; -1: any number")
 	fs.StringVar(&c.StateDir, "state-dir", launch.DefaultStateDir, "directory for local state, for this process alone; it holds nothing that the store does not")
 	c.Rocks.TableBytes, c.Rocks.MemoryBytes = rocks.DefaultTableBytes, rocks.DefaultMemoryBytes
 	fs.Var((*Bytes)(&c.Rocks.TableBytes), "table-memory", "memory for state entries above RocksDB, all subtasks together")
