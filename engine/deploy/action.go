@@ -14,11 +14,11 @@ type (
 	Run struct{}
 	// Quit ends the job without a final checkpoint.
 	Quit struct{}
-	// Tick: time passed.
+	// Tick says that time has passed.
 	Tick struct{}
-	// Joined: a worker has registered. It replaces one of the same id.
+	// Joined says that a worker has registered. It replaces one of the same id.
 	Joined struct{ Worker Worker }
-	// Lost: a process of a worker is gone. Another may have replaced it.
+	// Lost says that a process of a worker is gone. Another may have replaced it.
 	Lost struct {
 		Worker      WorkerID
 		Incarnation uint64
@@ -38,7 +38,7 @@ type (
 	}
 	// Finished answers Finish.
 	Finished struct{ Failure *Failure }
-	// GivenUp: the coordinator wants the attempt to fail.
+	// GivenUp says that the coordinator wants the attempt to fail.
 	GivenUp struct {
 		Execution checkpoint.Execution
 		Failure   *Failure

@@ -77,19 +77,20 @@ type Report struct {
 type Event interface{ isEvent() }
 
 type (
-	// Opened: all subtasks are open.
+	// Opened says that all subtasks are open.
 	Opened struct{}
-	// Exhausted: the host's sources have nothing more to read. A host without
-	// sources says so as soon as it begins.
+	// Exhausted says that the host's sources have nothing more to read. A host without
+	// sources reports it as soon as it begins.
 	Exhausted struct{}
-	// Ended: all subtasks have processed all their input.
+	// Ended says that all subtasks have processed all their input.
 	Ended struct{}
-	// Failed: a subtask failed. The execution waits for Cancel.
+	// Failed says that a subtask failed. The execution waits for Cancel.
 	Failed struct{ Failure *Failure }
-	// Stopped: nothing of the execution runs any more.
+	// Stopped says that nothing of the execution runs any more.
 	Stopped struct{}
-	// Acked and Declined are for the coordinator.
-	Acked    struct{ Ack checkpoint.Ack }
+	// Acked carries an acknowledgement to the coordinator.
+	Acked struct{ Ack checkpoint.Ack }
+	// Declined carries a decline to the coordinator.
 	Declined struct{ Decline checkpoint.Decline }
 )
 

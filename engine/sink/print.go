@@ -20,7 +20,6 @@ func Stdout[T any]() engine.Sink[T] { return Print[T](os.Stdout) }
 func Print[T any](w io.Writer) engine.Sink[T] { return &printer[T]{w: w, err: checkRows[T]()} }
 
 type printer[T any] struct {
-	stateless
 	mu  sync.Mutex // guards w, which the subtasks share
 	w   io.Writer
 	err error

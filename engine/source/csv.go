@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"unicode/utf8"
@@ -58,7 +59,7 @@ func openCSV[T any](s input.Split, content *input.Content, maxBytes int, columns
 	if err == io.EOF {
 		return c, nil // an empty file has no records, and no header
 	}
-	if bad, ok := err.(*csvError); ok {
+	if bad, ok := errors.AsType[*csvError](err); ok {
 		return nil, &MalformedError{Path: c.path, Offset: bad.offset, Err: fmt.Errorf("header: %w", bad.err), Rest: true}
 	}
 	if err != nil {
@@ -83,7 +84,7 @@ func (c *csvRecords[T]) Next(v *T) error {
 		return io.EOF
 	}
 	record, err := c.r.read()
-	if bad, ok := err.(*csvError); ok {
+	if bad, ok := errors.AsType[*csvError](err); ok {
 		return &MalformedError{Path: c.path, Offset: bad.offset, Err: bad.err, Rest: bad.rest}
 	}
 	if err != nil {
