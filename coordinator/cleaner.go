@@ -169,26 +169,33 @@ func (c *cleaner) run(ctx context.Context) {
 	defer close(c.done)
 	for ctx.Err() == nil {
 		work, finished := c.take()
-		switch w := work.(type) {
-		case collect:
-			var d doomed
-			if c.retry(ctx, func() (err error) { d, err = c.collect(ctx, w.dropped); return err }) && c.delete(ctx, d) {
-				c.tell(collected{d.refs})
-			}
-		case discard:
-			c.delete(ctx, doomed{data: w.names})
-		case sweep:
-			c.sweep(ctx, w.dead)
+		switch {
+		case work != nil:
+			c.work(ctx, work)
+		case finished:
+			return
 		default:
-			if finished {
-				return
-			}
 			select {
 			case <-c.wake:
 			case <-c.leaving:
 			case <-ctx.Done():
 			}
 		}
+	}
+}
+
+// work does one piece of work.
+func (c *cleaner) work(ctx context.Context, work action) {
+	switch w := work.(type) {
+	case collect:
+		var d doomed
+		if c.retry(ctx, func() (err error) { d, err = c.collect(ctx, w.dropped); return err }) && c.delete(ctx, d) {
+			c.tell(collected{d.refs})
+		}
+	case discard:
+		c.delete(ctx, doomed{data: w.names})
+	case sweep:
+		c.sweep(ctx, w.dead)
 	}
 }
 

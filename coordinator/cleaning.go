@@ -21,7 +21,7 @@ type doomed struct {
 
 // collect finds what the dropped checkpoints reach and no kept one does.
 func (c *cleaner) collect(ctx context.Context, dropped []Ref) (d doomed, err error) {
-	if err := c.keep(ctx); err != nil {
+	if err := c.keep(ctx, dropped); err != nil {
 		return d, err
 	}
 	for _, ref := range dropped {
@@ -48,14 +48,21 @@ func (c *cleaner) collect(ctx context.Context, dropped []Ref) (d doomed, err err
 	return d, nil
 }
 
-// keep registers the checkpoints that the newest head retains.
-func (c *cleaner) keep(ctx context.Context) error {
+// keep registers the checkpoints that the newest head retains, and forgets
+// those that neither it retains nor a commit dropped: a tool took them out of
+// head, and a sweep finds what they alone reached.
+func (c *cleaner) keep(ctx context.Context, dropped []Ref) error {
 	c.mu.Lock()
-	kept := c.mu.kept
+	kept, queued := c.mu.kept, c.mu.dropped
 	c.mu.Unlock()
 	for _, ref := range kept {
 		if err := c.register(ctx, ref); err != nil {
 			return fmt.Errorf("find what retained checkpoint %d reaches: %w", ref.ID, err)
+		}
+	}
+	for _, k := range slices.Clone(c.registry.keepers) {
+		if !slices.Contains(kept, k.ref) && !slices.Contains(dropped, k.ref) && !slices.Contains(queued, k.ref) {
+			c.registry.unregister(k.ref)
 		}
 	}
 	return nil
@@ -99,7 +106,7 @@ func (c *cleaner) sweep(ctx context.Context, dead scope) {
 	for more := true; more; {
 		var f findings
 		if !c.retry(ctx, func() (err error) {
-			if err := c.keep(ctx); err != nil {
+			if err := c.keep(ctx, nil); err != nil {
 				return err
 			}
 			return c.request(ctx, listingFactor*c.limit, func(ctx context.Context) (err error) {

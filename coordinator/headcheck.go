@@ -201,9 +201,6 @@ func (h Head) validateRest() error {
 	return errors.Join(errs...)
 }
 
-// historyPrefix is where the history of ended checkpoints lies.
-const historyPrefix = "history/"
-
 // text checks a string's length in bytes, and that JSON does not change it.
 func text(where, s string, least, most int) error {
 	if len(s) < least || len(s) > most || !utf8.ValidString(s) {

@@ -43,9 +43,9 @@ func List(ctx context.Context, r upload.Reader) ([]CheckpointInfo, error) {
 }
 
 // Reachable returns every object of the job that must not be deleted, head
-// itself excluded, and who keeps it: "41", "pin:release-3", "claim:other". It
-// fails where a retained manifest cannot be read, since what is reachable is
-// not known then.
+// itself and savepoints excluded, and who keeps it: "41", "pin:release-3",
+// "claim:other", "history". It fails where a retained manifest cannot be read,
+// since what is reachable is not known then.
 func Reachable(ctx context.Context, r upload.Reader) (map[string][]string, error) {
 	h, _, err := ReadHead(ctx, r)
 	if err != nil {
@@ -64,6 +64,9 @@ func Reachable(ctx context.Context, r upload.Reader) (map[string][]string, error
 		for _, ref := range reg.keptBy(o) {
 			out[o] = append(out[o], why[ref]...)
 		}
+	}
+	if h.History != nil {
+		out[h.History.Name] = []string{"history"}
 	}
 	return out, nil
 }

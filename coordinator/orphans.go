@@ -32,8 +32,12 @@ func deadBefore(e checkpoint.Epoch, r rules) scope {
 	return scope{epoch: e}
 }
 
-// savepointPrefix is where self-contained savepoints lie: never swept.
-const savepointPrefix = "savepoints/"
+// What lies below these is never swept: self-contained savepoints, and the
+// history of ended checkpoints.
+const (
+	savepointPrefix = "savepoints/"
+	historyPrefix   = "history/"
+)
 
 // verdict is what a sweep does about an object.
 type verdict uint8
@@ -47,7 +51,7 @@ const (
 // judge decides about an object that a listing shows. An object is doomed only if a
 // dead checkpoint wrote it and no kept one reaches it.
 func judge(name string, kept func(object string) bool, dead scope) verdict {
-	if name == incremental.HeadName || strings.HasPrefix(name, savepointPrefix) {
+	if name == incremental.HeadName || strings.HasPrefix(name, savepointPrefix) || strings.HasPrefix(name, historyPrefix) {
 		return spare
 	}
 	ref, ok := owner(name)

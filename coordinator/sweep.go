@@ -84,8 +84,9 @@ type findings struct {
 	more             bool // it stopped at its limit
 }
 
-// survey lists a job's store and picks at most this many orphans. It changes
-// nothing; with an error nothing is known.
+// survey lists a job's store and picks at most this many orphans, this many
+// unknown names and this many uploads. It changes nothing; with an error nothing
+// is known.
 func survey(ctx context.Context, store upload.Store, kept func(string) bool, dead scope, most int) (f findings, err error) {
 	for info, err := range store.List(ctx, "") {
 		if err != nil {
@@ -103,7 +104,9 @@ func survey(ctx context.Context, store upload.Store, kept func(string) bool, dea
 				f.data = append(f.data, info.Name)
 			}
 		case stranger:
-			f.unknown = append(f.unknown, info.Name)
+			if len(f.unknown) < most {
+				f.unknown = append(f.unknown, info.Name)
+			}
 		}
 	}
 	for name, err := range store.Uploads(ctx, "") {
@@ -111,6 +114,10 @@ func survey(ctx context.Context, store upload.Store, kept func(string) bool, dea
 			return findings{}, fmt.Errorf("look for unfinished uploads: %w", err)
 		}
 		if ref, ok := owner(name); ok && dead.dead(ref) {
+			if len(f.uploads) == most {
+				f.more = true
+				return f, nil
+			}
 			f.uploads = append(f.uploads, name)
 		}
 	}
