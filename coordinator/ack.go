@@ -43,9 +43,21 @@ func (m *machine) ack(now time.Time, a checkpoint.Ack) {
 	}
 }
 
-// check refuses an acknowledgement that names an object which neither this checkpoint
-// uploaded nor its base holds: nothing would keep that object for it.
+// check refuses an acknowledgement that does not hold exactly the subtask's operators:
+// one that is left out would restore as empty. It also refuses one that names an object
+// which neither this checkpoint uploaded nor its base holds: nothing would keep that
+// object for it.
 func (m *machine) check(p *pending, a *checkpoint.Ack) error {
+	chain := m.attempt.chains[a.Subtask.Vertex]
+	if !slices.EqualFunc(a.Operators, chain, func(o checkpoint.OperatorSnapshot, id checkpoint.OperatorID) bool {
+		return o.Operator == id && o.Index == a.Subtask.Index
+	}) {
+		var names []string
+		for _, o := range a.Operators {
+			names = append(names, fmt.Sprintf("%s/%d", o.Operator, o.Index))
+		}
+		return fmt.Errorf("it holds operators %v, and the subtask consists of %v", names, chain)
+	}
 	for _, o := range a.Operators {
 		h, err := handle(o)
 		if err != nil {
@@ -56,7 +68,7 @@ func (m *machine) check(p *pending, a *checkpoint.Ack) error {
 		}
 		for _, object := range h.Objects {
 			if was, ok := p.base.objects[object.Name]; ok {
-				if was.Adopted = object.Adopted; was != object { // what is adopted differs between handles
+				if was.Size != object.Size || was.CRC32C != object.CRC32C {
 					return fmt.Errorf("object %s has %d bytes and checksum %08x, but %d and %08x in checkpoint %d", object.Name, object.Size, object.CRC32C, was.Size, was.CRC32C, p.base.ID)
 				}
 				continue

@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -27,11 +26,6 @@ func (m *machine) assemble(now time.Time, p *pending) (*incremental.Manifest, er
 	slices.SortFunc(out.Subtasks, func(a, b incremental.Subtask) int {
 		return cmp.Or(cmp.Compare(a.Operator, b.Operator), cmp.Compare(a.Index, b.Index))
 	})
-	for i, s := range out.Subtasks[min(1, len(out.Subtasks)):] {
-		if was := out.Subtasks[i]; was.Operator == s.Operator && was.Index == s.Index {
-			return nil, fmt.Errorf("operator %s/%d was acknowledged by two subtasks", s.Operator, s.Index)
-		}
-	}
 	out.Stats = stats(p.Ref, out)
 	return out, nil
 }

@@ -20,7 +20,7 @@ func (m *machine) attach(e attached) {
 		return
 	}
 	// A commit of the last attempt may still win, and is then the newest.
-	m.attempt = attempt{stage: waiting, number: e.attempt, graph: e.graph}
+	m.attempt = attempt{stage: waiting, number: e.attempt, graph: e.graph, chains: e.graph.Vertices()}
 	m.final, m.failures = notFinal, 0
 }
 

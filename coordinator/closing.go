@@ -11,6 +11,9 @@ import (
 // close ends the attempt, and lets nothing begin any more.
 func (m *machine) close(now time.Time) {
 	m.closing = true
+	if m.phase == leads && m.attempt.stage == running {
+		m.do(fail{ErrClosed}) // or it would run on without checkpoints
+	}
 	m.detach(now)
 }
 

@@ -54,7 +54,8 @@ func (m *machine) onManifest(now time.Time, e manifestWritten) {
 func (m *machine) sendCommit(now time.Time) {
 	p, _ := m.find(m.commit.ref.ID)
 	c := &m.commit
-	c.stage, c.next, c.sends, c.tries = swapping, m.including(now, p), 1, 0
+	c.stage, c.next, c.tries = swapping, m.including(now, p), 0
+	c.sends++
 	if !m.rules.on(ownCommit) {
 		m.do(collect{dropped(m.head.Retained, c.next.Retained), c.next.refs()})
 	}
@@ -65,6 +66,8 @@ func (m *machine) sendCommit(now time.Time) {
 func (m *machine) including(now time.Time, p *pending) Head {
 	h := m.edited(m.head)
 	h.NextID, h.Graph = m.next, m.commit.manifest.Graph.Fingerprint()
+	h.Pins = slices.DeleteFunc(slices.Clone(h.Pins), func(p Pin) bool { return p.ended(now) })
+	h.Tags = slices.DeleteFunc(slices.Clone(h.Tags), func(t Tag) bool { return Pin(t).ended(now) })
 	hold := holds{tags: h.Tags, pins: h.Pins, claims: h.Claims}
 	for _, q := range m.pending {
 		// What is older than p will be overtaken by it, and needs no base.
@@ -87,18 +90,18 @@ func (m *machine) onCommitSwapped(now time.Time, e swapped) {
 	case c.stage != swapping:
 	case e.outcome == won:
 		m.won(now, c.next, e.etag)
-	case e.outcome == denied && (c.sends == 1 || !m.rules.on(deniedFirst)):
-		m.abort(now, c.ref.ID, byCommit, fmt.Errorf("write head: %w", e.err))
-	case c.since.IsZero():
-		c.stage, c.since, c.cause = looking, now, e.err
+	default:
+		c.cause, c.denied = e.err, e.outcome == denied && (c.sends == 1 || !m.rules.on(deniedFirst))
+		if !c.since.IsZero() && !c.denied {
+			m.rest(now)
+			return
+		}
+		c.stage, c.since = looking, now
 		m.raise(now, doubtToAlarm, CommitInDoubt, fmt.Sprintf("the outcome of the commit of checkpoint %d is not known since %s; nothing is committed until head can be read and written: %v", c.ref.ID, now.UTC().Format(time.RFC3339), e.err))
 		if e.outcome == unknown {
 			m.do(doubt{c.ref.ID, e.err})
 		}
 		m.do(readHead{})
-	default:
-		c.cause = e.err
-		m.rest(now)
 	}
 }
 
@@ -111,7 +114,11 @@ func (m *machine) rest(now time.Time) {
 // resolve learns from head what became of the commit. If head is unchanged, that proves
 // nothing, since the swap may still be on its way: the same swap is sent again, and
 // whichever is applied first makes the store refuse the other. Once head has another
-// version, no swap that was sent before can win.
+// version, no swap that was sent before can win. If the only swap was denied and head is
+// unchanged, it was not applied.
+//
+// A head of a lower version is an old copy that somebody put back. It is replaced: what it
+// retains besides may be deleted already.
 func (m *machine) resolve(now time.Time, e headRead) {
 	c := &m.commit
 	switch {
@@ -121,11 +128,13 @@ func (m *machine) resolve(now time.Time, e headRead) {
 		m.fenced(now, fmt.Errorf("%w: somebody deleted it: %w", ErrHeadMissing, checkpoint.ErrFenced))
 	case e.head.Epoch != m.head.Epoch:
 		m.fenced(now, fencedBy(e.head))
+	case e.head.obeyed() != nil:
+		m.fenced(now, fmt.Errorf("%w: %w", e.head.obeyed(), checkpoint.ErrFenced))
 	case e.head.has(c.ref):
 		m.won(now, e.head, e.etag)
-	case !m.rules.on(headDecides):
+	case !m.rules.on(headDecides), c.denied && e.etag == m.etag:
 		m.abort(now, c.ref.ID, byCommit, fmt.Errorf("write head: %w", c.cause))
-	case e.head.Version > m.head.Version:
+	case e.head.Version > m.head.Version, e.head.Version == m.head.Version && e.etag != m.etag && m.rules.on(sameHead):
 		m.rebase(now, e.head, e.etag)
 	default:
 		c.stage = swapping
@@ -137,6 +146,9 @@ func (m *machine) resolve(now time.Time, e headRead) {
 // rebase goes on from a head that a tool edited meanwhile (it added or removed a pin,
 // a tag or a claim): it plans the commit anew on that head.
 func (m *machine) rebase(now time.Time, h Head, etag string) {
+	if h.Version > m.head.Version {
+		m.commit.sends = 0 // else the tool may yet bring the old ETag back
+	}
 	m.head, m.etag = h, etag
 	m.abortBaseless(now)
 	if m.commit.stage != noCommit {

@@ -60,7 +60,7 @@ func BenchmarkCommit(b *testing.B) {
 		b.StopTimer()
 		m := &machine{settings: &settings{job: "j", nonce: "n", timeout: time.Hour, maxConcurrent: 1, tolerable: 2, policy: policy{newest: retained}}}
 		m.phase, m.head, m.next, m.lineage = leads, head, ref.ID, true
-		m.attempt = attempt{stage: running, number: 1, graph: graph, subtasks: ids}
+		m.attempt = attempt{stage: running, number: 1, graph: graph, subtasks: ids, chains: graph.Vertices()}
 		m.base = base{Ref{ID: ref.ID - 1, Epoch: 1}, objects}
 		m.step(at, asked{})
 		b.StartTimer()

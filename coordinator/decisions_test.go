@@ -269,6 +269,207 @@ func TestCommitInDoubtAlarms(t *testing.T) {
 	})
 }
 
+// I1, I2, I4: what a head asks for that this program does not do keeps it from
+// leading, and changes nothing.
+func TestHeadOfANewerProgramIsRefused(t *testing.T) {
+	now := time.Now().UTC()
+	for name, c := range map[string]struct {
+		change  func(*coordinator.Head)
+		restore coordinator.Restore
+		says    string // empty: it leads
+	}{
+		"stopped": {change: func(h *coordinator.Head) {
+			h.Stopped = &coordinator.Stopped{Checkpoint: 1, Reason: "for the weekend", Made: now}
+		}, says: "for the weekend"},
+		"policy": {change: func(h *coordinator.Head) {
+			h.Policy = &coordinator.RetentionPolicy{Newest: 9, OnCancel: coordinator.SurviveAll, OnFinish: coordinator.SurviveAll}
+		}, says: "retention policy"},
+		"restore": {change: func(h *coordinator.Head) {
+			h.Restore = &coordinator.AppliedRestore{Request: "1", Epoch: 1, Made: now}
+		}, restore: coordinator.RestoreID(1), says: "restore"},
+		"restore of the latest": {change: func(h *coordinator.Head) {
+			h.Restore = &coordinator.AppliedRestore{Request: "1", Epoch: 1, Made: now}
+		}},
+		"history": {change: func(h *coordinator.Head) { h.History = &coordinator.ObjectRef{Name: "history/1-1"} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := memstore.New()
+				c1 := open(t, store, nil)
+				w, _ := begin(t, store, c1, 1)
+				if _, err := c1.Trigger(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				w.end()
+				closed(t, c1)
+				edit(t, store, c.change)
+				_, before, err := coordinator.ReadHead(t.Context(), store)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c2, err := tryOpen(t, store, func(o *coordinator.Options) { o.Restore = c.restore })
+				if c.says == "" {
+					if err != nil {
+						t.Fatal(err)
+					}
+					closed(t, c2)
+					return
+				}
+				if !errors.Is(err, coordinator.ErrCannotLead) || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("it leads, or says %v", err)
+				}
+				if _, now, err := coordinator.ReadHead(t.Context(), store); err != nil || now != before {
+					t.Errorf("head was changed: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// I2: a pin and a tag keep a checkpoint until they end, and then no more.
+func TestPinsAndTagsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		c := open(t, store, func(o *coordinator.Options) { o.Retain = 1 })
+		w, _ := begin(t, store, c, 1)
+		retained := func(want ...checkpoint.ID) {
+			t.Helper()
+			if _, err := c.Trigger(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			h, _, err := coordinator.ReadHead(t.Context(), store)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []checkpoint.ID
+			for _, r := range h.Retained {
+				got = append(got, r.ID)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("retained %v, want %v; pins %v, tags %v", got, want, h.Pins, h.Tags)
+			}
+		}
+		retained(1)
+		now := time.Now().UTC()
+		edit(t, store, func(h *coordinator.Head) {
+			h.Pins = []coordinator.Pin{{Name: "hour", Checkpoint: 1, Made: now, Until: now.Add(time.Hour)}}
+		})
+		retained(1, 2)
+		edit(t, store, func(h *coordinator.Head) {
+			h.Tags = []coordinator.Tag{{Name: "day", Checkpoint: 2, Made: now, Until: now.Add(24 * time.Hour)}}
+		})
+		retained(1, 2, 3)
+		time.Sleep(time.Hour)
+		retained(2, 4)
+		time.Sleep(23 * time.Hour)
+		retained(5)
+		w.end()
+		closed(t, c)
+		tidy(t, store)
+	})
+}
+
+// I5, I10: two claims of one job keep two checkpoints, and what they keep is
+// known.
+func TestTwoClaimsOfOneJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		c := open(t, store, func(o *coordinator.Options) { o.Retain = 1 })
+		w, _ := begin(t, store, c, 1)
+		for id := range checkpoint.ID(3) {
+			if _, err := c.Trigger(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			edit(t, store, func(h *coordinator.Head) {
+				h.Claims = append(h.Claims, coordinator.Claim{Job: "fork", Checkpoint: id + 1, Mode: coordinator.ClaimShare, Made: time.Now().UTC()})
+			})
+		}
+		w.end()
+		closed(t, c)
+		reachable, err := coordinator.Reachable(t.Context(), store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id := range checkpoint.ID(3) {
+			if by := reachable[incremental.ManifestName(id+1, 1)]; !slices.Equal(by, []string{(id + 1).String(), "claim:fork"}) {
+				t.Errorf("checkpoint %d is kept by %v", id+1, by)
+			}
+		}
+		if _, err := coordinator.Sweep(t.Context(), store, coordinator.SweepOptions{}); err != nil {
+			t.Error(err)
+		}
+		intact(t, store)
+		tidy(t, store)
+	})
+}
+
+// I2, I5: what a tool drops from head beside a leader is deleted by the leader's
+// next sweep, and what it left there is not.
+func TestWhatAToolDropsIsSwept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		c := open(t, store, nil)
+		w, _ := begin(t, store, c, 1)
+		for range 3 {
+			if _, err := c.Trigger(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(61 * time.Minute) // a sweep registers all three
+		edit(t, store, func(h *coordinator.Head) { h.Retained = h.Retained[1:] })
+		if _, err := c.Trigger(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(61 * time.Minute)
+		intact(t, store)
+		tidy(t, store)
+		w.end()
+		closed(t, c)
+	})
+}
+
+// I3: an attempt that runs while its coordinator closes is told, and fails: it
+// would run on without checkpoints.
+func TestCloseFailsTheAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		c := open(t, store, nil)
+		w, _ := begin(t, store, c, 1)
+		closed(t, c)
+		if _, _, _, failed := w.seen(); len(failed) != 1 || !errors.Is(failed[0], coordinator.ErrClosed) {
+			t.Errorf("the attempt was told %v", failed)
+		}
+		c = open(t, store, nil)
+		w, _ = begin(t, store, c, 1)
+		w.end()
+		closed(t, c)
+		if _, _, _, failed := w.seen(); len(failed) != 0 {
+			t.Errorf("an attempt that had ended was told %v", failed)
+		}
+	})
+}
+
+// I1, I11: a swap of head that the store denies although it applied it is a
+// commit.
+func TestDeniedAlthoughApplied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := faultstore.Wrap(memstore.New(), nil)
+		c := open(t, store, nil)
+		w, _ := begin(t, store, c, 1)
+		store.Set(faultstore.Times(1, faultstore.When(func(op faultstore.Op) bool {
+			return op.Kind == faultstore.Put && op.Name == incremental.HeadName
+		}, faultstore.Fault{After: upload.ErrDenied})))
+		if id, err := c.Trigger(t.Context()); id != 1 || err != nil {
+			t.Errorf("%d, %v", id, err)
+		}
+		time.Sleep(time.Minute)
+		intact(t, store)
+		w.end()
+		closed(t, c)
+		tidy(t, store)
+	})
+}
+
 // I11: a swap of head that the store denies at the first try was not applied:
 // the checkpoint aborts at once, and the next one is tried.
 func TestDeniedCommitAborts(t *testing.T) {

@@ -25,7 +25,9 @@ import (
 func TestAnySingleFault(t *testing.T) {
 	for name, f := range map[string]faultstore.Fault{
 		"before": {Before: errTest}, "after": {After: errTest}, "late": {Late: errTest}, "twice": {Twice: true},
-		"denied": {Before: upload.ErrDenied}, "no space": {Before: upload.ErrNoSpace}, "hang": {Hang: true},
+		"hang":   {Hang: true},
+		"denied": {Before: upload.ErrDenied}, "denied after": {After: upload.ErrDenied},
+		"no space": {Before: upload.ErrNoSpace}, "no space after": {After: upload.ErrNoSpace},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for i := 0; ; i++ {
@@ -350,14 +352,14 @@ func TestSweep(t *testing.T) {
 		deadManifest := put(incremental.ManifestName(9, 1))
 		alive := put(incremental.NewObjectName(2, 9, operator, 0, 1).String())
 		foreign := put("data/notes.txt")
-		savepoint := put("savepoints/a/manifest")
+		savepoint, history := put("savepoints/a/manifest"), put("history/1-1")
 		for _, dry := range []bool{true, false} {
 			s, err := coordinator.Sweep(t.Context(), store, coordinator.SweepOptions{DryRun: dry})
 			if err != nil || !slices.Equal(s.Orphans, []string{deadManifest, dead}) || !slices.Equal(s.Unknown, []string{foreign}) {
 				t.Fatalf("swept %+v, %v", s, err)
 			}
 			left := store.Names()
-			if slices.Contains(left, dead) != dry || !slices.Contains(left, alive) || !slices.Contains(left, foreign) || !slices.Contains(left, savepoint) {
+			if slices.Contains(left, dead) != dry || !slices.Contains(left, alive) || !slices.Contains(left, foreign) || !slices.Contains(left, savepoint) || !slices.Contains(left, history) {
 				t.Errorf("dry %v: left %v", dry, left)
 			}
 		}

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,8 @@ import (
 // Head is the register of a job: which checkpoints exist, and which epoch leads. It
 // is the only object of a job that ever changes, and changes by compare-and-swap
 // only. incremental/FORMAT.md describes its bytes. Fields that are reserved are
-// checked and kept by every swap, and nothing sets or obeys them yet.
+// checked and kept by every swap, and nothing sets or obeys them yet. A job that is
+// Stopped, or has a Policy, is not led (ErrCannotLead).
 type Head struct {
 	// Version rises by one with every write, so that no two heads are equal.
 	Version uint64 `json:"version"`
@@ -26,8 +28,8 @@ type Head struct {
 	Graph  string           `json:"graph"`
 	Epoch  checkpoint.Epoch `json:"epoch"`
 	NextID checkpoint.ID    `json:"next_id"`
-	// Writer is the nonce of the leader that took Epoch. Leader (reserved) is the
-	// address of its API, "host:port"; empty: it serves none.
+	// Writer is the nonce of the leader that took Epoch. Leader is the address of
+	// its API, "host:port"; empty: it serves none, as today.
 	Writer string `json:"writer"`
 	Leader string `json:"leader"`
 	// Parallelism (reserved) is the parallelism that the last rescale asked for.
@@ -83,8 +85,8 @@ func manifestName(r Ref) string { return incremental.ManifestName(r.ID, r.Epoch)
 // Ref returns the name of the checkpoint.
 func (r Retained) Ref() Ref { return Ref{ID: r.ID, Epoch: r.Epoch} }
 
-// Pin keeps a checkpoint until somebody removes the pin. Nothing ends a pin at
-// Until yet.
+// Pin keeps a checkpoint until somebody removes the pin, or until it ends: the
+// first commit after Until removes it.
 type Pin struct {
 	Name       string        `json:"name"`
 	Checkpoint checkpoint.ID `json:"checkpoint"`
@@ -224,6 +226,30 @@ func (k *Kind) UnmarshalText(b []byte) error {
 	}
 	*k = Kind(kinds[i])
 	return nil
+}
+
+// ErrCannotLead: head asks for what this program does not do.
+var ErrCannotLead = errors.New("written by a newer program that this one cannot follow")
+
+// obeyed returns an error that wraps ErrCannotLead, and names what it is, where
+// whoever leads the job must do what this program does not do yet.
+func (h Head) obeyed() error {
+	switch {
+	case h.Stopped != nil:
+		return fmt.Errorf("head says that the job was stopped at checkpoint %d (%.200q): %w", h.Stopped.Checkpoint, h.Stopped.Reason, ErrCannotLead)
+	case h.Policy != nil:
+		return fmt.Errorf("head has a retention policy: %w", ErrCannotLead)
+	}
+	return nil
+}
+
+// restorable returns an error that wraps ErrCannotLead where a choice of what to
+// restore may have been applied already, as only a newer program can tell.
+func (h Head) restorable(r Restore) error {
+	if h.Restore == nil || r == RestoreLatest() {
+		return nil
+	}
+	return fmt.Errorf("head says that the restore of %.200q was applied in epoch %d, so whether %v was is not known: %w: restore the latest checkpoint", h.Restore.Request, h.Restore.Epoch, r, ErrCannotLead)
 }
 
 // find returns the retained checkpoint with the id.

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/incremental"
 )
 
 // What a leader does not decide passes through every head that it writes, and
@@ -23,7 +24,13 @@ func TestEverySwapKeepsTheRestOfHead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := direct(t, func(s *settings) { s.job, s.restore, s.policy.newest = old.Job, RestoreNone(), 9 })
+	old.Stopped, old.Policy = nil, nil // with them nobody leads
+	b, err = EncodeHead(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	graph := checkpoint.Graph{Job: old.Job, MaxParallelism: 8, Operators: testGraph.Operators}
+	d := direct(t, func(s *settings) { s.job, s.graph, s.policy.newest = old.Job, graph, 9 })
 	edits := map[string]bool{}
 	var last Head
 	tell := func(e event) {
@@ -32,7 +39,7 @@ func TestEverySwapKeepsTheRestOfHead(t *testing.T) {
 			if !ok {
 				continue
 			}
-			decided := cmpopts.IgnoreFields(Head{}, "Version", "Edit", "Graph", "Epoch", "NextID", "Writer", "Retained")
+			decided := cmpopts.IgnoreFields(Head{}, "Version", "Edit", "Graph", "Epoch", "NextID", "Writer", "Leader", "Retained")
 			if diff := cmp.Diff(old, s.head, decided); diff != "" {
 				t.Errorf("written by edit %s (-before +after):\n%s", s.head.Edit, diff)
 			}
@@ -43,11 +50,13 @@ func TestEverySwapKeepsTheRestOfHead(t *testing.T) {
 			last = s.head
 		}
 	}
-	graph := checkpoint.Graph{Job: old.Job, MaxParallelism: 8}
+	restored := manifestRead{ref: Ref{ID: 43, Epoch: 3}, manifest: &incremental.Manifest{Checkpoint: 43, Epoch: 3, Graph: graph}}
 	tell(opened{})
 	tell(headRead{head: old, etag: "e1"})
+	tell(restored)
 	tell(swapped{outcome: won, etag: "e2"})
 	tell(attached{graph, 1})
+	tell(restored)
 	tell(started{checkpoint.Execution{Epoch: 4, Attempt: 1}, []checkpoint.SubtaskID{{Vertex: "op"}}})
 	tell(ticked{})
 	ref := Ref{ID: 44, Epoch: 4}
@@ -55,6 +64,9 @@ func TestEverySwapKeepsTheRestOfHead(t *testing.T) {
 	tell(manifestWritten{ref: ref})
 	if last.Graph != graph.Fingerprint() || !last.has(ref) {
 		t.Fatalf("the commit wrote %+v", last)
+	}
+	if last.Leader != "" {
+		t.Errorf("the address of the leader before is still in head: %s", last.Leader)
 	}
 	if len(edits) != 2 {
 		t.Errorf("%d heads were written, want 2", len(edits))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
@@ -33,18 +34,25 @@ func (m *machine) onHead(now time.Time, e headRead) {
 // the leader that is there.
 func (m *machine) leadOn(e headRead) {
 	switch {
+	case e.err == nil && !e.absent && e.head.Writer == m.nonce && e.head.Epoch == m.lead.sent.Epoch:
+		m.leads(e.head, e.etag) // an earlier try was applied
+		return
+	case m.lead.denied != nil:
+		m.giveUp(m.lead.denied)
+		return
 	case e.err != nil:
 		m.giveUp(e.err)
 		return
 	case e.absent:
 		m.do(probe{})
 		return
-	case e.head.Writer == m.nonce && e.head.Epoch == m.lead.sent.Epoch:
-		m.leads(e.head, e.etag) // an earlier try was applied
-		return
 	}
 	if e.head.Job != m.job {
 		m.giveUp(fmt.Errorf("head belongs to job %q: %w; nothing was changed", e.head.Job, incremental.ErrWrongJob))
+		return
+	}
+	if err := errors.Join(e.head.obeyed(), e.head.restorable(m.restore)); err != nil {
+		m.giveUp(fmt.Errorf("%w; nothing was changed", err))
 		return
 	}
 	from, ok, err := e.head.choose(m.restore)
@@ -52,13 +60,15 @@ func (m *machine) leadOn(e headRead) {
 		m.giveUp(err)
 		return
 	}
-	if ok && from != m.lead.checked {
+	// A leader that commits faster than its manifests are read must not keep
+	// others from taking over: one of a graph that fits need not be read.
+	if ok && from != m.lead.checked && (m.lead.fits == "" || e.head.Graph != m.lead.fits) {
 		m.lead.found = e
 		m.do(readManifest{from})
 		return
 	}
 	next := m.edited(e.head)
-	next.Epoch, next.Writer = e.head.Epoch+1, m.nonce
+	next.Epoch, next.Writer, next.Leader = e.head.Epoch+1, m.nonce, ""
 	m.swapToLead(next, e.etag)
 }
 
@@ -66,11 +76,12 @@ func (m *machine) leadOn(e headRead) {
 func (m *machine) onInspected(e manifestRead) {
 	if e.err != nil {
 		// A leader may have dropped the checkpoint meanwhile, or bytes were
-		// damaged on their way: look once more.
-		if m.lead.tries++; m.lead.tries > 1 {
+		// damaged on their way: look once more at each.
+		if m.lead.tries++; m.lead.failed == e.ref || m.lead.tries > maxLeadTries {
 			m.giveUp(unreadable(e, m.lead.found.head))
 			return
 		}
+		m.lead.failed = e.ref
 		m.do(readHead{})
 		return
 	}
@@ -79,6 +90,13 @@ func (m *machine) onInspected(e manifestRead) {
 		return
 	}
 	m.lead.checked = e.ref
+	var all []checkpoint.OperatorID // another checkpoint of the graph may hold state of any
+	for _, o := range e.manifest.Graph.Operators {
+		all = append(all, o.ID)
+	}
+	if m.graph.Fit(e.manifest.Graph, all) == nil {
+		m.lead.fits = e.manifest.Graph.Fingerprint()
+	}
 	m.leadOn(m.lead.found)
 }
 
@@ -115,9 +133,11 @@ func (m *machine) onSwapped(now time.Time, e swapped) {
 	case m.phase != opening:
 	case e.outcome == won:
 		m.leads(m.lead.sent, e.etag)
-	case e.err != nil && permanent(e.err):
-		m.giveUp(e.err)
 	default:
+		// Also after a denial: a store may deny what it has applied.
+		if e.err != nil && permanent(e.err) {
+			m.lead.denied = e.err
+		}
 		m.do(readHead{})
 	}
 }
@@ -136,9 +156,7 @@ func (m *machine) giveUp(err error) {
 // edited returns the head that follows h, with a version and an edit of its
 // own and nothing else changed.
 func (m *machine) edited(h Head) Head {
-	if m.rules.on(uniqueVersion) {
-		h.Version++
-	}
+	h.Version++
 	m.edits++
 	h.Edit = fmt.Sprintf("%s-%d", m.nonce, m.edits)
 	return h

@@ -102,6 +102,9 @@ type leading struct {
 	sent    Head     // the head that was written last
 	found   headRead // the head that is being inspected
 	checked Ref      // a checkpoint that fits the job
+	fits    string   // the fingerprint of a graph whose checkpoints all fit the job
+	failed  Ref      // the checkpoint whose manifest could not be read
+	denied  error    // the store denied the write
 }
 
 // attempt is the execution of the job that is under way.
@@ -109,8 +112,9 @@ type attempt struct {
 	stage    attemptStage
 	number   checkpoint.Attempt
 	graph    checkpoint.Graph
-	from     Ref                          // what is being restored
-	subtasks map[checkpoint.SubtaskID]int // their indexes in pending.acks; never changed
+	from     Ref                                               // what is being restored
+	subtasks map[checkpoint.SubtaskID]int                      // their indexes in pending.acks; never changed
+	chains   map[checkpoint.OperatorID][]checkpoint.OperatorID // the operators of each vertex; never changed
 	started  time.Time
 	failing  bool // it was told to fail
 }
@@ -164,7 +168,8 @@ type commit struct {
 	manifest *incremental.Manifest
 	written  incremental.Written
 	next     Head      // as it was or will be sent
-	sends    int       // how often next was sent
+	sends    int       // how many swaps were sent that may yet be applied
+	denied   bool      // the only one was denied
 	since    time.Time // the outcome is in doubt; zero: it is not
 	cause    error     // why
 	tries    int       // how often it stayed so

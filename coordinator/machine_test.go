@@ -54,9 +54,12 @@ func (d *director) leadAndStart() {
 	d.tell(0, headRead{absent: true})
 	d.tell(0, probed{})
 	d.tell(0, swapped{outcome: won, etag: "e1"})
-	d.tell(0, attached{checkpoint.Graph{}, 1})
+	d.tell(0, attached{testGraph, 1})
 	d.tell(0, started{checkpoint.Execution{Epoch: 1, Attempt: 1}, []checkpoint.SubtaskID{{Vertex: "op"}}})
 }
+
+// testGraph is of one operator with one subtask.
+var testGraph = checkpoint.Graph{Operators: []checkpoint.GraphOperator{{ID: "op", Parallelism: 1}}}
 
 func object(r Ref) incremental.Object {
 	return incremental.Object{Name: incremental.ObjectName{Epoch: r.Epoch, Checkpoint: r.ID, Operator: "op", Attempt: 1, Random: "0123456789abcdef"}.String(), Size: 1}
@@ -195,7 +198,7 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, swapped{outcome: refused, err: lost})
 			d.tell(0, headRead{head: Head{Version: 2, Epoch: 2, NextID: 2, Writer: "other"}, etag: "x"})
 			d.tell(time.Minute, ticked{})
-			d.tell(0, attached{checkpoint.Graph{}, 2})
+			d.tell(0, attached{testGraph, 2})
 		},
 		"declined-and-timed-out-beyond-tolerance": func(d *director) {
 			d.leadAndStart()
@@ -212,7 +215,7 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, ackOf(one))
 			d.tell(0, manifestWritten{ref: one})
 			d.tell(0, detached{})
-			d.tell(0, attached{checkpoint.Graph{}, 2}) // waits: what is newest is not known
+			d.tell(0, attached{testGraph, 2}) // waits: what is newest is not known
 			d.tell(0, swapped{outcome: won, etag: "e2"})
 			d.tell(0, manifestRead{ref: one, manifest: &incremental.Manifest{Checkpoint: 1, Epoch: 1}})
 		},
@@ -266,9 +269,9 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, asked{})
 			d.tell(0, closing{})
 			d.tell(0, asked{})
-			d.tell(0, attached{checkpoint.Graph{}, 2})
+			d.tell(0, attached{testGraph, 2})
 			d.tell(0, manifestWritten{ref: one})
-			d.tell(0, attached{checkpoint.Graph{}, 3})
+			d.tell(0, attached{testGraph, 3})
 			d.tell(0, closing{}) // again
 			d.tell(time.Hour, ticked{})
 		},
@@ -293,7 +296,7 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(time.Minute, declineOf(2, checkpoint.DeclinePersist, "disk full"))
 			d.tell(10*time.Minute, ticked{}) // after the abort
 			d.tell(0, detached{})
-			d.tell(0, attached{checkpoint.Graph{}, 2})
+			d.tell(0, attached{testGraph, 2})
 			d.tell(0, started{checkpoint.Execution{Epoch: 1, Attempt: 2}, nil})
 		},
 		"rebased": func(d *director) {
@@ -310,6 +313,47 @@ func TestGoldenTraces(t *testing.T) {
 			h.Version, h.Pins = 3, []Pin{{Name: "release", Checkpoint: 1}}
 			d.tell(0, headRead{head: h, etag: "x3"})
 			d.tell(0, swapped{outcome: won, etag: "e4"})
+		},
+		"edited-without-a-version": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(two, object(one)))
+			d.tell(0, manifestWritten{ref: two})
+			d.tell(0, swapped{outcome: unknown, err: lost})
+			h := d.m.head
+			h.Edit, h.Pins = "tool-1", []Pin{{Name: "release", Checkpoint: 1}} // and no other version
+			d.tell(0, headRead{head: h, etag: "x2"})
+			d.tell(0, swapped{outcome: denied, err: errors.New("access denied")}) // the first may yet be applied, if the tool takes its edit back
+			d.tell(0, headRead{head: h, etag: "x2"})
+			d.tell(0, swapped{outcome: won, etag: "e4"})
+		},
+		"put-back": func(d *director) {
+			d.leadAndStart()
+			first := d.m.head
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(two, object(one)))
+			d.tell(0, manifestWritten{ref: two})
+			d.tell(0, swapped{outcome: refused, err: lost})
+			d.tell(0, headRead{head: first, etag: "e1"}) // a copy of head from before 1
+			d.tell(0, swapped{outcome: won, etag: "e3"})
+		},
+		"policy-beside-a-leader": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: refused, err: lost})
+			h := d.m.head
+			h.Version, h.Policy = 2, &RetentionPolicy{Newest: 100}
+			d.tell(0, headRead{head: h, etag: "x2"})
 		},
 		"rebased-without-its-base": func(d *director) {
 			d.leadAndStart()
@@ -371,6 +415,31 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, ackOf(one))
 			d.tell(0, manifestWritten{ref: one})
 			d.tell(0, swapped{outcome: denied, err: errors.New("access denied")})
+			d.tell(0, headRead{err: lost}) // proves nothing
+			d.tell(time.Second, ticked{})
+			d.tell(0, headRead{head: d.m.head, etag: "e1"})
+		},
+		"denied-although-applied": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			d.tell(0, swapped{outcome: denied, err: errors.New("read-only file system")})
+			d.tell(0, headRead{head: d.m.commit.next, etag: "e2"})
+		},
+		"denied-to-lead-although-applied": func(d *director) {
+			d.tell(0, opened{})
+			d.tell(0, headRead{absent: true})
+			d.tell(0, probed{})
+			d.tell(0, swapped{outcome: denied, err: upload.ErrDenied})
+			d.tell(0, headRead{head: d.m.lead.sent, etag: "e1"})
+		},
+		"denied-to-lead": func(d *director) {
+			d.tell(0, opened{})
+			d.tell(0, headRead{absent: true})
+			d.tell(0, probed{})
+			d.tell(0, swapped{outcome: denied, err: upload.ErrDenied})
+			d.tell(0, headRead{absent: true})
 		},
 		"denied-after-an-unknown-try": func(d *director) {
 			d.leadAndStart()
@@ -403,10 +472,28 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, manifestRead{ref: Ref{ID: 2, Epoch: 3}, manifest: &incremental.Manifest{Checkpoint: 2, Epoch: 3}})
 			d.tell(0, swapped{outcome: won, etag: "e9"})
 		},
+		"taken-over-from-a-fast-leader": func(d *director) {
+			d.m.graph = testGraph
+			d.tell(0, opened{})
+			h := Head{Version: 7, Epoch: 3, NextID: 3, Job: "j", Writer: "other", Graph: testGraph.Fingerprint()}
+			commits := func(id checkpoint.ID) headRead {
+				h.Version, h.Retained = h.Version+1, []Retained{{ID: id, Epoch: 3}}
+				return headRead{head: h, etag: fmt.Sprintf("e%d", h.Version)}
+			}
+			d.tell(0, commits(1))
+			d.tell(0, manifestRead{ref: Ref{ID: 1, Epoch: 3}, err: upload.ErrNotExist}) // it keeps one checkpoint only
+			d.tell(0, commits(2))
+			d.tell(0, manifestRead{ref: Ref{ID: 2, Epoch: 3}, err: upload.ErrNotExist})
+			d.tell(0, commits(3))
+			d.tell(0, manifestRead{ref: Ref{ID: 3, Epoch: 3}, manifest: &incremental.Manifest{Checkpoint: 3, Epoch: 3, Graph: testGraph}})
+			d.tell(0, swapped{outcome: refused, err: lost})
+			d.tell(0, commits(4)) // of the same graph: it need not be read
+			d.tell(0, swapped{outcome: won, etag: "e12"})
+		},
 		"other-executions": func(d *director) {
 			d.leadAndStart()
 			d.tell(0, detached{})
-			d.tell(0, attached{checkpoint.Graph{}, 2})
+			d.tell(0, attached{testGraph, 2})
 			d.tell(0, started{checkpoint.Execution{Epoch: 1, Attempt: 1}, []checkpoint.SubtaskID{{Vertex: "op"}}}) // late
 			d.tell(0, started{checkpoint.Execution{Epoch: 1, Attempt: 2}, []checkpoint.SubtaskID{{Vertex: "op"}}})
 			d.tell(10*time.Second, ticked{})

@@ -23,6 +23,9 @@ type holds struct {
 // based says that a pending checkpoint builds on another.
 type based struct{ base, pending checkpoint.ID }
 
+// ended reports whether the pin keeps nothing any more.
+func (p Pin) ended(now time.Time) bool { return !p.Until.IsZero() && !now.Before(p.Until) }
+
 // reason is a rule of retention. It gets all checkpoints by rising id, and calls keep
 // for those that it keeps.
 type reason func(all []Retained, now time.Time, keep func(i int, why string))

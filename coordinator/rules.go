@@ -15,8 +15,10 @@ const (
 	// headDecides: a commit in doubt is over only once head holds it, or has
 	// moved on without it.
 	headDecides
-	// uniqueVersion: no two contents of head are equal, so no ETag returns.
-	uniqueVersion
+	// sameHead: a swap is sent again only while head has the ETag that the swap
+	// was planned on. Otherwise it would overwrite an edit whose tool forgot to
+	// raise the version.
+	sameHead
 	// deadEpochsOnly: a sweep by a process that does not lead touches only
 	// objects of epochs before head's.
 	deadEpochsOnly
@@ -36,7 +38,8 @@ const (
 	// its base is still in head.
 	rebasesOnBase
 	// deniedFirst: a denial proves that a commit was not applied only where it
-	// answers the first request; an earlier one may still be on its way.
+	// answers the only request, and head is as before; an earlier one may still
+	// be on its way.
 	deniedFirst
 	// executionNamed: a notice names epoch and id. A sink publishes what it
 	// holds for that checkpoint and for earlier ones of the same epoch, and

@@ -20,8 +20,6 @@ const (
 	slots          = 8 // ids of an epoch
 )
 
-var exploreGraph = checkpoint.Graph{Operators: []checkpoint.GraphOperator{{ID: "op"}}}
-
 // set is a set of objects: bit 2i is checkpoint i's data, 2i+1 its manifest.
 type set uint64
 
@@ -158,7 +156,7 @@ func (w *world) breach(retainedOnly bool) (string, set) {
 			if !ok || q.Ref != t.ref || p.m.commit.inDoubt() && t.ref.ID < p.m.commit.ref.ID {
 				continue // aborted, or overtaken if the swap in doubt wins
 			}
-			if q.base.ID != 0 && !w.head.has(q.base.Ref) && p.m.head.Version < w.head.Version {
+			if q.base.ID != 0 && !w.head.has(q.base.Ref) && p.m.head.has(q.base.Ref) {
 				continue // the tool dropped its base, which its coordinator learns before it can commit it
 			}
 			if lost := t.names & w.doomed; lost != 0 {
@@ -215,7 +213,7 @@ func (w *world) tell(k int, e event, choose func(checkpoint.Barrier) set, unwrit
 			})
 			w.net = append(w.net, request{boot: k, ifMatch: a.etag, head: a.head, waited: true, again: len(w.net) < n})
 		case lead:
-			w.tell(k, attached{checkpoint.Graph{}, 1}, nil, false)
+			w.tell(k, attached{testGraph, 1}, nil, false)
 		case readManifest:
 			w.tell(k, manifestRead{ref: a.ref, manifest: w.manifest(a.ref)}, nil, false)
 		case attachDone:
@@ -296,7 +294,7 @@ type sweeping struct {
 
 // manifest makes a manifest that states what was written.
 func (w *world) manifest(r Ref) *incremental.Manifest {
-	return &incremental.Manifest{Checkpoint: r.ID, Epoch: r.Epoch, Graph: exploreGraph, Subtasks: []incremental.Subtask{{Operator: "op", Keyed: w.handle(r, w.manifests[index(r)])}}}
+	return &incremental.Manifest{Checkpoint: r.ID, Epoch: r.Epoch, Graph: testGraph, Subtasks: []incremental.Subtask{{Operator: "op", Keyed: w.handle(r, w.manifests[index(r)])}}}
 }
 
 func (w *world) handle(r Ref, names set) *incremental.Handle {

@@ -343,6 +343,13 @@ func TestDecodeRefuses(t *testing.T) {
 		{"auxiliary file of no state", edit(func(m *format.Manifest) { m.Keyed.Handles[0].Auxiliary[0].State = "x" }), "lacks one of them"},
 		{"states out of order", edit(func(m *format.Manifest) { m.Keyed.States[0].Name = "zebra" }), "out of order"},
 		{"subtask index", edit(func(m *format.Manifest) { m.Subtasks[0].Index = math.MaxUint32 }), "not a valid subtask"},
+		{"subtask of no operator", edit(func(m *format.Manifest) {
+			m.Graph.Operators[0].Id = "on"
+			m.Graph.Operators[1].Inputs[0].Operator = "on"
+		}), "no such subtask"},
+		{"subtask beyond", edit(func(m *format.Manifest) { m.Subtasks[1].Index = 1 }), "no such subtask"},
+		{"subtask missing", edit(func(m *format.Manifest) { m.Graph.Operators[0].Parallelism = 2 }), `operator "in": 1 of its 2 subtasks`},
+		{"operator missing", edit(func(m *format.Manifest) { m.Subtasks = m.Subtasks[:1] }), `operator "in": 1 of its 1 subtasks`},
 		{"other checkpoint", edit(func(m *format.Manifest) { m.Keyed.Handles[0].Checkpoint = 40 }), "of checkpoint 40"},
 		{"fired beyond the watermark", edit(func(m *format.Manifest) { m.Subtasks[0].Progress[0].FiredEventMs = 5001 }), "beyond the watermark"},
 		{"progress doubled", edit(func(m *format.Manifest) { m.Subtasks[0].Progress[1].Groups.First = 63 }), "doubled"},
@@ -414,6 +421,7 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 		"epoch":     func(m *incremental.Manifest) { m.Epoch = 0 },
 		"time":      func(m *incremental.Manifest) { m.Created = time.Time{} },
 		"kind":      func(m *incremental.Manifest) { m.Kind = 77 },
+		"no source": func(m *incremental.Manifest) { m.Subtasks = m.Subtasks[:1] },
 		"gap":       func(m *incremental.Manifest) { m.Subtasks[0].Keyed.Range.End = 64 },
 	} {
 		m := sample()
@@ -469,8 +477,10 @@ func drawManifest(t *rapid.T) *incremental.Manifest {
 	for i := range rapid.IntRange(0, 2).Draw(t, "sources") {
 		m.Sources = append(m.Sources, incremental.Source{Operator: checkpoint.OperatorID(fmt.Sprint("in", i)), Enumerator: rapid.SliceOf(rapid.Byte()).Draw(t, "enumerator"), Unassigned: drawSplits(t)})
 	}
+	source := m.Subtasks[1]
 	m.Subtasks = nil
-	n := rapid.IntRange(0, 4).Draw(t, "subtasks")
+	n := rapid.IntRange(1, 4).Draw(t, "subtasks")
+	m.Graph.Operators[1].Parallelism = n
 	keyed := rapid.Bool().Draw(t, "keyed")
 	for i := range n {
 		s := incremental.Subtask{Operator: "count", Index: i, Splits: drawSplits(t)}
@@ -489,6 +499,7 @@ func drawManifest(t *rapid.T) *incremental.Manifest {
 		}
 		m.Subtasks = append(m.Subtasks, s)
 	}
+	m.Subtasks = append(m.Subtasks, source)
 	return m
 }
 

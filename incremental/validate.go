@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -94,6 +95,9 @@ func validate(m *Manifest) error {
 		if err := validateSubtask(where, m, s); err != nil {
 			return err
 		}
+	}
+	if err := validateComplete(m); err != nil {
+		return err
 	}
 	return validateCoverage(m)
 }
@@ -254,6 +258,29 @@ func validateInFlight(where string, f InFlight) error {
 // inside reports whether a piece lies in an object of a size.
 func inside(offset, length, size int64) bool {
 	return offset >= 0 && length >= 0 && offset <= size && length <= size-offset
+}
+
+// validateComplete checks that there is a part for each subtask of each
+// operator of the graph, and for no other: one that is left out would restore
+// as empty state.
+func validateComplete(m *Manifest) error {
+	parallelism := map[checkpoint.OperatorID]int{}
+	for _, o := range m.Graph.Operators {
+		parallelism[o.ID] = o.Parallelism
+	}
+	left := maps.Clone(parallelism)
+	for _, s := range m.Subtasks {
+		if s.Index >= parallelism[s.Operator] {
+			return invalid(fmt.Sprintf("subtask %q/%d", s.Operator, s.Index), "the graph has no such subtask")
+		}
+		left[s.Operator]--
+	}
+	for _, o := range m.Graph.Operators {
+		if n := left[o.ID]; n != 0 {
+			return invalid(fmt.Sprintf("operator %q", o.ID), "%d of its %d subtasks are missing", n, o.Parallelism)
+		}
+	}
+	return nil
 }
 
 // validateCoverage checks that the handles of an operator hold each key group

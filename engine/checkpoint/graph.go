@@ -82,6 +82,25 @@ func (g Graph) Operator(id OperatorID) (GraphOperator, bool) {
 	return g.Operators[i], true
 }
 
+// Vertices returns the operators of each vertex, in the order of the graph. A
+// vertex is a chain of operators that share their subtasks, since records go
+// straight from one to the next. It is named for its first operator.
+func (g Graph) Vertices() map[OperatorID][]OperatorID {
+	vertex := make(map[OperatorID]OperatorID, len(g.Operators))
+	chains := map[OperatorID][]OperatorID{}
+	for _, o := range g.Operators {
+		v := o.ID
+		if len(o.Inputs) == 1 && o.Inputs[0].Exchange == Forward {
+			if up, ok := vertex[o.Inputs[0].From]; ok {
+				v = up
+			}
+		}
+		vertex[o.ID] = v
+		chains[v] = append(chains[v], o.ID)
+	}
+	return chains
+}
+
 // Fit checks that state written by a job with graph old can be restored into a
 // job with graph g; stateful holds the operators that have state in the
 // checkpoint. The error wraps ErrGraphMismatch and names every misfit.
