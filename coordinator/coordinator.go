@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -32,8 +33,25 @@ type Coordinator struct {
 	}
 }
 
-// ask gets the answer for a caller of Trigger.
-type ask chan answer
+// waiter is a caller that waits for an answer, and may give up.
+type waiter[T any] struct {
+	reply chan T          // of capacity 1
+	left  <-chan struct{} // closed once the caller gave up
+}
+
+func (w waiter[T]) gone() bool {
+	select {
+	case <-w.left:
+		return true
+	default:
+		return false
+	}
+}
+
+// join adds a waiter, and forgets those that gave up.
+func join[T any](all []waiter[T], w waiter[T]) []waiter[T] {
+	return append(slices.DeleteFunc(all, waiter[T].gone), w)
+}
 
 type answer struct {
 	id  checkpoint.ID
@@ -48,8 +66,9 @@ var _ checkpoint.Coordinator = (*Coordinator)(nil)
 // Before it raises the epoch, Open checks that this is the right job. It fails if
 // the checkpoint to start from is not retained, cannot be read, belongs to another
 // job or does not fit Options.Graph (checkpoint.ErrGraphMismatch). It fails with
-// ErrHeadFormat if head cannot be decoded, and with ErrHeadMissing if the job has
-// objects and no head. In all these cases it has written and deleted nothing.
+// ErrHeadFormat if head cannot be decoded, with ErrCannotLead if head asks for what
+// this program does not do, and with ErrHeadMissing if the job has objects and no
+// head. In all these cases it has written and deleted nothing.
 func Open(ctx context.Context, o Options) (*Coordinator, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -58,7 +77,7 @@ func Open(ctx context.Context, o Options) (*Coordinator, error) {
 	reply := make(chan error, 1)
 	c := &Coordinator{
 		o: o, done: make(chan struct{}), mail: mailbox{ready: make(chan struct{}, 1)},
-		loop: loop{opened: reply, taken: map[checkpoint.ID][]ask{}, m: &machine{settings: &settings{
+		loop: loop{opened: reply, taken: map[checkpoint.ID][]waiter[answer]{}, m: &machine{settings: &settings{
 			job: o.Job, writer: o.Writer, nonce: rand.Text(), graph: o.Graph,
 			interval: o.Interval, minPause: o.MinPause, timeout: o.Timeout, maxConcurrent: o.MaxConcurrent,
 			tolerable: o.TolerableFailures, policy: policy{newest: o.Retain}, restore: o.Restore,
@@ -134,7 +153,7 @@ func (c *Coordinator) Drain() { c.mail.post(letter{event: draining{}}) }
 // again as long as failures are tolerated.
 func (c *Coordinator) Finish(ctx context.Context) error {
 	reply := make(chan error, 1)
-	c.mail.post(letter{event: finishing{}, finish: reply})
+	c.mail.post(letter{event: finishing{}, finish: &waiter[error]{reply, ctx.Done()}})
 	select {
 	case err := <-reply:
 		return err
@@ -159,8 +178,8 @@ func (c *Coordinator) Detach() {
 // Trigger takes a checkpoint as soon as one may start, whatever the interval,
 // and returns its id once it is committed.
 func (c *Coordinator) Trigger(ctx context.Context) (checkpoint.ID, error) {
-	reply := make(ask, 1)
-	c.mail.post(letter{event: asked{}, ask: reply})
+	reply := make(chan answer, 1)
+	c.mail.post(letter{event: asked{}, ask: &waiter[answer]{reply, ctx.Done()}})
 	select {
 	case r := <-reply:
 		return r.id, r.err
@@ -188,8 +207,8 @@ func (c *Coordinator) over() error {
 	return ErrClosed
 }
 
-// Close ends the leadership. It detaches, refuses whatever begins from then on,
-// waits for a commit in doubt, sweeps what this epoch left behind, waits for the
+// Close ends the leadership. It fails an attempt that still runs with ErrClosed,
+// refuses whatever begins from then on, waits for a commit in doubt, sweeps what this epoch left behind, waits for the
 // cleaner, and ends every goroutine. When ctx ends, it stops waiting. Objects
 // that are left are no error: Status counts them, and the next start's sweep
 // deletes them. A commit that is still in doubt is an error; the next start

@@ -16,8 +16,8 @@ type letter struct {
 	event    event
 	tasks    checkpoint.Tasks
 	attached chan attachDone
-	finish   chan error
-	ask      ask
+	finish   *waiter[error]
+	ask      *waiter[answer]
 	handled  chan struct{} // closed once the event was handled
 	closed   chan struct{} // closed once the machine has closed
 }
@@ -56,9 +56,9 @@ type loop struct {
 	starting checkpoint.Tasks // of the event in hand
 	opened   chan error       // nil once it was answered
 	attached chan attachDone
-	finishes []chan error
-	asks     []ask                   // for the next checkpoint
-	taken    map[checkpoint.ID][]ask // for one under way
+	finishes []waiter[error]
+	asks     []waiter[answer]                   // for the next checkpoint
+	taken    map[checkpoint.ID][]waiter[answer] // for one under way
 	closed   []chan struct{}
 }
 
@@ -96,9 +96,9 @@ func (c *Coordinator) handle(l letter) {
 	case l.attached != nil:
 		w.attached = l.attached
 	case l.finish != nil:
-		w.finishes = append(w.finishes, l.finish)
+		w.finishes = join(w.finishes, *l.finish)
 	case l.ask != nil:
-		w.asks = append(w.asks, l.ask)
+		w.asks = join(w.asks, *l.ask)
 	case l.closed != nil:
 		w.closed = append(w.closed, l.closed)
 	}
@@ -162,12 +162,12 @@ func (c *Coordinator) carryOut(a action) {
 		w.taken[a.id], w.asks = w.asks, nil
 	case unasked:
 		for _, ask := range w.asks {
-			ask <- answer{err: fmt.Errorf("checkpoint on demand: %w", a.err)}
+			ask.reply <- answer{err: fmt.Errorf("checkpoint on demand: %w", a.err)}
 		}
 		w.asks = nil
 	case finished:
 		for _, f := range w.finishes {
-			f <- a.err
+			f.reply <- a.err
 		}
 		w.finishes = nil
 	case moved:
@@ -211,7 +211,7 @@ func (c *Coordinator) ended(a ended) {
 	}
 	c.mu.Unlock()
 	for _, ask := range c.loop.taken[r.ID] {
-		ask <- answer{r.ID, r.Reason}
+		ask.reply <- answer{r.ID, r.Reason}
 	}
 	delete(c.loop.taken, r.ID)
 	if c.o.Listener.Ended != nil {
