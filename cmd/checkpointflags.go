@@ -24,7 +24,7 @@ type checkpointFlags struct {
 func (f *checkpointFlags) open(ctx context.Context, url string) (upload.Reader, error) {
 	s, err := storeurl.Open(ctx, url, storeurl.Options{S3: f.store.Options()})
 	if err != nil {
-		return nil, cli.Explain(fmt.Errorf("checkpoint store %s: %w", url, err))
+		return nil, fmt.Errorf("checkpoint store %s: %w", url, err)
 	}
 	return s, nil
 }
@@ -56,5 +56,5 @@ func noJob(url string, err error) error {
 	if errors.Is(err, upload.ErrNotExist) {
 		return fmt.Errorf("%s is not the directory of a job: it has no head. Name it as <store>/<job-id>: %w", url, err)
 	}
-	return cli.Explain(err)
+	return err
 }

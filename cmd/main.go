@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,7 @@ const (
 	exitInterrupted = 130
 )
 
-// errInterrupted is the cause of a run's end by SIGINT or SIGTERM.
+// errInterrupted is the cause of a run's end by SIGINT, SIGTERM or SIGHUP.
 var errInterrupted = errors.New("interrupted")
 
 // Main runs the command line of the process and exits. The verb run runs job; nil: the
@@ -31,22 +32,36 @@ func Main(job *engine.Job, verbs ...*cobra.Command) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	go func() {
 		<-signals
 		cancel(errInterrupted)
 		<-signals // a second one: now
 		os.Exit(exitInterrupted)
 	}()
-	os.Exit(Run(ctx, job, os.Args[1:], os.Stdout, os.Stderr, verbs...))
+	os.Exit(run(ctx, filepath.Base(os.Args[0]), job, os.Args[1:], os.Stdout, os.Stderr, verbs...))
 }
 
 // Run runs a command line as Main does, and returns its exit code.
 func Run(ctx context.Context, job *engine.Job, args []string, stdout, stderr io.Writer, verbs ...*cobra.Command) int {
+	program := "tidemark"
+	if job != nil {
+		program = job.Name()
+	}
+	return run(ctx, program, job, args, stdout, stderr, verbs...)
+}
+
+func run(ctx context.Context, program string, job *engine.Job, args []string, stdout, stderr io.Writer, verbs ...*cobra.Command) int {
 	root := &cobra.Command{
-		Use:           "tidemark",
+		Use:           program,
 		Short:         "A stream engine with incremental RocksDB checkpoints",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+	}
+	if job != nil {
+		root.Short = fmt.Sprintf("The stream job %s, with incremental checkpoints", job.Name())
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -55,18 +70,18 @@ func Run(ctx context.Context, job *engine.Job, args []string, stdout, stderr io.
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(runCommand(job), checkpointsCommand(), versionCommand())
 	root.AddCommand(verbs...)
-	err := root.ExecuteContext(ctx)
+	cli.RequireVerbs(root)
+	err := cli.Explain(root.ExecuteContext(ctx), program, job == nil)
 	var usage cli.UsageError
+	code := exitFailed
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, errInterrupted):
-		_, _ = fmt.Fprintln(stderr, "tidemark: interrupted; the same command resumes from the newest checkpoint")
-		return exitInterrupted
+		code = exitInterrupted
 	case errors.As(err, &usage):
-		_, _ = fmt.Fprintf(stderr, "tidemark: %v\n", err)
-		return exitUsage
+		code = exitUsage
 	}
-	_, _ = fmt.Fprintf(stderr, "tidemark: %v\n", err)
-	return exitFailed
+	_, _ = fmt.Fprintf(stderr, "%s: %v\n", program, err)
+	return code
 }

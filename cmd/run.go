@@ -14,7 +14,9 @@ import (
 	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/cmd/jobs"
 	"github.com/tidemark/tidemark/cmd/launch"
+	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
 func runCommand(job *engine.Job) *cobra.Command {
@@ -74,23 +76,50 @@ func runJob(c *cobra.Command, job *engine.Job, args []string, f *cli.RunFlags) e
 	} else if err == nil {
 		printReport(out, report, f, config)
 	}
-	return cli.Explain(err)
+	if errors.Is(err, errInterrupted) {
+		err = fmt.Errorf("%w; %s", err, afterwards(config, report.Newest))
+	}
+	return err
 }
 
-// printStart says what an attempt goes on from.
+// afterwards says what the same command does after a run that was interrupted.
+func afterwards(c launch.Config, newest uint64) string {
+	switch {
+	case c.Interval == 0:
+		return "checkpoints are off, so the same command starts from the beginning"
+	case newest == 0:
+		return "no checkpoint was taken, so the same command starts from the beginning"
+	case c.Checkpoints.Restore != coordinator.Restore{}:
+		return fmt.Sprintf("the newest checkpoint is %d: --restore latest resumes from it", newest)
+	}
+	return fmt.Sprintf("the same command resumes from checkpoint %d", newest)
+}
+
+// printStart says where checkpoints lie and what an attempt goes on from.
 func printStart(w io.Writer, c launch.Config, s launch.Start) {
 	job := c.JobID
 	if job == "" {
 		job = c.Job.Name()
 	}
+	place := storePlace(c.Store) + "/" + job
 	switch {
 	case s.Final:
-		_, _ = fmt.Fprintf(w, "%s: finished: checkpoint %d was taken at the end of its input. To run it again: --restore none, or another --job-id, and another --output\n", job, s.Checkpoint)
+		_, _ = fmt.Fprintf(w, "%s: finished: checkpoint %d was taken at the end of its input; input that is newer is not read (%s). To run it again: --restore none, or another --job-id, and another directory for its output\n", job, s.Checkpoint, place)
 	case s.Checkpoint != 0:
-		_, _ = fmt.Fprintf(w, "%s: resuming from checkpoint %d\n", job, s.Checkpoint)
+		_, _ = fmt.Fprintf(w, "%s: resuming from checkpoint %d in %s\n", job, s.Checkpoint, place)
 	case s.Attempt > 1:
 		_, _ = fmt.Fprintf(w, "%s: starting again from nothing\n", job)
+	default:
+		_, _ = fmt.Fprintf(w, "%s: starting from nothing; checkpoints go to %s\n", job, place)
 	}
+}
+
+// storePlace is the URL of a store, whatever the working directory.
+func storePlace(url string) string {
+	if dir, ok := storeurl.Dir(url); ok {
+		return "file://" + absolute(dir)
+	}
+	return url
 }
 
 func printReport(w io.Writer, r launch.Report, f *cli.RunFlags, config launch.Config) {

@@ -103,7 +103,7 @@ func TestKillAndResume(t *testing.T) {
 	}
 	from := p.newest(t)
 	out := ok(t, p.run()...)
-	if first, _, _ := strings.Cut(out, "\n"); first != "count: resuming from checkpoint "+number(from) {
+	if first, _, _ := strings.Cut(out, "\n"); first != "count: resuming from checkpoint "+number(from)+" in "+p.url()+"/count" {
 		t.Errorf("it begins with %q, and the newest checkpoint was %d", first, from)
 	}
 	if !strings.Contains(out, "digest "+digest) {
@@ -132,11 +132,37 @@ func number(n uint64) string {
 	return string(b)
 }
 
+// What an interrupted run says is true: no checkpoint was taken, or they are off.
+func TestAnInterruptedRunSaysWhatFollows(t *testing.T) {
+	for interval, says := range map[string]string{
+		"1h": "no checkpoint was taken, so the same command starts from the beginning",
+		"0":  "checkpoints are off, so the same command starts from the beginning",
+	} {
+		p := place{t.TempDir()}
+		cmd, out, stderr := process(t, p.run("--rate-limit", "100", "--interval", interval)...)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(time.Minute); len(tree(t, p.state())) < 2 && time.Now().Before(deadline); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if code := exitCode(t, cmd); code != 130 || !strings.Contains(stderr.String(), says) {
+			t.Errorf("interval %s: exit code %d, %s", interval, code, stderr)
+		}
+		if place := "count: starting from nothing; checkpoints go to " + p.url() + "/count\n"; interval != "0" && !strings.Contains(out.String(), place) {
+			t.Errorf("%q lacks %q", out, place)
+		}
+	}
+}
+
 // The first signal ends a run in order: exit code 130, advice, no local state
 // left, and nothing lost.
 func TestSignals(t *testing.T) {
 	want, _ := unbroken(t)
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			p := place{t.TempDir()}
 			cmd, _, stderr := process(t, p.run("--rate-limit", "12000")...)
@@ -147,7 +173,7 @@ func TestSignals(t *testing.T) {
 			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
-			if code := exitCode(t, cmd); code != 130 || !strings.Contains(stderr.String(), "resumes from the newest checkpoint") {
+			if code := exitCode(t, cmd); code != 130 || !strings.Contains(stderr.String(), "the same command resumes from checkpoint ") {
 				t.Errorf("exit code %d, %s", code, stderr)
 			}
 			for name := range tree(t, p.state()) {

@@ -42,7 +42,7 @@ func showCommand(f *checkpointFlags) *cobra.Command {
 			}
 			m, shared, err := coordinator.Inspect(c.Context(), store, info, infos)
 			if err != nil {
-				return cli.Explain(err)
+				return err
 			}
 			s := shown{m, info.KeptBy, shared}
 			if f.json {

@@ -55,7 +55,7 @@ func verifyCommand(f *checkpointFlags) *cobra.Command {
 				return cli.Usage(errors.New("--all verifies every checkpoint: name none"))
 			}
 			if jobs, err = coordinator.Jobs(c.Context(), store); err != nil {
-				return cli.Explain(err)
+				return err
 			}
 			if len(jobs) == 0 {
 				return fmt.Errorf("no job below %s: none has a head", args[0])

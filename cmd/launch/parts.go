@@ -78,6 +78,17 @@ func (p *parts) checkpoints() Checkpoints {
 	return p.history.summary(p.coordinator.Status())
 }
 
+// newest is the newest checkpoint in the store; zero: none.
+func (p *parts) newest() (id uint64) {
+	if p.coordinator == nil {
+		return 0
+	}
+	for _, r := range p.coordinator.Status().Retained {
+		id = max(id, uint64(r.ID))
+	}
+	return id
+}
+
 func (p *parts) openStore(ctx context.Context, c Config) (err error) {
 	if c.Interval == 0 {
 		p.store = memstore.New() // nothing is written to it

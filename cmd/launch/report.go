@@ -19,9 +19,11 @@ type Report struct {
 	Digest string `json:"digest"` // 16 hexadecimal digits; empty: not asked for
 	// WallS and CPUS are seconds from the start of Run; CPUS is that of the
 	// process, RocksDB's threads included.
-	WallS       float64     `json:"wall_s"`
-	CPUS        float64     `json:"cpu_s"`
-	ResumedFrom *uint64     `json:"resumed_from"` // null: it started from nothing
+	WallS       float64 `json:"wall_s"`
+	CPUS        float64 `json:"cpu_s"`
+	ResumedFrom *uint64 `json:"resumed_from"` // null: it started from nothing
+	// Newest is the newest checkpoint in the store; zero: none.
+	Newest      uint64      `json:"newest_checkpoint"`
 	Attempts    int         `json:"attempts"`
 	Malformed   int64       `json:"malformed"`
 	Checkpoints Checkpoints `json:"checkpoints"`

@@ -27,6 +27,7 @@ func run(ctx context.Context, c Config) (report Report, err error) {
 	meter := startMeter()
 	report.Job, report.Memory = c.JobID, c.memory(gcPercent())
 	c.Logger.Info("memory that the job may take", "job", c.JobID, "bytes", report.Memory)
+	c.warnOfLimits(report.Memory, hostLimits(c.StateDir))
 
 	var p parts
 	if err = p.open(ctx, c); err == nil {
@@ -38,7 +39,7 @@ func run(ctx context.Context, c Config) (report Report, err error) {
 		report.Series = sampled()
 	}
 	err = errors.Join(err, p.close(ctx))
-	report.Checkpoints = p.checkpoints()
+	report.Checkpoints, report.Newest = p.checkpoints(), p.newest()
 	report.WallS, report.CPUS = meter.elapsed()
 	report.Usage = usage().since(meter.usage)
 	return report, err

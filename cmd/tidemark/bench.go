@@ -82,7 +82,7 @@ func benchJob(c *cobra.Command, args []string, f *benchFlags) error {
 	} else if !f.run.JSON {
 		_, _ = fmt.Fprint(c.OutOrStdout(), r.Markdown())
 	}
-	return cli.Explain(err)
+	return err
 }
 
 // digestCheck says how the digest compares with the one known.

@@ -3,18 +3,20 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/sink"
+	"github.com/tidemark/tidemark/engine/source"
 	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
 
 // advice says what to do about errors whose own text does not. The first entry that
-// matches counts.
+// matches counts. PROGRAM stands for the program's name.
 var advice = []struct {
 	is   error
 	what string
@@ -22,14 +24,14 @@ var advice = []struct {
 	{checkpoint.ErrFenced, "another process leads this job now; nothing is lost. Stop one of them for good"},
 	{checkpoint.ErrGraphMismatch, "nothing was changed. Run the job that wrote the checkpoint, or start anew with --restore none or another --job-id"},
 	{state.ErrIncompatible, "nothing was changed. Give the state another name, or start anew with --restore none or another --job-id"},
-	{sink.ErrForeignOutput, "nothing was changed. Move the output away, or choose another --output"},
+	{sink.ErrForeignOutput, "nothing was changed. Move the output away, or choose another directory"},
 	{incremental.ErrNewerVersion, "nothing was changed. Use the version of tidemark that wrote it, or a newer one"},
-	{incremental.ErrCorruptState, "nothing was deleted. Start from another checkpoint with --restore <id> (tidemark checkpoints ls, verify)"},
+	{incremental.ErrCorruptState, "nothing was deleted. Start from another checkpoint with --restore <id> (PROGRAM checkpoints ls, verify)"},
 	{coordinator.ErrNotRetained, "nothing was changed. Choose a retained one, latest or none with --restore"},
 	{upload.ErrNoBucket, "create the bucket, or correct --checkpoint-store"},
 	{upload.ErrDenied, "check the credentials (AWS_ACCESS_KEY_ID and so on) or the directory's permissions"},
-	{upload.ErrCorrupt, "nothing was changed or deleted. Put back an intact copy of the object (a bucket with versions has one) or, if it is a checkpoint's, start from another with --restore <id> (tidemark checkpoints ls, verify)"},
-	{upload.ErrNotExist, "nothing was changed or deleted. Put the object back (a bucket with versions has it), or start from another checkpoint with --restore <id> (tidemark checkpoints ls, verify)"},
+	{upload.ErrCorrupt, "nothing was changed or deleted. Put back an intact copy of the object (a bucket with versions has one) or, if it is a checkpoint's, start from another with --restore <id> (PROGRAM checkpoints ls, verify)"},
+	{upload.ErrNotExist, "nothing was changed or deleted. Put the object back (a bucket with versions has it), or start from another checkpoint with --restore <id> (PROGRAM checkpoints ls, verify)"},
 	{upload.ErrNoSpace, "make room in the store; the job goes on from its newest checkpoint"},
 	{launch.ErrStore, "check that it can be reached, or correct --checkpoint-store"},
 	{incremental.ErrInUse, "a process on this machine runs this job; it was not disturbed. Wait for its end, or stop it first"},
@@ -38,12 +40,23 @@ var advice = []struct {
 	{launch.ErrProfiles, "choose with --pprof a directory that can be written to"},
 }
 
-// Explain adds to an error what to do about it.
-func Explain(err error) error {
+// Explain adds to an error what to do about it, in terms of a program that has
+// the built-in jobs and their flags or, where builtIn is false, a job of its own.
+func Explain(err error, program string, builtIn bool) error {
+	if _, ok := errors.AsType[*source.MalformedError](err); ok {
+		return fmt.Errorf("%w\n  what to do: %s", err, malformedAdvice(builtIn))
+	}
 	for _, a := range advice {
 		if errors.Is(err, a.is) {
-			return fmt.Errorf("%w\n  what to do: %s", err, a.what)
+			return fmt.Errorf("%w\n  what to do: %s", err, strings.ReplaceAll(a.what, "PROGRAM", program))
 		}
 	}
 	return err
+}
+
+func malformedAdvice(builtIn bool) string {
+	if builtIn {
+		return "correct the input, or count such records and go on with --on-malformed skip"
+	}
+	return "correct the input, or count such records and go on with source.Options{OnMalformed: source.Skip} in the program"
 }
