@@ -44,7 +44,7 @@ func (f family) Get(dst, key []byte) ([]byte, bool, error) {
 }
 
 // Reader implements table.Below.
-func (f family) Reader() table.Reader { return &multiGet{family: f, most: firstKeys} }
+func (f family) Reader() table.Reader { return &multiGet{family: f, most: 1} }
 
 // Scan implements table.Below.
 func (f family) Scan(start, end []byte) table.Iterator {

@@ -198,7 +198,7 @@ char* tm_get(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* key,
 }
 
 char* tm_multi_get(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* keys, size_t n,
-                   char* buf, size_t cap, size_t* done) {
+                   char* buf, size_t cap, size_t* done, size_t* need) {
   std::vector<rocksdb::Slice> slices(n);
   std::vector<rocksdb::PinnableSlice> values(n);
   std::vector<rocksdb::Status> statuses(n);
@@ -208,13 +208,20 @@ char* tm_multi_get(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char
     s = rocksdb::Slice(keys + sizeof length, length);
     keys += sizeof length + length;
   }
-  db->rep->MultiGet(rocksdb::ReadOptions(), cf->rep, n, slices.data(), values.data(), statuses.data(), true);
+  rocksdb::ReadOptions o;
+  o.value_size_soft_limit = cap;  // keys beyond it are aborted
+  *need = 0;
+  db->rep->MultiGet(o, cf->rep, n, slices.data(), values.data(), statuses.data(), true);
   for (*done = 0; *done < n; ++*done) {
     const rocksdb::Status& s = statuses[*done];
+    if (s.IsAborted()) break;
     if (!s.ok() && !s.IsNotFound()) return failure(s);
     const uint32_t length = s.ok() ? static_cast<uint32_t>(values[*done].size()) : TM_DELETED;
     const size_t size = sizeof length + (s.ok() ? values[*done].size() : 0);
-    if (size > cap) break;
+    if (size > cap) {
+      *need = size;
+      break;
+    }
     memcpy(buf, &length, sizeof length);
     if (s.ok()) append(buf + sizeof length, values[*done]);
     buf += size;

@@ -49,9 +49,10 @@ char* tm_get(rocksdb_t*, rocksdb_column_family_handle_t*, const char* key, size_
 
 // Copies the values of n keys, in ascending order: each key behind its length in
 // keys, each value behind its length in buf, native uint32. TM_DELETED as the
-// length of a value says that there is none. *done says how many fitted.
+// length of a value says that there is none. *done says how many fitted, and *need
+// how many bytes the next one takes with its length; 0: it was not read.
 char* tm_multi_get(rocksdb_t*, rocksdb_column_family_handle_t*, const char* keys, size_t n,
-                   char* buf, size_t cap, size_t* done);
+                   char* buf, size_t cap, size_t* done, size_t* need);
 
 // Entries travel in a buffer, one after another: two native uint32 lengths, of
 // key and value, then key and value. TM_DELETED as the second length says that

@@ -111,8 +111,8 @@ func (s *share) allocate(n int) []byte {
 	b := s.budget
 	b.used += int64(n)
 	s.used += int64(n)
-	if n == chunkBytes {
-		if chunk := b.chunks.take(); chunk != nil {
+	if n >= chunkBytes {
+		if chunk := b.chunks.take(n); chunk != nil {
 			return chunk
 		}
 	}
@@ -136,7 +136,7 @@ func (s *share) give(chunk []byte) {
 	defer b.mu.Unlock()
 	b.used -= int64(len(chunk))
 	s.used -= int64(len(chunk))
-	if len(chunk) == chunkBytes {
+	if len(chunk) >= chunkBytes {
 		b.chunks.give(chunk)
 	}
 }

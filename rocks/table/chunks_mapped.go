@@ -15,6 +15,7 @@ type chunks struct {
 	mapping []byte
 	rest    []byte // of the mapping
 	spare   [][]byte
+	larger  map[*byte]struct{} // first bytes of mappings of their own
 }
 
 const hugePage = 2 << 20
@@ -32,11 +33,15 @@ func newChunks(n int64) (*chunks, error) {
 		// without large pages works as well.
 		_ = unix.Madvise(m, unix.MADV_HUGEPAGE)
 	}
-	return &chunks{mapping: m, rest: m}, nil
+	return &chunks{mapping: m, rest: m, larger: map[*byte]struct{}{}}, nil
 }
 
-// take returns a chunk of any content; nil: none is left.
-func (c *chunks) take() []byte {
+// take returns a chunk of n bytes, chunkBytes at least, with any content; nil: there
+// is none.
+func (c *chunks) take(n int) []byte {
+	if n > chunkBytes {
+		return c.takeLarger(n)
+	}
 	if last := len(c.spare) - 1; last >= 0 {
 		chunk := c.spare[last]
 		c.spare = c.spare[:last]
@@ -50,8 +55,30 @@ func (c *chunks) take() []byte {
 	return chunk
 }
 
-// give takes a chunk back.
-func (c *chunks) give(chunk []byte) { c.spare = append(c.spare, chunk) }
+// takeLarger maps a chunk, unless the budget lies on Go's heap.
+func (c *chunks) takeLarger(n int) []byte {
+	if c.mapping == nil {
+		return nil
+	}
+	m, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return nil // the heap may have some
+	}
+	c.larger[&m[0]] = struct{}{}
+	return m
+}
+
+// give takes a chunk back, which may be the heap's.
+func (c *chunks) give(chunk []byte) {
+	if len(chunk) == chunkBytes {
+		c.spare = append(c.spare, chunk)
+		return
+	}
+	if _, mapped := c.larger[&chunk[0]]; mapped {
+		delete(c.larger, &chunk[0])
+		_ = unix.Munmap(chunk) // fails only for what is not a mapping
+	}
+}
 
 func (c *chunks) close() error {
 	if c.mapping == nil {
