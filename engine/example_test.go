@@ -24,11 +24,7 @@ func (c *counter) Open(o engine.OpenContext) error {
 }
 
 func (c *counter) Process(ctx engine.Context[string], word string, _ engine.Out[wordCount]) error {
-	n, _, err := c.count.Get(ctx)
-	if err != nil {
-		return err
-	}
-	return c.count.Set(ctx, n+1)
+	return c.count.Update(ctx, func(n int, _ bool) (int, error) { return n + 1, nil })
 }
 
 // FinishKey tells a word's count when all words have been read.

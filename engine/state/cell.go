@@ -174,6 +174,17 @@ func (s *cellValue[V]) set(cur *Current, v V) error {
 	return s.wrap("set", s.put(s.written(v)))
 }
 
+func (s *cellValue[V]) update(cur *Current, f func(v V, found bool) (V, error)) error {
+	v, found, err := s.get(cur)
+	if err == nil {
+		v, err = f(v, found)
+	}
+	if err != nil {
+		return err
+	}
+	return s.wrap("set", s.put(s.written(v))) // where get sought
+}
+
 // written makes scratch the cell of a value that is written now.
 func (s *cellValue[V]) written(v V) []byte {
 	s.scratch.value = v

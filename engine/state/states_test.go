@@ -357,6 +357,7 @@ func TestAccessDoesNotAllocate(t *testing.T) {
 		access func()
 	}{
 		"get":        {0, func() { _, _, _ = v.Get(c) }},
+		"update":     {0, func() { _ = v.Update(c, func(s stats, _ bool) (stats, error) { s.N++; return s, nil }) }},
 		"map get":    {0, func() { _, _, _ = m.Get(c, 1) }},
 		"map miss":   {0, func() { _, _, _ = m.Get(c, 2) }},
 		"reduce get": {0, func() { _, _, _ = r.Get(c) }},
@@ -370,6 +371,39 @@ func TestAccessDoesNotAllocate(t *testing.T) {
 	} {
 		if n := testing.AllocsPerRun(100, f.access); n > f.allocs {
 			t.Errorf("%s allocates %v times", name, n)
+		}
+	}
+}
+
+// GetOr gives the default only where there is no value, and what a failing Update
+// was to change stays as it was, for values kept as cells and encoded ones alike.
+func TestGetOrAndUpdate(t *testing.T) {
+	s := newSubtask(t, "int64")
+	number, text := state.NewValue[int64](s, "number"), state.NewValue[string](s, "text")
+	broken := errors.New("broken")
+	for k, key := range []string{"a", "b"} {
+		c := atKey(int64(k))
+		if n, err := number.GetOr(c, 7); n != 7 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		for range 3 {
+			if err := number.Update(c, func(n int64, found bool) (int64, error) { return n + 1, nil }); err != nil {
+				t.Fatal(err)
+			}
+			if err := text.Update(c, func(v string, found bool) (string, error) { return v + key, nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := number.Update(c, func(n int64, found bool) (int64, error) { return 99, broken }); err != broken {
+			t.Errorf("%v, want %v itself", err, broken)
+		}
+		if err := text.Update(c, func(v string, found bool) (string, error) { return "", broken }); err != broken {
+			t.Errorf("%v, want %v itself", err, broken)
+		}
+		n, err := number.GetOr(c, 7)
+		v, err2 := text.GetOr(c, "none")
+		if n != 3 || v != key+key+key || err != nil || err2 != nil {
+			t.Errorf("%s: %d and %q, %v, %v", key, n, v, err, err2)
 		}
 	}
 }

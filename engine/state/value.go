@@ -8,6 +8,7 @@ type Value[V any] struct{ store valueStore[V] }
 type valueStore[V any] interface {
 	get(cur *Current) (v V, found bool, err error)
 	set(cur *Current, v V) error
+	update(cur *Current, f func(v V, found bool) (V, error)) error
 	clear(cur *Current) error
 	// find and putOperand are for add: with find, what is known without reading.
 	find(cur *Current) (v V, known Known, err error)
@@ -23,6 +24,23 @@ func NewValue[V any](c OpenContext, name string, opts ...Option) Value[V] {
 
 // Get returns the value of the current key, and whether there is one.
 func (s Value[V]) Get(c Context) (v V, found bool, err error) { return s.store.get(c.Current()) }
+
+// GetOr returns the value of the current key, or absent where there is none.
+func (s Value[V]) GetOr(c Context, absent V) (V, error) {
+	v, found, err := s.Get(c)
+	if !found && err == nil {
+		v = absent
+	}
+	return v, err
+}
+
+// Update replaces the value of the current key by what f makes of it; the key is
+// encoded and sought once. Where there is no value, found is false and v is zero. If
+// f returns an error the value stays as it is, and Update returns the error. f must
+// not use this state.
+func (s Value[V]) Update(c Context, f func(v V, found bool) (V, error)) error {
+	return s.store.update(c.Current(), f)
+}
 
 // Set replaces the value of the current key. It keeps no reference to v.
 func (s Value[V]) Set(c Context, v V) error { return s.store.set(c.Current(), v) }
@@ -120,6 +138,17 @@ func (s *directValue[V]) set(cur *Current, v V) error {
 		return err
 	}
 	return store(&s.keyed, s.codec, v)
+}
+
+func (s *directValue[V]) update(cur *Current, f func(v V, found bool) (V, error)) error {
+	v, found, err := s.get(cur)
+	if err == nil {
+		v, err = f(v, found)
+	}
+	if err != nil {
+		return err
+	}
+	return store(&s.keyed, s.codec, v) // where get sought
 }
 
 func (s *directValue[V]) clear(cur *Current) error {

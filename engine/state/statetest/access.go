@@ -2,6 +2,7 @@ package statetest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -59,14 +60,29 @@ func (x *random) accessValue(p place, kind int, v int64) {
 	switch {
 	case kind < 12:
 		w := stats{Count: v, Name: strings.Repeat(p.id, x.r.IntN(300)), Mean: float64(v) / 2, Tags: slices.Repeat([]string{p.id}, x.r.IntN(3))}
+		old, there := m.value.get(p.id, p.now, x.ttls.value)
 		m.value.set(p.id, w, p.now, x.ttls.value)
-		x.check(p.s.value.Set(p.at, w))
+		if kind < 6 {
+			x.check(p.s.value.Set(p.at, w))
+			return
+		}
+		x.check(p.s.value.Update(p.at, func(v stats, found bool) (stats, error) {
+			return w, differs("value", v, found, old, there)
+		}))
 	case kind < 14:
 		delete(m.value, p.id)
 		x.check(p.s.value.Clear(p.at))
 	case kind < 22:
-		m.number.set(p.id, v, p.now, x.ttls.number)
-		x.check(p.s.number.Set(p.at, v))
+		old, there := m.number.get(p.id, p.now, x.ttls.number)
+		if kind < 18 {
+			m.number.set(p.id, v, p.now, x.ttls.number)
+			x.check(p.s.number.Set(p.at, v))
+			return
+		}
+		m.number.set(p.id, old+v, p.now, x.ttls.number)
+		x.check(p.s.number.Update(p.at, func(is int64, found bool) (int64, error) {
+			return is + v, differs("number", is, found, old, there)
+		}))
 	case kind < 24:
 		delete(m.number, p.id)
 		x.check(p.s.number.Clear(p.at))
@@ -96,6 +112,14 @@ func (x *random) accessValue(p place, kind int, v int64) {
 		delete(m.mean, p.id)
 		x.check(p.s.mean.Clear(p.at))
 	}
+}
+
+// differs returns an error if what a state gave is not what the model has.
+func differs(state string, got any, found bool, want any, there bool) error {
+	if found != there || found && !reflect.DeepEqual(got, want) {
+		return fmt.Errorf("%s is %v, %v; want %v, %v", state, got, found, want, there)
+	}
+	return nil
 }
 
 func (x *random) accessList(p place, kind int, v int64) {
