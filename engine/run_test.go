@@ -271,12 +271,13 @@ func TestAbortReleasesWaitingInputs(t *testing.T) {
 type poisoned struct{ plain }
 
 func (*poisoned) Process(_ engine.Context[int], v int, _ engine.Out[row]) error {
-	var unmade map[int]int
 	if v == 13 {
-		unmade[v] = deep(v)
+		unmade()[v] = deep(v)
 	}
 	return nil
 }
+
+func unmade() map[int]int { return nil }
 
 func deep(v int) int { return v }
 

@@ -27,7 +27,7 @@ const otherFiles = 32
 func (c Config) warnOfLimits(m Memory, l limits) {
 	warn := func(what string, needs, has int64, do string) {
 		if has > 0 && needs > has {
-			c.Logger.Warn(what+": "+do, "job", c.JobID, "needs", needs, "has", has)
+			c.Logger.Warn("a budget is greater than its limit", "job", c.JobID, "what", what, "needs", needs, "has", has, "remedy", do)
 		}
 	}
 	subtasks := int64(c.KeyedSubtasks())
@@ -49,7 +49,7 @@ func hostLimits(stateDir string) limits {
 	for dir, err := filepath.Abs(stateDir); err == nil; dir = filepath.Dir(dir) {
 		var disk syscall.Statfs_t
 		if syscall.Statfs(dir, &disk) == nil {
-			l.diskBytes = max(1, int64(disk.Bavail)*int64(disk.Bsize))
+			l.diskBytes = max(1, int64(disk.Bavail)*disk.Bsize)
 			break
 		}
 		if dir == filepath.Dir(dir) {

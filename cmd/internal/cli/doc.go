@@ -5,6 +5,6 @@
 //
 // # Invariants
 //
-//   - A flag binds the field that it sets: no value is copied from flag to
-//     option, and no default is stated twice.
+//   - A flag binds the field that it sets, but for --s3-path-style, which is its
+//     field's opposite. No default is stated twice.
 package cli
