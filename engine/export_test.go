@@ -149,6 +149,7 @@ func (f *Fleet) disturb() {
 		}
 		lose := f.Lose > 0 && f.rng.Int64N(int64(f.Lose)) < int64(50*time.Microsecond)
 		var lost deploy.Lost
+		toldLate := f.rng.IntN(2) == 0 // after another has taken its place
 		if lose {
 			ids := slices.Sorted(maps.Keys(f.hosts))
 			lost.Worker = ids[f.rng.IntN(len(ids))]
@@ -161,11 +162,11 @@ func (f *Fleet) disturb() {
 			f.driver.report(late)
 		}
 		if lose {
-			if f.rng.IntN(2) == 0 { // it may be told after another has taken its place
+			if !toldLate {
 				f.driver.tell(lost)
-				f.fill()
-			} else {
-				f.fill()
+			}
+			f.fill()
+			if toldLate {
 				f.driver.tell(lost)
 			}
 		}
