@@ -18,6 +18,7 @@ import (
 func large(subtasks, files int) *incremental.Manifest {
 	m := sample()
 	m.Graph.MaxParallelism = keygroup.MaxGroups
+	m.Graph.Operators = []checkpoint.GraphOperator{{ID: "count", Type: "process", Parallelism: subtasks, Key: "string"}}
 	m.Subtasks, m.Sources = nil, nil
 	r := rand.New(rand.NewPCG(1, 2))
 	key := func(group int) []byte {
