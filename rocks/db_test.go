@@ -153,6 +153,29 @@ func TestLargeEntries(t *testing.T) {
 	}
 }
 
+// Entries that are gone before the barrier leave nothing to write, whatever their
+// number and size: no file, and no error.
+func TestNothingIsLeftToWrite(t *testing.T) {
+	for _, c := range []struct{ entries, bytes int }{{1, 10}, {1, 1 << 20}, {1000, 10}} {
+		db := open(t, filepath.Join(t.TempDir(), "db"), resources(t), count)
+		defer db.Close()
+		col := column(t, db, count)
+		for range 2 {
+			for i := range c.entries {
+				check(t, col.Put(key(i), make([]byte, c.bytes)))
+			}
+			for i := range c.entries {
+				check(t, col.Delete(key(i)))
+			}
+			at := filepath.Join(t.TempDir(), "checkpoint")
+			check(t, db.Checkpoint(at))
+			if tables, err := filepath.Glob(filepath.Join(at, "*.sst")); err != nil || len(tables) > 0 {
+				t.Errorf("%d entries of %d bytes came and went: the checkpoint has %v (%v)", c.entries, c.bytes, tables, err)
+			}
+		}
+	}
+}
+
 func TestScanSeesTheColumnAsItWas(t *testing.T) {
 	db := open(t, t.TempDir(), resources(t), count)
 	defer db.Close()

@@ -82,7 +82,9 @@ func (f family) writeFile(e *table.Entries) (err error) {
 		return failure("write", f.dir, taken(msg))
 	}
 	defer C.tm_file_free(file)
+	empty := true
 	err = f.encode(e, flushBytes, func(entries []byte) error {
+		empty = false
 		if msg := C.tm_file_add(file, bytesOf(entries), C.size_t(len(entries))); msg != nil {
 			return failure("write", f.dir, taken(msg))
 		}
@@ -90,6 +92,9 @@ func (f family) writeFile(e *table.Entries) (err error) {
 	})
 	if err != nil {
 		return err
+	}
+	if empty { // all entries were replaced or came and went: RocksDB takes no such file
+		return e.Publish(func() error { return nil })
 	}
 	err = f.allowRuns(f.handle, int64(C.tm_file_bytes(file)), func() (float64, error) { return f.overwrites(file, f.handle) })
 	if err != nil {
