@@ -9,8 +9,7 @@ import (
 )
 
 // Freeze begins a local checkpoint of all writes that returned before. It takes
-// constant time, unless the checkpoint that the last Freeze began is still
-// unwritten: then it first waits for that one, or writes it.
+// constant time, and waits for no other checkpoint.
 //
 // write makes the checkpoint, in any goroutine, while the DB is used. dir must not
 // exist and must lie on the same file system. It becomes a database of its own:
@@ -19,8 +18,10 @@ import (
 // that nobody needs, and waits for a write that has begun. Both may be called more
 // than once; only the first call of each has an effect.
 //
-// The DB itself may write the checkpoint first, when it needs memory, for a scan or for
-// a later Freeze. Then write does nothing but return the outcome.
+// Checkpoints are written in the order in which they began. So write first makes those
+// that began before and are not written yet, and fails with none of them. The DB itself
+// writes checkpoints, too, when it needs memory, or for a scan. Then write does nothing
+// but return the outcome.
 func (d *DB) Freeze(dir string) (write func() error, release func(), err error) {
 	if d.closed {
 		return nil, nil, d.closedError("checkpoint")

@@ -5,13 +5,16 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/rocks"
+	"github.com/tidemark/tidemark/rocks/table"
 )
 
 // begun is a checkpoint between Freeze and its end.
@@ -37,7 +40,7 @@ func TestFreezeIsExact(t *testing.T) {
 		defer func() { check(t, db.Close()) }()
 		columns := []state.Column{column(t, db, states[0]), column(t, db, states[1])}
 		model := map[string]string{} // by column and key
-		var frozen *begun
+		var inFlight []*begun
 		names := 0
 		type opened struct {
 			it   state.Iterator
@@ -76,12 +79,21 @@ func TestFreezeIsExact(t *testing.T) {
 			}
 			return m
 		}
+		// any takes one of those in flight: writes may be called in any order.
+		any := func(rt *rapid.T) *begun {
+			if len(inFlight) == 0 {
+				return nil
+			}
+			i := rapid.IntRange(0, len(inFlight)-1).Draw(rt, "which")
+			b := inFlight[i]
+			inFlight = slices.Delete(inFlight, i, i+1)
+			return b
+		}
 		finish := func(rt *rapid.T) {
-			if frozen == nil {
+			b := any(rt)
+			if b == nil {
 				return
 			}
-			b := frozen
-			frozen = nil
 			err := b.write()
 			if b.blocked {
 				if err == nil {
@@ -150,7 +162,9 @@ func TestFreezeIsExact(t *testing.T) {
 			},
 			"end scan": closeScan,
 			"freeze": func(rt *rapid.T) {
-				finish(rt)
+				if len(inFlight) == 3 {
+					finish(rt)
+				}
 				names++
 				b := &begun{dir: filepath.Join(dir, fmt.Sprint(names)), want: maps.Clone(model), blocked: rapid.IntRange(0, 3).Draw(rt, "blocked") == 0}
 				if b.blocked {
@@ -159,30 +173,69 @@ func TestFreezeIsExact(t *testing.T) {
 				var err error
 				b.write, b.release, err = db.Freeze(b.dir)
 				check(t, err)
-				frozen = b
+				inFlight = append(inFlight, b)
 			},
 			"write": finish,
-			"release": func(*rapid.T) {
-				if frozen != nil {
-					frozen.release()
-					frozen = nil
+			"release": func(rt *rapid.T) {
+				if b := any(rt); b != nil {
+					b.release()
 				}
-			},
-			"freeze over it": func(rt *rapid.T) { // the older one is made first, by itself
-				if frozen == nil {
-					return
-				}
-				names++
-				_, release, err := db.Freeze(filepath.Join(dir, fmt.Sprint(names)))
-				check(t, err)
-				release()
 			},
 		})
 		for len(scans) > 0 {
 			closeScan(rt)
 		}
-		finish(rt)
+		for len(inFlight) > 0 {
+			finish(rt)
+		}
 	})
+}
+
+// I8, I11: a barrier does not wait for the write of the checkpoint before it, and a
+// write that panics has written nothing: its entries are in the next checkpoint.
+func TestBarrierDuringAWriteThatPanics(t *testing.T) {
+	r, dir := resources(t), t.TempDir()
+	db := open(t, filepath.Join(dir, "db"), r, count)
+	check(t, column(t, db, count).Put([]byte("known below"), []byte("older")))
+	check(t, db.Checkpoint(filepath.Join(dir, "below")))
+	check(t, db.Close())
+	db = open(t, filepath.Join(dir, "below"), r, count)
+	defer func() { check(t, db.Close()) }()
+
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var folds atomic.Int32
+	rows, err := column(t, db, count).(state.RowColumn).Rows(state.Access{Fold: func(dst, older, operand []byte) ([]byte, error) {
+		if folds.Add(1) == 1 {
+			close(entered)
+			<-leave
+			panic("past its guard")
+		}
+		return append(append(dst, older...), operand[:len(operand)-8]...), nil // without its beginning
+	}})
+	check(t, err)
+	put := func(key, value string) { check(t, rows.Put((*state.Place)(table.PlaceOf([]byte(key))), []byte(value))) }
+	put("kept", "1")
+	_, err = rows.PutOperand((*state.Place)(table.PlaceOf([]byte("known below"))), append([]byte(" newer"), make([]byte, 8)...))
+	check(t, err)
+	first, _, err := db.Freeze(filepath.Join(dir, "first"))
+	check(t, err)
+	failed := make(chan error)
+	go func() { failed <- first() }()
+	<-entered
+	put("later", "2")
+	second, _, err := db.Freeze(filepath.Join(dir, "second")) // the first is being written
+	check(t, err)
+	put("last", "3")
+	close(leave)
+	if err := <-failed; err == nil || !strings.Contains(err.Error(), "past its guard") {
+		t.Errorf("a write that panics: %v", err)
+	}
+	check(t, second())
+	copied := open(t, filepath.Join(dir, "second"), r, count)
+	defer func() { check(t, copied.Close()) }()
+	if got, want := all(t, column(t, copied, count).Scan(nil, nil)), "kept=1 known below=older newer later=2"; got != want {
+		t.Errorf("the second checkpoint holds %q, want %q", got, want)
+	}
 }
 
 // The work of a checkpoint is done beside reads and writes; run with -race.

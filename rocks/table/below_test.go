@@ -28,6 +28,7 @@ const (
 	beforeEntries = 1 + iota
 	amidEntries
 	atPublish
+	panicking
 	faults = iota
 )
 
@@ -117,8 +118,11 @@ func (m *sortedMap) Write(e *table.Entries) error {
 		return err
 	}
 	return e.Publish(func() error {
-		if fault != 0 {
+		switch fault {
+		case atPublish:
 			return errInjected
+		case panicking:
+			panic(errInjected)
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()

@@ -30,6 +30,15 @@ func (e *Entries) Bytes() (n int64) {
 	return n
 }
 
+// write calls Below.Write.
+func (e *Entries) write() error {
+	err := guard(func() error { return e.below.Write(e) })
+	if err == nil {
+		e.seal.check(e.blocks)
+	}
+	return err
+}
+
 // Publish calls write, which must make all entries visible in Below, or none and
 // return an error. From its success on, and never before, the operands among the
 // entries count as merged.

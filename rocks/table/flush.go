@@ -2,7 +2,9 @@ package table
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -29,13 +31,15 @@ type Writer func(oldest int64) (write func(f *Flush) error)
 // Flush is a set of dirty entries on their way to Below, frozen when it began: for a
 // checkpoint, or for a spill, because memory was short. Flushes are written in the
 // order in which they began. So a checkpoint that is made right after the entries of
-// a flush holds what was put before Begin, and nothing newer (I8).
+// a flush holds what was put before Begin, and nothing newer (I8). A flush first writes
+// the entries that the flushes before it could not write, so it does not fail with them.
 type Flush struct {
 	spill    bool
 	write    func(*Flush) error
 	previous *Flush
+	left     []*Entries // of the flushes before, in order
 	entries  []*Entries
-	tables   []*Table // by entries; for the goroutine of the tables
+	tables   []*Table // one for each of left and entries; for the goroutine of the tables
 
 	once     sync.Once
 	started  atomic.Bool
@@ -45,13 +49,9 @@ type Flush struct {
 }
 
 // Begin begins a flush of all dirty entries. It takes a time that does not depend on
-// their number, unless the last flush that Begin began is still in flight: then it
-// first waits for that one, or writes it if nobody does.
+// their number, and waits for no other flush.
 func (ts *Tables) Begin(w Writer) *Flush {
 	ts.settleEnded()
-	if n := len(ts.flushes); n > 0 && !ts.flushes[n-1].spill {
-		ts.SettleAll()
-	}
 	if ts.share.dirty == 0 {
 		ts.yield() // it sweeps a chunk; tables with writes do so between records
 	}
@@ -77,8 +77,10 @@ func (ts *Tables) begin(w Writer, entries []*Entries, tables []*Table) *Flush {
 
 // Bytes is an upper bound of the length of all keys and values.
 func (f *Flush) Bytes() (n int64) {
-	for _, e := range f.entries {
-		n += e.Bytes()
+	for _, list := range [][]*Entries{f.left, f.entries} {
+		for _, e := range list {
+			n += e.Bytes()
+		}
 	}
 	return n
 }
@@ -86,17 +88,16 @@ func (f *Flush) Bytes() (n int64) {
 // Write calls Below.Write for the entries of each table, several at a time. The
 // function that a Writer returned calls it.
 func (f *Flush) Write() error {
+	for _, e := range f.left { // rare, and several may be of one table: one at a time
+		if err := e.write(); err != nil {
+			return err
+		}
+	}
 	// Half of the processors at most: the others have records to process.
 	var writers errgroup.Group
 	writers.SetLimit(max(1, runtime.GOMAXPROCS(0)/2))
 	for _, e := range f.entries {
-		writers.Go(func() error {
-			if err := e.below.Write(e); err != nil {
-				return err
-			}
-			e.seal.check(e.blocks)
-			return nil
-		})
+		writers.Go(e.write)
 	}
 	return writers.Wait()
 }
@@ -129,21 +130,49 @@ func (f *Flush) Release() {
 func (f *Flush) run() error {
 	f.once.Do(func() {
 		f.started.Store(true)
-		defer close(f.done) // even if it panics,
-		f.err = errPanicked // and then it has failed
-		f.err = f.make()
-		f.previous = nil
+		defer close(f.done)
+		if p := f.previous; p != nil {
+			_ = p.run() // its caller gets the error
+			f.left = p.unpublished()
+			f.previous = nil
+		}
+		f.err = guard(func() error { return f.write(f) })
 	})
 	return f.err
 }
 
-func (f *Flush) make() error {
-	if f.previous != nil {
-		if err := f.previous.run(); err != nil {
-			return err
+// unpublished are the entries of an ended flush that Below does not have.
+func (f *Flush) unpublished() (all []*Entries) {
+	for _, list := range [][]*Entries{f.left, f.entries} {
+		for _, e := range list {
+			if !e.published.Load() {
+				all = append(all, e)
+			}
 		}
 	}
-	return f.write(f)
+	return all
+}
+
+// guard calls f, and returns an error if it panics.
+func guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: %v; in %s", errPanicked, v, panicked())
+		}
+	}()
+	return f()
+}
+
+// panicked names the function that panicked, for the deferred function of guard.
+func panicked() string {
+	callers := make([]uintptr, 32)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers)])
+	for {
+		f, more := frames.Next()
+		if !strings.HasPrefix(f.Function, "runtime.") || !more {
+			return f.Function
+		}
+	}
 }
 
 // abandon ends the flush: if it is not being written, it never will be.
@@ -179,8 +208,8 @@ func (ts *Tables) SettleAll() {
 	}
 }
 
-// settleOldest waits for the oldest flush, or writes it. If it fails, the later ones
-// fail too, since their entries are newer, and the entries of all are dirty again.
+// settleOldest waits for the oldest flush, or writes it. If it fails, the next flush
+// takes over its entries; if there is none, they are dirty again.
 func (ts *Tables) settleOldest() error {
 	f := ts.flushes[0]
 	var err error
@@ -190,18 +219,19 @@ func (ts *Tables) settleOldest() error {
 	} else {
 		err = f.run()
 	}
-	if err == nil {
-		ts.flushes = ts.flushes[1:]
+	ts.flushes = ts.flushes[1:]
+	switch {
+	case err == nil:
 		for _, t := range f.tables {
 			t.landed()
 		}
 		ts.account()
 		return nil
+	case len(ts.flushes) > 0:
+		next := ts.flushes[0]
+		next.tables = append(f.tables, next.tables...)
+		return nil
 	}
-	for _, later := range ts.flushes[1:] {
-		_ = later.run()
-	}
-	ts.flushes = nil
 	for _, t := range ts.all {
 		t.revert()
 	}

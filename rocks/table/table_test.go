@@ -187,16 +187,85 @@ func TestReleasedAndPanickingFlushes(t *testing.T) {
 		t.Errorf("a flush that nobody needs: %v, %v", err, below.contents())
 	}
 	f = ts.Begin(func(int64) func(*table.Flush) error { return func(*table.Flush) error { panic("broken") } })
-	func() {
-		defer func() { _ = recover() }()
-		_ = f.Finish()
-	}()
-	if err := f.Finish(); err == nil {
-		t.Error("a flush that panicked succeeded")
+	for range 2 {
+		if err := f.Finish(); err == nil || !strings.Contains(err.Error(), "panicked: broken; in ") {
+			t.Errorf("a flush that panicked: %v", err)
+		}
 	}
 	check(t, ts.Begin(writeOnly).Finish())
 	if len(below.contents()) != 1 {
 		t.Error("what could not be written is lost")
+	}
+}
+
+// I8, I11: flushes that begin while others are in flight wait for none of them. Each
+// has what was put before it, in whatever order they are written, and whichever of them
+// fail.
+func TestFlushesInFlight(t *testing.T) {
+	orders := [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}
+	for _, fault := range []int32{0, beforeEntries, amidEntries, atPublish, panicking, faults + 1} {
+		for failing := range 3 {
+			for _, order := range orders {
+				t.Run(fmt.Sprintf("fault %d of flush %d, written as %v", fault, failing, order), func(t *testing.T) {
+					flushesInFlight(t, fault, failing, order)
+				})
+			}
+		}
+	}
+}
+
+// flushesInFlight begins three flushes and finishes them in an order. One has a fault:
+// of its write below, or, beyond these, after it.
+func flushesInFlight(t *testing.T, fault int32, failing int, order []int) {
+	ts, tb, below := open(t, 1<<20, table.Options{})
+	var all [3]*table.Flush
+	var want, got [3]map[string]string
+	model := map[string]string{}
+	for n := range all {
+		for _, i := range []int{n, 7, 10*n + 20, 10*n + 21, 10*n + 22} {
+			v := fmt.Sprint(n)
+			check(t, tb.Put(key(i), []byte(v)))
+			model[string(key(i).Key)] = v
+		}
+		check(t, tb.Delete(key(10*n+10)))
+		delete(model, string(key(10*n+10).Key))
+		want[n] = maps.Clone(model)
+		all[n] = ts.Begin(func(int64) func(*table.Flush) error {
+			return func(f *table.Flush) error {
+				if n == failing && fault <= faults {
+					below.failWrite.Store(fault)
+				}
+				if err := f.Write(); err != nil {
+					return err
+				}
+				if n == failing && fault > faults {
+					return errInjected
+				}
+				got[n] = below.contents()
+				return nil
+			}
+		})
+	}
+	if n := len(below.contents()); n != 0 {
+		t.Fatalf("%d entries were written when a flush began", n)
+	}
+	for _, n := range order {
+		err := all[n].Finish()
+		if failed := err != nil; failed != (fault != 0 && n == failing) {
+			t.Errorf("flush %d: %v", n, err)
+		}
+		if err == nil && !maps.Equal(got[n], want[n]) {
+			t.Errorf("flush %d has %v, want %v", n, got[n], want[n])
+		}
+	}
+	for k, v := range model {
+		if b, found, err := tb.Get(nil, table.PlaceOf([]byte(k))); string(b) != v || !found || err != nil {
+			t.Errorf("%s is %q, %v, %v, want %s", k, b, found, err, v)
+		}
+	}
+	check(t, ts.Begin(writeOnly).Finish())
+	if got := below.contents(); !maps.Equal(got, model) {
+		t.Errorf("in the end below has %v, want %v", got, model)
 	}
 }
 
