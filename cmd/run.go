@@ -16,6 +16,7 @@ import (
 	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/source"
 	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
@@ -130,7 +131,7 @@ func printReport(w io.Writer, r launch.Report, f *cli.RunFlags, config launch.Co
 		p("resumed from checkpoint %d\n", *r.ResumedFrom)
 	}
 	if r.Malformed > 0 {
-		p("%d malformed input records were skipped\n", r.Malformed)
+		p("%d malformed input records were skipped%s\n", r.Malformed, whither(f.Job.OnMalformed))
 	}
 	if r.Digest != "" {
 		p("digest %s\n", r.Digest)
@@ -143,6 +144,14 @@ func printReport(w io.Writer, r launch.Report, f *cli.RunFlags, config launch.Co
 		p("checkpoints %s/%s: %d completed, %d failed, %s new, %s reused, sync pause p99 %.1f ms\n",
 			config.Store, r.Job, k.Completed, k.Failed, cli.BytesText(k.NewBytes), cli.BytesText(k.ReusedBytes), k.SyncMS.P99)
 	}
+}
+
+// whither says where malformed records of a built-in job went.
+func whither(o source.OnMalformed) string {
+	if dir := o.Dir(); dir != "" {
+		return ", and are kept in " + absolute(dir)
+	}
+	return ""
 }
 
 func absolute(path string) string {

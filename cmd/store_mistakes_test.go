@@ -1,6 +1,7 @@
 package tidemarkcmd_test
 
 import (
+	"encoding/json"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidemark/tidemark/engine/source"
 	"github.com/tidemark/tidemark/upload/storetest/s3server"
 )
 
@@ -102,7 +104,7 @@ func malformed(t *testing.T, p place, bad string) string {
 	return input
 }
 
-// A malformed line is refused with its place, or skipped and counted.
+// A malformed line is refused with its place, or skipped and counted, or kept.
 func TestMalformedLine(t *testing.T) {
 	for name, bad := range map[string]string{
 		"type":    `{"delay":"late","distance":1750,"origin":"DTW","destination":"LAS"}`,
@@ -123,6 +125,16 @@ func TestMalformedLine(t *testing.T) {
 			}
 			if rows := lines(t, filepath.Join(p.output(), "routes")); len(rows) != 1 || !strings.Contains(rows[0], `"flights":3`) {
 				t.Errorf("routes %q, want one of 3 flights", rows)
+			}
+			p = place{t.TempDir()}
+			bads := filepath.Join(p.dir, "bad")
+			args = slices.Concat([]string{"run", "flights", "--input", input, "--interval", "40ms", "--on-malformed", "quarantine:" + bads}, p.where())
+			if out := ok(t, args...); !strings.Contains(out, "1 malformed input records were skipped, and are kept in "+bads) || !strings.Contains(out, "3 events, 1 rows") {
+				t.Errorf("it does not say what was kept: %s", out)
+			}
+			var kept source.Quarantined
+			if rows := lines(t, bads); len(rows) != 1 || json.Unmarshal([]byte(rows[0]), &kept) != nil || kept.Text != bad || kept.Line != 3 || kept.File != input {
+				t.Errorf("kept %q, want %q", rows, bad)
 			}
 		})
 	}

@@ -24,12 +24,18 @@ type assembly struct {
 	hosts     func(checkpoint.SubtaskID) bool
 	subtasks  []*subtask
 	vertices  map[*planned][]*subtask // by index
-	outputs   map[*planned][]any      // *buffer[T] of each subtask, by index
+	outputs   map[output][]any        // *buffer[T] of each subtask, by index
+}
+
+// output is a stream that an operator emits: its own, or a side output.
+type output struct {
+	from *planned
+	side string
 }
 
 // build makes the host's subtasks. Nothing runs or is opened yet.
 func (a *assembly) build() {
-	a.vertices, a.outputs = map[*planned][]*subtask{}, map[*planned][]any{}
+	a.vertices, a.outputs = map[*planned][]*subtask{}, map[output][]any{}
 	for _, p := range a.plan.nodes {
 		if p.head == p {
 			a.vertices[p] = make([]*subtask, p.parallelism)
@@ -41,7 +47,6 @@ func (a *assembly) build() {
 				}
 			}
 		}
-		a.outputs[p] = make([]any, p.parallelism)
 		p.build(a, p)
 	}
 }
@@ -65,16 +70,36 @@ func (a *assembly) addOperator(p *planned, index int, op operator) {
 
 // newBuffer makes the output of one subtask of p.
 func newBuffer[U any](a *assembly, p *planned, info *opInfo) *buffer[U] {
-	b := &buffer[U]{op: info, records: make([]U, 0, a.cfg.BatchRecords), size: a.cfg.BatchRecords}
-	a.outputs[p][info.index] = b
+	return newOutput[U](a, output{p, ""}, info, a.cfg.BatchRecords)
+}
+
+// newSide makes a side output of one subtask of p. Each record is passed on at once:
+// it may be large, and is not the side's to keep.
+func newSide[U any](a *assembly, p *planned, side string, info *opInfo) *buffer[U] {
+	own := *info
+	own.counters = &counters{} // the operator's count its stream
+	return newOutput[U](a, output{p, side}, &own, 1)
+}
+
+func newOutput[U any](a *assembly, o output, info *opInfo, size int) *buffer[U] {
+	b := &buffer[U]{op: info, records: make([]U, 0, size), size: size}
+	if a.outputs[o] == nil {
+		a.outputs[o] = make([]any, o.from.parallelism)
+	}
+	a.outputs[o][info.index] = b
 	info.sub.buffers = append(info.sub.buffers, b)
 	return b
+}
+
+// input is the stream that p's input n reads.
+func (a *assembly) input(p *planned, n int) []any {
+	return a.outputs[output{a.plan.of[p.inputs[n].from], p.inputs[n].side}]
 }
 
 // connect leads p's inputs, which are not keyed, to its subtasks' operators.
 func connect[T any](a *assembly, p *planned, ops []target[T]) {
 	if p.head != p { // chained
-		for i, up := range a.outputs[a.plan.of[p.inputs[0].from]] {
+		for i, up := range a.input(p, 0) {
 			if b, ok := up.(*buffer[T]); ok {
 				b.targets = append(b.targets, ops[i])
 			}
@@ -132,7 +157,7 @@ func connectKeyed[K comparable, T any](a *assembly, p *planned, key func(T) K, c
 // producers are the outputs on this host that p's input n reads, by index.
 func producers[T any](a *assembly, p *planned, n int) iter.Seq2[int, *buffer[T]] {
 	return func(yield func(int, *buffer[T]) bool) {
-		for i, up := range a.outputs[a.plan.of[p.inputs[n].from]] {
+		for i, up := range a.input(p, n) {
 			if b, ok := up.(*buffer[T]); ok && !yield(i, b) {
 				return
 			}

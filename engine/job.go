@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/internal/optional"
 	"github.com/tidemark/tidemark/engine/keygroup"
 	"github.com/tidemark/tidemark/engine/state"
 )
@@ -53,8 +54,12 @@ type node struct {
 // edge is one stream into an operator.
 type edge struct {
 	from     *node
+	side     string // the side output of from; empty: its stream
 	exchange exchangeKind
 }
+
+// sideMalformed is the side output of a source with what could not be read.
+const sideMalformed = "malformed"
 
 // exchangeKind says to which subtasks of its consumer a record goes.
 type exchangeKind uint8
@@ -95,7 +100,7 @@ func (j *Job) add(name, kind string, inputs []edge, opts []Option) *node {
 		j.mistake(n.id, "the name is taken by another operator: state is found by it, so each needs its own")
 	}
 	for _, in := range inputs {
-		in.from.consumed = true
+		in.from.consumed = in.from.consumed || in.side == ""
 		if in.from.job != j {
 			j.mistake(n.id, "its input %q belongs to another job", in.from.id)
 		}
@@ -170,7 +175,7 @@ func (j *Job) Graph(parallelism int) checkpoint.Graph {
 	for _, p := range newPlan(j, parallelism).nodes {
 		o := checkpoint.GraphOperator{ID: p.id, Type: p.kind, Parallelism: p.parallelism, Key: p.key}
 		for i, in := range p.inputs {
-			o.Inputs = append(o.Inputs, checkpoint.GraphInput{From: in.from.id, Exchange: graphExchange[p.exchanges[i]]})
+			o.Inputs = append(o.Inputs, checkpoint.GraphInput{From: in.from.id, Side: in.side, Exchange: graphExchange[p.exchanges[i]]})
 		}
 		g.Operators = append(g.Operators, o)
 	}
@@ -194,6 +199,14 @@ func From[T any](j *Job, name string, s Source[T], opts ...Option) Stream[T] {
 	}
 	n.build = func(a *assembly, p *planned) { buildSource(a, p, s) }
 	n.splits = func(ctx context.Context, parallelism int) ([]Split, error) { return s.Splits(ctx, parallelism) }
+	if q, has, err := optional.Of[Quarantiner](s); err != nil {
+		j.mistake(n.id, "%w", err)
+	} else if has {
+		if sink := q.Quarantine(); sink != nil {
+			bad := Stream[error]{j, []edge{{from: n, side: sideMalformed}}}
+			bad.To(name+"-"+sideMalformed, sink)
+		}
+	}
 	return Stream[T]{j, []edge{{from: n}}}
 }
 

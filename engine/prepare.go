@@ -82,7 +82,9 @@ func (d *driver) operators(ctx context.Context, x checkpoint.Execution, p *plann
 	if err != nil {
 		return nil, err
 	}
-	d.cfg.Metrics.restored(int(x.Attempt), p.id, p.kind, records, malformed)
+	if p.kind == kindSource || p.inputs[0].side == "" { // what is malformed is no row
+		d.cfg.Metrics.restored(int(x.Attempt), p.id, p.kind, records, malformed)
+	}
 	if p.kind == kindSink || len(snaps) > 0 {
 		return operators, nil
 	}

@@ -42,9 +42,16 @@ type SourceContext struct {
 	Index       int
 	Parallelism int
 	// Malformed counts a record that could not be read and was skipped. err says
-	// where it lies and what is wrong with it.
+	// where it lies and what is wrong with it. It may be used until Malformed returns.
 	Malformed func(err error)
 }
+
+// Quarantiner is an optional method of sources, called once by From. Each error that
+// a reader gives to SourceContext.Malformed goes to the sink, which is an operator of
+// the job, named for the source with "-malformed" behind it: what it keeps is
+// exactly-once if the sink is. Its records are not counted as written. Nil: nothing
+// is kept.
+type Quarantiner interface{ Quarantine() Sink[error] }
 
 // Sink describes where a stream's records go. It holds no resources; the Writers
 // that it opens do the work.

@@ -30,6 +30,7 @@ type sourceOp[T any] struct {
 	reader    Reader[T] // nil: no splits
 	scratch   []T
 	out       *buffer[T]
+	bad       *buffer[error] // what could not be read
 	pacer     *pacer
 	records   int64 // read, since the job's first start
 	malformed int64
@@ -37,7 +38,7 @@ type sourceOp[T any] struct {
 
 func buildSource[T any](a *assembly, p *planned, s Source[T]) {
 	for i, info := range a.hosted(p) {
-		op := &sourceOp[T]{opInfo: info, source: s, pacer: a.pacer, scratch: make([]T, 0, a.cfg.BatchRecords), out: newBuffer[T](a, p, info)}
+		op := &sourceOp[T]{opInfo: info, source: s, pacer: a.pacer, scratch: make([]T, 0, a.cfg.BatchRecords), out: newBuffer[T](a, p, info), bad: newSide[error](a, p, sideMalformed, info)}
 		info.sub.source, info.sub.head = true, op
 		a.addOperator(p, i, op)
 	}
@@ -70,6 +71,7 @@ func (o *sourceOp[T]) open(ctx context.Context, op opening) (err error) {
 			if o.counters.malformed.Add(1) <= loggedMalformed {
 				o.sub.log.Warn("skipped a malformed record", "operator", o.id, "subtask", o.index, "error", err)
 			}
+			Out[error]{o.bad}.Emit(err)
 		},
 	}, splits)
 	if err != nil {
@@ -98,6 +100,9 @@ func (o *sourceOp[T]) step() (event, error) {
 	records, err := o.reader.Read(ctx, o.scratch[:0:want])
 	if o.pacer != nil && len(records) < want {
 		o.pacer.back(want - len(records))
+	}
+	if o.bad.err != nil {
+		return event{}, o.bad.err
 	}
 	if err != nil && err != io.EOF && !(errors.Is(err, context.Canceled) && ctx.Err() != nil && o.sub.ctx.Err() == nil) {
 		return event{}, o.fail("read", err)

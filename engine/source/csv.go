@@ -25,11 +25,11 @@ func CSV[T any](pattern string, opts ...Options) engine.Source[T] {
 		err = columnsErr
 	}
 	return &input.Source[T]{
-		Format:   "csv",
-		Patterns: input.Patterns{pattern},
-		Skip:     o.OnMalformed == Skip,
-		Err:      err,
-		Divide:   divideFiles,
+		Format:      "csv",
+		Patterns:    input.Patterns{pattern},
+		OnMalformed: o.OnMalformed,
+		Err:         err,
+		Divide:      divideFiles,
 		Records: func(s input.Split, c *input.Content) (input.Records[T], error) {
 			return openCSV[T](s, c, o.maxRecordBytes(), columns)
 		},
@@ -60,13 +60,13 @@ func openCSV[T any](s input.Split, content *input.Content, maxBytes int, columns
 		return c, nil // an empty file has no records, and no header
 	}
 	if bad, ok := errors.AsType[*csvError](err); ok {
-		return nil, &MalformedError{Path: c.path, Offset: bad.offset, Err: fmt.Errorf("header: %w", bad.err), Rest: true}
+		return nil, c.noHeader(bad.offset, bad.err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if c.indexes, err = locate(columns, header); err != nil {
-		return nil, engine.Permanent(err)
+		return nil, c.noHeader(c.r.start, err)
 	}
 	c.r.fields = len(header)
 	if s.Position > c.r.position {
@@ -77,6 +77,11 @@ func openCSV[T any](s input.Split, content *input.Content, maxBytes int, columns
 		c.r.position = s.Position
 	}
 	return c, nil
+}
+
+// noHeader says that the file has no header that T's columns are found in.
+func (c *csvRecords[T]) noHeader(offset int64, err error) error {
+	return &MalformedError{Path: c.path, Offset: offset, Err: fmt.Errorf("header: %w", err), Rest: true, Record: c.r.last()}
 }
 
 func (c *csvRecords[T]) Next(v *T) error {
@@ -106,5 +111,7 @@ func (c *csvRecords[T]) Next(v *T) error {
 }
 
 func (c *csvRecords[T]) Position() int64 { return c.r.position }
+
+func (c *csvRecords[T]) Last() (start int64, record []byte) { return c.r.start, c.r.last() }
 
 func (c *csvRecords[T]) Close() error { return nil }

@@ -19,6 +19,8 @@ type csvReader struct {
 	bytes    []byte
 	ends     []int // of the fields in bytes
 	record   []string
+	whole    []byte // the record as it was found; it may be part of r's buffer
+	kept     []byte // its lines, if it has several
 }
 
 // csvError is what is wrong with a record.
@@ -36,17 +38,23 @@ var (
 	errAfterQuote = errors.New(`extraneous or missing " in quoted-field`)
 )
 
-// read returns the next record, whose fields share memory; io.EOF: there is none. After a *csvError without rest the next call reads the next record.
+// last returns the record that was read last as it was found, without its end, or
+// its beginning if it is too long. It is valid until the next read.
+func (c *csvReader) last() []byte { return trimEnd(c.whole) }
+
+// read returns the next record, whose fields share memory; io.EOF: there is none.
+// After a *csvError without rest the next call reads the next record.
 func (c *csvReader) read() ([]string, error) {
 	var line []byte
 	var err error
-	c.bytes, c.ends = c.bytes[:0], c.ends[:0]
+	c.bytes, c.ends, c.kept, c.whole = c.bytes[:0], c.ends[:0], c.kept[:0], nil
 	for len(trimEnd(line)) == 0 { // blank lines are no records
 		c.start = c.position
 		if line, err = c.line(false); err != nil {
 			return nil, err
 		}
 	}
+	c.whole = line
 	lines := 1 // of the record
 	var bad error
 	for end := false; !end && bad == nil; {
@@ -70,12 +78,18 @@ func (c *csvReader) read() ([]string, error) {
 			switch {
 			case i < 0: // the field goes on in the next line
 				c.bytes = append(c.bytes, line...)
+				if lines == 1 {
+					c.kept = append(c.kept, c.whole...)
+				}
+				c.whole = c.kept
 				if line, err = c.line(true); err == io.EOF {
 					return nil, &csvError{c.start, true, fmt.Errorf("a quote is never closed: it takes in all %d lines to the end of the file", lines)}
 				} else if err != nil {
 					return nil, err
 				}
 				lines++
+				c.kept = append(c.kept, line...)
+				c.whole = c.kept
 			case i+1 < len(line) && line[i+1] == '"':
 				c.bytes = append(c.bytes, line[:i+1]...)
 				line = line[i+2:]
@@ -128,6 +142,7 @@ func (c *csvReader) line(quoted bool) ([]byte, error) {
 		line = long
 	}
 	if len(c.bytes)+len(line) > c.maxBytes {
+		c.whole = append(c.kept, line...)
 		quoted = quoted || bytes.IndexByte(line, '"') >= 0
 		for err == bufio.ErrBufferFull && !quoted {
 			line, err = c.r.ReadSlice('\n')

@@ -21,6 +21,8 @@
 //   - A record that cannot be read ends the job and names its place, or is
 //     counted; so is the rest of a file that cannot be read. Nothing of a record is
 //     changed or cut to fit (I16).
+//   - A quarantine holds each record that was counted, once, whatever is killed
+//     or restored (I15).
 //   - Only errors of the disk are tried again.
 //   - A record takes no more memory than Options.MaxRecordBytes, some buffers,
 //     and the decoded value (I12).

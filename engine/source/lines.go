@@ -29,11 +29,11 @@ type parseLine[T any] func(line []byte, v *T) (ok bool, err error)
 func lineSource[T any](format, pattern string, opts []Options, parse parseLine[T]) *input.Source[T] {
 	o, err := oneOptions(opts)
 	return &input.Source[T]{
-		Format:   format,
-		Patterns: input.Patterns{pattern},
-		Skip:     o.OnMalformed == Skip,
-		Err:      err,
-		Divide:   o.divideBytes,
+		Format:      format,
+		Patterns:    input.Patterns{pattern},
+		OnMalformed: o.OnMalformed,
+		Err:         err,
+		Divide:      o.divideBytes,
 		Records: func(s input.Split, c *input.Content) (input.Records[T], error) {
 			return openLines(s, c, o.maxRecordBytes(), parse)
 		},
@@ -58,6 +58,8 @@ type lines[T any] struct {
 	position int64
 	maxBytes int
 	long     []byte // a line that exceeds r's buffer
+	start    int64  // of the line that was read last
+	last     []byte // this line, or its beginning if it is too long
 	parse    parseLine[T]
 }
 
@@ -100,23 +102,26 @@ func (l *lines[T]) skipLine() error {
 
 func (l *lines[T]) Next(v *T) error {
 	for l.position < l.split.End {
-		start := l.position
 		line, err := l.line()
 		if err != nil {
 			return err
 		}
 		if !utf8.Valid(line) {
-			return &MalformedError{Path: l.split.File.Path, Offset: start, Err: notUTF8(line)}
+			return l.malformed(notUTF8(line))
 		}
 		ok, err := l.parse(line, v)
 		if err != nil {
-			return &MalformedError{Path: l.split.File.Path, Offset: start, Err: err}
+			return l.malformed(err)
 		}
 		if ok {
 			return nil
 		}
 	}
 	return io.EOF
+}
+
+func (l *lines[T]) malformed(err error) error {
+	return &MalformedError{Path: l.split.File.Path, Offset: l.start, Err: err}
 }
 
 // notUTF8 says where text is not UTF-8.
@@ -133,7 +138,7 @@ func notUTF8(text []byte) error {
 
 // line returns the next line, without its end.
 func (l *lines[T]) line() ([]byte, error) {
-	start := l.position
+	l.start = l.position
 	b, err := l.r.ReadSlice('\n')
 	l.position += int64(len(b))
 	if err == bufio.ErrBufferFull {
@@ -149,13 +154,14 @@ func (l *lines[T]) line() ([]byte, error) {
 		}
 	}
 	tooLong := err == bufio.ErrBufferFull
-	if tooLong {
+	if tooLong { // its beginning is kept
+		b = append(l.long, b[:max(0, min(len(b), l.maxBytes-len(l.long)))]...)
 		err = l.skipLine()
 	}
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	if start == 0 {
+	if l.start == 0 {
 		b = bytes.TrimPrefix(b, []byte(byteOrderMark))
 	}
 	if err == io.EOF && len(b) == 0 { // a byte order mark alone is no line either
@@ -163,13 +169,15 @@ func (l *lines[T]) line() ([]byte, error) {
 	}
 	b = bytes.TrimSuffix(b, []byte{'\n'})
 	b = bytes.TrimSuffix(b, []byte{'\r'})
+	l.last = b
 	if tooLong || len(b) > l.maxBytes {
-		return nil, &MalformedError{Path: l.split.File.Path, Offset: start,
-			Err: fmt.Errorf("%w: %d bytes, the most is %d: raise MaxRecordBytes if that is what the input is like", ErrTooLong, l.position-start, l.maxBytes)}
+		return nil, l.malformed(fmt.Errorf("%w: %d bytes, the most is %d: raise MaxRecordBytes if that is what the input is like", ErrTooLong, l.position-l.start, l.maxBytes))
 	}
 	return b, nil
 }
 
 func (l *lines[T]) Position() int64 { return l.position }
+
+func (l *lines[T]) Last() (start int64, record []byte) { return l.start, l.last }
 
 func (l *lines[T]) Close() error { return nil }

@@ -32,17 +32,27 @@ var (
 // file does not give.
 type MalformedError = input.MalformedError
 
-// OnMalformed says what to do with a record that cannot be read.
-type OnMalformed uint8
+// OnMalformed says what to do with a record that cannot be read. The zero value is
+// Refuse.
+type OnMalformed = input.OnMalformed
 
 // The policies for malformed records.
-const (
+var (
 	// Refuse ends the job with the error. The job is not restarted.
-	Refuse OnMalformed = iota
+	Refuse = input.Refuse
 	// Skip drops the record and counts it, whatever is wrong with it. Where the rest
 	// of a file cannot be read, that counts as one record.
-	Skip
+	Skip = input.Skip
 )
+
+// Quarantine is Skip, and keeps each record in dir, as a line of JSON (Quarantined)
+// with its place and what is wrong with it. The job gets a sink for that, with
+// "-malformed" behind the source's name, and writes as sink.JSONL does: every record
+// exactly once, in parts that appear after their checkpoint is committed.
+func Quarantine(dir string) OnMalformed { return input.Quarantine(dir) }
+
+// Quarantined is a record in a quarantine. JSONL[Quarantined] reads it.
+type Quarantined = input.Quarantined
 
 // DefaultMaxRecordBytes is the default of Options.MaxRecordBytes.
 const DefaultMaxRecordBytes = 16 << 20
@@ -72,8 +82,8 @@ type Options struct {
 // ErrOptions.
 func (o Options) Validate() error {
 	switch {
-	case o.OnMalformed > Skip:
-		return fmt.Errorf("%w: policy %d for malformed records: use Refuse or Skip", ErrOptions, o.OnMalformed)
+	case o.OnMalformed.Keeps() && o.OnMalformed.Dir() == "":
+		return fmt.Errorf("%w: quarantine without a directory: give one, or use Skip", ErrOptions)
 	case o.MaxRecordBytes < 0:
 		return fmt.Errorf("%w: longest record of %d bytes: must be positive, or 0 for %d", ErrOptions, o.MaxRecordBytes, DefaultMaxRecordBytes)
 	case o.SplitBytes < 0:

@@ -56,7 +56,7 @@ func Explain(err error, program string, builtIn bool) error {
 
 func malformedAdvice(builtIn bool) string {
 	if builtIn {
-		return "correct the input, or count such records and go on with --on-malformed skip"
+		return "correct the input, or go on without such records: --on-malformed quarantine:DIR keeps them, --on-malformed skip counts them"
 	}
-	return "correct the input, or count such records and go on with source.Options{OnMalformed: source.Skip} in the program"
+	return "correct the input, or go on without such records: the program may set OnMalformed in source.Options to source.Quarantine(dir), which keeps them, or to source.Skip, which counts them"
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -15,7 +16,7 @@ func bindJob(fs *pflag.FlagSet, o *jobs.Options) {
 	fs.StringVar(&o.Input, "input", "", "file, directory or glob that the job reads")
 	fs.StringVar(&o.Output, "output", jobs.OutputNone, "directory for the rows; none discards them, - prints them")
 	fs.Var(Parsed(&o.Emit, o.Emit.String(), jobs.ParseEmit), "emit", "final: each key's last result once, at the end of the input; changes: every update")
-	fs.Var(Parsed(&o.OnMalformed, "refuse", parseMalformed), "on-malformed", "what to do with input that cannot be read: refuse (fail and say where) or skip (and count)")
+	fs.Var(Parsed(&o.OnMalformed, "refuse", parseMalformed), "on-malformed", "what to do with input that cannot be read: refuse (fail and say where), skip (and count) or quarantine:DIR (and keep it in DIR, with its place and what is wrong)")
 	fs.Int64Var(&o.Events, "events", 0, fmt.Sprintf("number of generated events (default %d)", jobs.DefaultEvents))
 	fs.Uint64Var(&o.Seed, "seed", 0, fmt.Sprintf("seed of the events (default %d)", jobs.DefaultSeed))
 	fs.Int64Var(&o.RatePerSecond, "rate", 0, fmt.Sprintf("events a second of event time (default %d)", nexmark.DefaultRatePerSecond))
@@ -28,13 +29,15 @@ func bindJob(fs *pflag.FlagSet, o *jobs.Options) {
 }
 
 func parseMalformed(s string) (source.OnMalformed, error) {
-	switch s {
-	case "refuse":
+	switch dir, keep := strings.CutPrefix(s, "quarantine:"); {
+	case s == "refuse":
 		return source.Refuse, nil
-	case "skip":
+	case s == "skip":
 		return source.Skip, nil
+	case keep && dir != "":
+		return source.Quarantine(dir), nil
 	}
-	return 0, fmt.Errorf("%q: use refuse or skip", s)
+	return source.Refuse, fmt.Errorf("%q: use refuse, skip or quarantine:DIR", s)
 }
 
 func parseValueBytes(s string) (int, error) {

@@ -18,6 +18,8 @@ type cursor struct {
 	buf    [bufferedValues]parquet.Value
 	have   int // values in buf
 	at     int // the next one
+	keep   bool
+	kept   []parquet.Value // of the current record
 }
 
 const bufferedValues = 256
@@ -69,6 +71,9 @@ func (c *cursor) take() (*parquet.Value, error) {
 		return nil, err
 	}
 	c.at++
+	if c.keep {
+		c.kept = append(c.kept, v.Clone())
+	}
 	return v, nil
 }
 

@@ -58,12 +58,12 @@ func Files[T any](pattern string, opts ...source.Options) engine.Source[T] {
 	if s.Err == nil {
 		s.Err = check(t, t.String(), nil)
 	}
-	s.Skip = o.OnMalformed == source.Skip
+	s.OnMalformed = o.OnMalformed
 	s.Divide = func(ctx context.Context, files []input.File, _ int) ([]input.Split, error) {
-		return divide(ctx, files, s.Skip)
+		return divide(ctx, files, o.OnMalformed.Skips())
 	}
 	s.Records = func(split input.Split, c *input.Content) (input.Records[T], error) {
-		return open[T](split, c, o.Complete || o.Strict)
+		return open[T](split, c, &builder{complete: o.Complete || o.Strict, keep: o.OnMalformed.Keeps()})
 	}
 	return s
 }
@@ -110,9 +110,11 @@ type rows[T any] struct {
 	columns   *builder
 	read      readFunc
 	next, end int64
+	before    int64 // rows of the file before the row group
+	last      int64 // the row that was read last, in the file
 }
 
-func open[T any](s input.Split, c *input.Content, complete bool) (r *rows[T], err error) {
+func open[T any](s input.Split, c *input.Content, b *builder) (r *rows[T], err error) {
 	meta, err := readFooter(c, s.File.Size)
 	if err != nil {
 		return nil, fmt.Errorf("read parquet footer: %w", err)
@@ -124,21 +126,23 @@ func open[T any](s input.Split, c *input.Content, complete bool) (r *rows[T], er
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{complete: complete}
 	r = &rows[T]{path: s.File.Path, columns: b, next: s.Position, end: meta.RowGroups[s.Start].NumRows}
+	for _, g := range meta.RowGroups[:s.Start] {
+		r.before += g.NumRows
+	}
 	if r.end == 0 {
 		return r, nil
 	}
 	if b.view, b.chunks, err = openPlain(c, meta, int(s.Start)); err != nil {
-		return nil, fmt.Errorf("read parquet footer: %w", err)
+		return nil, fmt.Errorf("read row group %d: %w", s.Start, err)
 	}
 	t := reflect.TypeFor[T]()
 	if r.read, _, err = b.structure(root, t, t.String()); err != nil {
-		return nil, engine.Permanent(errors.Join(err, r.Close()))
+		return nil, errors.Join(err, r.Close())
 	}
 	for _, column := range b.open {
 		if err := column.skipRows(s.Position); err != nil {
-			return nil, errors.Join(fmt.Errorf("skip to row %d: %w", s.Position, err), r.Close())
+			return nil, errors.Join(fmt.Errorf("skip to row %d of row group %d: %w", s.Position, s.Start, err), r.Close())
 		}
 	}
 	return r, nil
@@ -148,15 +152,20 @@ func (r *rows[T]) Next(v *T) error {
 	if r.next >= r.end {
 		return io.EOF
 	}
-	r.columns.bad = nil
+	r.columns.begin()
+	r.last = r.before + r.next
 	if err := r.read(unsafe.Pointer(v)); err != nil {
 		return err
 	}
 	r.next++
 	if bad := r.columns.bad; bad != nil {
-		return &source.MalformedError{Path: r.path, Offset: -1, Row: r.next - 1, Err: bad}
+		return &source.MalformedError{Path: r.path, Offset: -1, Row: r.last, Err: bad}
 	}
 	return nil
+}
+
+func (r *rows[T]) Last() (start int64, record []byte) {
+	return r.last, r.columns.record()
 }
 
 func (r *rows[T]) Position() int64 { return r.next }

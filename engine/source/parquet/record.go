@@ -20,6 +20,7 @@ type builder struct {
 	view     *plain
 	chunks   []parquet.ColumnChunk
 	complete bool      // a null needs a field that can be nil
+	keep     bool      // the cursors keep the values of the current record
 	open     []*cursor // all that were opened
 	bad      error     // the first thing wrong with the current record
 }
@@ -118,7 +119,7 @@ func (b *builder) present(e *element, t reflect.Type, at string, tag options) (r
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &cursor{name: e.path, flat: e.rep == 0, chunk: b.view.chunks[e.leaf], pages: b.chunks[e.leaf].Pages()}
+	c := &cursor{name: e.path, flat: e.rep == 0, keep: b.keep, chunk: b.view.chunks[e.leaf], pages: b.chunks[e.leaf].Pages()}
 	b.open = append(b.open, c)
 	return func(p unsafe.Pointer) error {
 		v, err := c.take()

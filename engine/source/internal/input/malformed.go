@@ -21,7 +21,11 @@ type MalformedError struct {
 	Row int64
 	// Rest: nothing behind the record can be read in its file, or row group.
 	Rest bool
-	Err  error
+	// Record is the record as it was found, as far as it was read, where it is
+	// to be kept: of lines without the last one's end, of Parquet as a JSON object
+	// of its columns. It may be used until SourceContext.Malformed returns.
+	Record []byte
+	Err    error
 }
 
 // Error says where the record lies and what is wrong with it.

@@ -24,6 +24,9 @@ type Records[T any] interface {
 	Next(v *T) error
 	// Position is right after the last record that Next read or skipped.
 	Position() int64
+	// Last returns where the record begins that Next was called for last, and its
+	// bytes, as MalformedError.Record has them, which are valid until the next call.
+	Last() (start int64, record []byte)
 	Close() error
 }
 
@@ -33,11 +36,11 @@ type Validator interface{ Validate() error }
 
 // Source is the engine.Source of a file format.
 type Source[T any] struct {
-	Format   string
-	Patterns Patterns
-	Skip     bool  // skip and count malformed records
-	Rows     bool  // positions count rows, and not bytes
-	Err      error // a mistake in how the source was made; every method returns it
+	Format      string
+	Patterns    Patterns
+	OnMalformed OnMalformed
+	Rows        bool  // Records.Last counts rows, and not bytes
+	Err         error // a mistake in how the source was made; every method returns it
 	// Divide makes the splits of the files.
 	Divide func(ctx context.Context, files []File, parallelism int) ([]Split, error)
 	// Records opens a split whose file has been checked.
@@ -49,6 +52,9 @@ type Source[T any] struct {
 func (s *Source[T]) Validate() error {
 	return errors.Join(s.Err, optional.Check[Validator](reflect.TypeFor[*T]()))
 }
+
+// Quarantine implements engine.Quarantiner.
+func (s *Source[T]) Quarantine() engine.Sink[error] { return s.OnMalformed.sink() }
 
 // Splits implements engine.Source.
 func (s *Source[T]) Splits(ctx context.Context, parallelism int) ([]engine.Split, error) {
@@ -140,12 +146,12 @@ func (r *reader[T]) readSplit(dst []T) ([]T, error) {
 		v := &dst[n]
 		var zero T
 		*v = zero
-		before := r.records.Position()
 		err := r.records.Next(v)
 		if err == nil {
 			if checked, ok := any(v).(Validator); ok {
 				if bad := checked.Validate(); bad != nil {
-					err = r.at(before, bad)
+					start, _ := r.records.Last()
+					err = r.at(start, bad)
 				}
 			}
 		}
@@ -179,14 +185,16 @@ func (r *reader[T]) settle(err error) error {
 		}
 		position := r.splits[r.current].Position
 		if r.records != nil {
-			position = r.records.Position()
+			position, _ = r.records.Last()
 		}
 		bad = r.at(position, err)
 		bad.Rest = true
+	} else if r.records != nil && r.source.OnMalformed.Keeps() {
+		_, bad.Record = r.records.Last()
 	}
-	if !r.source.Skip {
+	if !r.source.OnMalformed.Skips() {
 		bad.findLine(maxCount)
-		return engine.Permanent(fmt.Errorf("%w: correct the input, or let the source skip and count such records", bad))
+		return engine.Permanent(fmt.Errorf("%w: correct the input, or let the source skip or quarantine such records", bad))
 	}
 	if r.malformed != nil {
 		if r.located++; r.located <= maxLocated {
