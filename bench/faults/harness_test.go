@@ -88,7 +88,7 @@ var errEnough = errors.New("stopped by the test")
 // begun makes a trial in which the job was stopped after a few checkpoints.
 func begun(t *testing.T) trial {
 	t.Helper()
-	r := trial{store: "mem://" + strings.ReplaceAll(t.Name(), "/", "-") + "-begun", dir: t.TempDir()}
+	r := trial{store: newStore(t), dir: t.TempDir()}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	completed := 0
@@ -114,7 +114,12 @@ type expect struct {
 	lines  []string
 }
 
-var trials atomic.Int64
+var stores atomic.Int64
+
+// newStore returns the URL of a store in memory that no other trial of the process has.
+func newStore(t *testing.T) string {
+	return fmt.Sprintf("mem://%s-%d", strings.ReplaceAll(t.Name(), "/", "-"), stores.Add(1))
+}
 
 // again returns a copy of a trial, in memory and below dir, for a run of its
 // own, and a function that frees it.
@@ -122,7 +127,7 @@ func (r trial) again(t *testing.T) (trial, func()) {
 	t.Helper()
 	dir, err := os.MkdirTemp(r.dir, "trial-")
 	check(t, err)
-	c := trial{store: fmt.Sprintf("mem://%s-%d", t.Name(), trials.Add(1)), dir: dir}
+	c := trial{store: newStore(t), dir: dir}
 	if _, err := os.Stat(r.output()); err == nil {
 		check(t, os.CopyFS(c.output(), os.DirFS(r.output())))
 	}
