@@ -38,11 +38,15 @@ var byteUnits = []struct {
 	bytes  int64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1}, {"", 1}}
 
+// String returns what Set takes for the same number, to the byte: a flag is passed on
+// to child processes by it.
 func (b *Bytes) String() string {
-	if *b == 0 {
-		return "0" // which pflag does not show as a default
+	for i := 3; i >= 0 && *b != 0; i-- {
+		if u := byteUnits[i]; int64(*b)%u.bytes == 0 {
+			return strconv.FormatInt(int64(*b)/u.bytes, 10) + u.suffix
+		}
 	}
-	return BytesText(int64(*b))
+	return strconv.FormatInt(int64(*b), 10) // pflag does not show a 0 as a default
 }
 
 // Type implements pflag.Value.
