@@ -7,6 +7,6 @@ func checkpointsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "checkpoints", Short: "List, explain and verify a job's checkpoints"}
 	f.store.Bind(c.PersistentFlags())
 	c.PersistentFlags().BoolVar(&f.json, "json", false, "print JSON")
-	c.AddCommand(lsCommand(&f), showCommand(&f), verifyCommand(&f))
+	c.AddCommand(lsCommand(&f), showCommand(&f), explainCommand(&f), verifyCommand(&f), gcCommand(&f))
 	return c
 }

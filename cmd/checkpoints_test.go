@@ -1,7 +1,10 @@
 package tidemarkcmd_test
 
 import (
+	"errors"
+	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -198,4 +201,97 @@ func TestRetention(t *testing.T) {
 		t.Errorf("retained are %v, %v", ids, err)
 	}
 	ok(t, "checkpoints", "verify", p.url()+"/count")
+}
+
+type collected struct {
+	Applied         bool
+	Stored, Orphans amount
+	Unknown         amount
+	Uploads         []string
+	Requests        struct{ Gets, Lists, Deletes int }
+}
+
+type amount struct {
+	Objects int
+	Bytes   int64
+	Names   []string
+}
+
+type explained struct {
+	Fate              coordinator.Fate
+	Why               string
+	Stored            bool
+	Bytes             int64
+	Checkpoint, Epoch uint64
+	Uses              []struct {
+		Checkpoint uint64
+		Bytes      int64
+		Files      []struct{ State string }
+	}
+}
+
+// I2, I5: gc names what is dead and deletes just that when told to; explain says of
+// each object why it is there.
+func TestCollectAndExplain(t *testing.T) {
+	p := begun(t)
+	job := p.url() + "/count"
+	ok(t, p.run()...) // epoch 2
+	dead := incremental.NewObjectName(1, 1, "count", 0, 1).String()
+	path := filepath.Join(p.root(), "count", dead)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, make([]byte, 1<<20), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, p.root())
+	plan := parse[collected](t, ok(t, "checkpoints", "gc", "--json", job))
+	if plan.Applied || !slices.Equal(plan.Orphans.Names, []string{dead}) || plan.Orphans.Bytes != 1<<20 || plan.Unknown.Objects != 0 || len(plan.Uploads) != 0 ||
+		plan.Stored.Objects != len(before) || plan.Requests.Deletes != 0 || plan.Requests.Gets > 4 {
+		t.Errorf("the plan is %+v, of %d files", plan, len(before))
+	}
+	if text := ok(t, "checkpoints", "gc", job, "--prices", "storage=1024,get=1000"); !strings.Contains(text, dead) || !strings.Contains(text, "nothing was changed") ||
+		!strings.Contains(text, "orphans        1        1MiB    1.0000\n") || !strings.Contains(text, ": 4.0000 dollars") {
+		t.Errorf("the plan is %s", text)
+	}
+	says(t, tidemark(t, "checkpoints", "gc", job, "--prices", "gold=1"), 2, `"gold=1" is not a price`, "storage=0.023,put=0.005,get=0.0004")
+	if d := differences(before, tree(t, p.root())); len(d) > 0 {
+		t.Errorf("a plan changed %q", d)
+	}
+
+	x := parse[explained](t, ok(t, "checkpoints", "explain", "--json", job, dead))
+	if x.Fate != coordinator.FateDead || !x.Stored || x.Bytes != 1<<20 || x.Checkpoint != 1 || x.Epoch != 1 || len(x.Uses) != 0 || !strings.Contains(x.Why, "gc --apply") {
+		t.Errorf("the dead object is explained by %+v", x)
+	}
+	m := newestManifest(t, p)
+	for name, o := range m.Objects() {
+		x := parse[explained](t, ok(t, "checkpoints", "explain", "--json", job, job+"/"+name))
+		last := x.Uses[len(x.Uses)-1]
+		if x.Fate != coordinator.FateKept || x.Bytes != o.Size || last.Checkpoint != uint64(m.Checkpoint) || last.Bytes > o.Size || len(last.Files) == 0 {
+			t.Errorf("%s is explained by %+v", name, x)
+		}
+		text := ok(t, "checkpoints", "explain", job, name)
+		if want := fmt.Sprintf("checkpoint %d of ", m.Checkpoint); !strings.Contains(text, want) || !strings.Contains(text, "kept by newest, count") || !strings.Contains(text, "state ") {
+			t.Errorf("%s is explained by %s", name, text)
+		}
+	}
+
+	if text := ok(t, "checkpoints", "gc", job, "--apply"); !strings.Contains(text, "deleted "+dead) || !strings.Contains(text, "deleted: 1 objects, 1MiB") {
+		t.Errorf("gc says %s", text)
+	}
+	if d := differences(before, tree(t, p.root())); !slices.Equal(d, []string{"gone: " + path}) {
+		t.Errorf("gc changed %q", d)
+	}
+	ok(t, "checkpoints", "verify", job)
+
+	// A job that was never there has nothing to collect. One without head has lost it.
+	if err := os.Mkdir(filepath.Join(p.root(), "nosuch"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	says(t, tidemark(t, "checkpoints", "gc", p.url()+"/nosuch"), 0, "there is nothing below")
+	if err := os.Remove(filepath.Join(p.root(), "count", "head")); err != nil {
+		t.Fatal(err)
+	}
+	before = tree(t, p.root())
+	says(t, tidemark(t, "checkpoints", "gc", "--apply", job), 3, "no head")
+	if d := differences(before, tree(t, p.root())); len(d) > 0 {
+		t.Errorf("gc without head changed %q", d)
+	}
 }

@@ -20,6 +20,7 @@ import (
 const (
 	exitFailed      = 1
 	exitUsage       = 2
+	exitDamaged     = 3
 	exitInterrupted = 130
 )
 
@@ -73,6 +74,7 @@ func run(ctx context.Context, program string, job *engine.Job, args []string, st
 	cli.RequireVerbs(root)
 	err := cli.Explain(root.ExecuteContext(ctx), program, job == nil)
 	var usage cli.UsageError
+	var damage cli.DamageError
 	code := exitFailed
 	switch {
 	case err == nil:
@@ -81,6 +83,8 @@ func run(ctx context.Context, program string, job *engine.Job, args []string, st
 		code = exitInterrupted
 	case errors.As(err, &usage):
 		code = exitUsage
+	case errors.As(err, &damage):
+		code = exitDamaged
 	}
 	_, _ = fmt.Fprintf(stderr, "%s: %v\n", program, err)
 	return code

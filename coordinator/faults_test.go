@@ -330,6 +330,13 @@ func TestDeletionHaltsOnUnreadableManifest(t *testing.T) {
 	})
 }
 
+func named(objects []upload.Info) (all []string) {
+	for _, o := range objects {
+		all = append(all, o.Name)
+	}
+	return all
+}
+
 // I5: a sweep finds what dead epochs left, and touches nothing else.
 func TestSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -353,9 +360,29 @@ func TestSweep(t *testing.T) {
 		alive := put(incremental.NewObjectName(2, 9, operator, 0, 1).String())
 		foreign := put("data/notes.txt")
 		savepoint, history := put("savepoints/a/manifest"), put("history/1-1")
+		fates := map[string]coordinator.Fate{
+			dead: coordinator.FateDead, deadManifest: coordinator.FateDead, alive: coordinator.FateOpen, foreign: coordinator.FateForeign,
+			savepoint: coordinator.FateKept, history: coordinator.FateKept, incremental.HeadName: coordinator.FateKept,
+		}
+		reached, err := coordinator.Reachable(t.Context(), store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range reached {
+			fates[name] = coordinator.FateKept
+		}
+		for _, name := range store.Names() {
+			e, err := coordinator.Explain(t.Context(), store, name)
+			if err != nil || e.Fate != fates[name] || !e.Stored || len(e.Uses) != len(reached[name]) {
+				t.Errorf("explanation of %s: %+v, %v; want %q, kept by %q", name, e, err, fates[name], reached[name])
+			}
+		}
+		if gone, err := coordinator.Explain(t.Context(), store, incremental.ManifestName(1, 7)); err != nil || gone.Stored || gone.Fate != coordinator.FateOpen {
+			t.Errorf("explanation of what is not there: %+v, %v", gone, err)
+		}
 		for _, dry := range []bool{true, false} {
 			s, err := coordinator.Sweep(t.Context(), store, coordinator.SweepOptions{DryRun: dry})
-			if err != nil || !slices.Equal(s.Orphans, []string{deadManifest, dead}) || !slices.Equal(s.Unknown, []string{foreign}) {
+			if err != nil || !slices.Equal(named(s.Orphans), []string{deadManifest, dead}) || !slices.Equal(named(s.Unknown), []string{foreign}) {
 				t.Fatalf("swept %+v, %v", s, err)
 			}
 			left := store.Names()

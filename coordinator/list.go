@@ -47,13 +47,13 @@ func List(ctx context.Context, r upload.Reader) ([]CheckpointInfo, error) {
 // "claim:other", "history". It fails where a retained manifest cannot be read,
 // since what is reachable is not known then.
 func Reachable(ctx context.Context, r upload.Reader) (map[string][]string, error) {
-	h, _, err := ReadHead(ctx, r)
+	var reg *registry
+	h, err := reading(ctx, r, func(h Head) (err error) {
+		reg, err = register(ctx, r, h)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("look for reachable objects: %w", err)
-	}
-	reg, err := register(ctx, r, h)
-	if err != nil {
-		return nil, err
 	}
 	why := map[Ref][]string{}
 	for _, c := range h.Retained {
@@ -94,14 +94,22 @@ func (h Head) heldBy(id checkpoint.ID) (by []string) {
 // register reads the manifests of all that head retains.
 func register(ctx context.Context, r upload.Reader, h Head) (*registry, error) {
 	reg := newRegistry()
+	return reg, manifests(ctx, r, h, func(c Retained, m *incremental.Manifest) error {
+		return reg.register(c.Ref(), reach(m))
+	})
+}
+
+// manifests calls f with the manifest of each checkpoint that head retains, until f
+// fails.
+func manifests(ctx context.Context, r upload.Reader, h Head, f func(Retained, *incremental.Manifest) error) error {
 	for _, c := range h.Retained {
 		m, err := incremental.ReadManifest(ctx, r, c.ID, c.Epoch)
 		if err == nil {
-			err = reg.register(c.Ref(), reach(m))
+			err = f(c, m)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("find what retained checkpoint %d reaches: %w", c.ID, err)
+			return fmt.Errorf("find what retained checkpoint %d reaches: %w", c.ID, err)
 		}
 	}
-	return reg, nil
+	return nil
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+
+	"golang.org/x/time/rate"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
@@ -16,14 +19,39 @@ import (
 type SweepOptions struct {
 	// DryRun says to find orphans and to delete nothing.
 	DryRun bool
+	// DeletesPerSecond bounds how many objects are deleted a second. Zero:
+	// DefaultDeletesPerSecond.
+	DeletesPerSecond int
+	// Deleted is called with what one request deleted, after it. Nil: nobody is told.
+	Deleted func([]upload.Info)
 }
 
 // Swept is what a sweep found.
 type Swept struct {
 	Epoch   checkpoint.Epoch // head's: objects of it, and of later ones, are left alone
-	Orphans []string         // deleted, unless it was a dry run
+	Stored  Amount           // everything below the job's place
+	Orphans []upload.Info    // deleted, unless it was a dry run; manifests first
 	Uploads []string         // unfinished multipart uploads; ended, unless it was a dry run
-	Unknown []string         // names that are not the job's; left alone
+	Unknown []upload.Info    // names that are not the job's; left alone
+}
+
+// Amount is a number of objects and their bytes.
+type Amount struct {
+	Objects int
+	Bytes   int64
+}
+
+// AmountOf adds objects up.
+func AmountOf(objects []upload.Info) (a Amount) {
+	for _, o := range objects {
+		a.add(o)
+	}
+	return a
+}
+
+func (a *Amount) add(o upload.Info) {
+	a.Objects++
+	a.Bytes += o.Size
 }
 
 // maxSweepTries bounds how often a sweep begins again because the leader changed
@@ -33,9 +61,14 @@ const maxSweepTries = 4
 // Sweep deletes objects of epochs before head's that no retained checkpoint
 // reaches. Those epochs can commit nothing any more, so Sweep needs no lead and may
 // run beside a leader. It reads head first and lists objects second. If it cannot
-// read head or a manifest, or a listing fails, it deletes nothing.
+// read head or a manifest, or a listing fails, it deletes nothing. A sweep that was
+// cut short is resumed by another one.
 func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, error) {
-	h, reg, err := survivors(ctx, store)
+	var reg *registry
+	h, err := reading(ctx, store, func(h Head) (err error) {
+		reg, err = register(ctx, store, h)
+		return err
+	})
 	if err != nil {
 		return Swept{}, fmt.Errorf("sweep: %w", err)
 	}
@@ -43,12 +76,25 @@ func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, erro
 	if err != nil {
 		return Swept{}, fmt.Errorf("sweep: %w", err)
 	}
-	s := Swept{h.Epoch, append(f.manifests, f.data...), f.uploads, f.unknown}
+	s := Swept{h.Epoch, f.stored, append(f.manifests, f.data...), f.uploads, f.unknown}
 	if o.DryRun {
 		return s, nil
 	}
-	if err := store.Delete(ctx, s.Orphans...); err != nil {
-		return s, fmt.Errorf("sweep: %w", err)
+	if o.DeletesPerSecond == 0 {
+		o.DeletesPerSecond = DefaultDeletesPerSecond
+	}
+	pace := rate.NewLimiter(rate.Limit(o.DeletesPerSecond), deleteBatch)
+	for batch := range slices.Chunk(s.Orphans, deleteBatch) {
+		err := pace.WaitN(ctx, len(batch))
+		if err == nil {
+			err = store.Delete(ctx, names(batch)...)
+		}
+		if err != nil {
+			return s, fmt.Errorf("sweep: %w", err)
+		}
+		if o.Deleted != nil {
+			o.Deleted(batch)
+		}
 	}
 	for _, u := range f.uploads {
 		if err := store.AbortUpload(ctx, u); err != nil {
@@ -58,30 +104,44 @@ func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, erro
 	return s, nil
 }
 
-// survivors reads head and the manifests of its checkpoints, as of one moment. If a
-// manifest is gone because the leader dropped it meanwhile, head has changed, and
-// survivors reads it again.
-func survivors(ctx context.Context, store upload.Store) (Head, *registry, error) {
+// reading calls read with head, as of one moment: if something that head retains is
+// gone because the leader dropped it meanwhile, head has changed, and reading begins
+// again. The head is the one that read succeeded with.
+func reading(ctx context.Context, store upload.Reader, read func(Head) error) (Head, error) {
 	for try := 1; ; try++ {
 		h, etag, err := ReadHead(ctx, store)
 		if err != nil {
-			return Head{}, nil, err
+			return Head{}, err
 		}
-		reg, err := register(ctx, store, h)
+		err = read(h)
 		if err == nil || !errors.Is(err, upload.ErrNotExist) || try == maxSweepTries {
-			return h, reg, err
+			return h, err
 		}
 		if _, now, headErr := ReadHead(ctx, store); headErr != nil || now == etag {
-			return h, nil, err
+			return h, err
 		}
 	}
 }
 
 // findings are what a survey of a job's store found.
 type findings struct {
-	doomed
-	unknown, uploads []string
-	more             bool // it stopped at its limit
+	stored                   Amount // up to where it stopped
+	manifests, data, unknown []upload.Info
+	uploads                  []string
+	more                     bool // it stopped at its limit
+}
+
+// doomed names the orphans.
+func (f findings) doomed() doomed {
+	return doomed{manifests: names(f.manifests), data: names(f.data)}
+}
+
+func names(objects []upload.Info) []string {
+	all := make([]string, len(objects))
+	for i, o := range objects {
+		all[i] = o.Name
+	}
+	return all
 }
 
 // survey lists a job's store and picks at most this many orphans, this many
@@ -92,6 +152,7 @@ func survey(ctx context.Context, store upload.Store, kept func(string) bool, dea
 		if err != nil {
 			return findings{}, fmt.Errorf("look for orphans: %w", err)
 		}
+		f.stored.add(info)
 		switch judge(info.Name, kept, dead) {
 		case doom:
 			if len(f.manifests)+len(f.data) == most {
@@ -99,13 +160,13 @@ func survey(ctx context.Context, store upload.Store, kept func(string) bool, dea
 				return f, nil
 			}
 			if strings.HasPrefix(info.Name, incremental.ManifestPrefix) {
-				f.manifests = append(f.manifests, info.Name)
+				f.manifests = append(f.manifests, info)
 			} else {
-				f.data = append(f.data, info.Name)
+				f.data = append(f.data, info)
 			}
 		case stranger:
 			if len(f.unknown) < most {
-				f.unknown = append(f.unknown, info.Name)
+				f.unknown = append(f.unknown, info)
 			}
 		}
 	}

@@ -24,3 +24,12 @@ func Args(f cobra.PositionalArgs) cobra.PositionalArgs {
 		return nil
 	}
 }
+
+// DamageError marks that something stored is not as it should be.
+type DamageError struct{ err error }
+
+func (e DamageError) Error() string { return e.err.Error() }
+func (e DamageError) Unwrap() error { return e.err }
+
+// Damaged marks err as damage that was found.
+func Damaged(err error) error { return DamageError{err} }
