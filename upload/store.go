@@ -21,6 +21,9 @@ var (
 	ErrPrecondition = errors.New("precondition failed")
 	// ErrDenied: credentials are wrong or lack a permission.
 	ErrDenied = errors.New("access denied")
+	// ErrClock is an ErrDenied: the clocks of this machine and of the store differ by more
+	// than the store allows.
+	ErrClock = fmt.Errorf("%w: the clocks of this machine and of the store differ too much", ErrDenied)
 	// ErrNoBucket: the bucket, or the store's root directory, does not exist.
 	ErrNoBucket = errors.New("bucket does not exist")
 	// ErrNoSpace: the disk or the quota is full.

@@ -155,6 +155,9 @@ func (p *parts) lead(ctx context.Context, c Config) (err error) {
 // OpenStore opens the checkpoint store that c names, and checks that it can be
 // used.
 func OpenStore(ctx context.Context, c Config) (upload.Store, error) {
+	if c.S3.Logger == nil {
+		c.S3.Logger = c.Logger
+	}
 	s, err := storeurl.Open(ctx, c.Store, storeurl.Options{Create: true, Probe: true, S3: c.S3, Retry: upload.RetryOptions{Attempts: 1}})
 	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrStore, c.Store, err)

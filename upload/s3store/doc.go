@@ -1,7 +1,8 @@
 // Package s3store answers: how is an S3 bucket an object store?
 //
 // It uses the AWS SDK to speak to AWS S3 and to compatible services, which must
-// have conditional writes and CRC32C checksums (Probe checks). Objects up to a
+// compare and swap in one step and take CRC32C checksums and multipart uploads (Probe
+// checks). Objects up to a
 // threshold are one PUT, larger ones a multipart upload. A store itself hardly
 // retries: decorate it with upload.Retrying.
 //
@@ -12,6 +13,8 @@
 //     Only a Copy of more than Options.CopyBytes leaves an object without one.
 //   - A conditional request is sent once, so ErrPrecondition is always the answer to
 //     that request (I4).
+//   - Probe lets no server pass that was seen to let two writers win, and leaves nothing
+//     in the store (I4, I5).
 //   - A failed multipart upload is aborted, with a context of its own. Uploads finds
 //     those that a crash left (I5).
 //   - ErrNotExist means that the server named the object as missing. A missing

@@ -65,8 +65,10 @@ func meaningOf(code string, status int, conditional bool) error {
 		// Another write was under way. Nothing was applied or decided.
 		return upload.ErrThrottled
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
-		"InvalidToken", "TokenRefreshRequired", "RequestTimeTooSkewed", "XAdminUserNotFound", "XAdminAccessDenied", "InvalidObjectState":
+		"InvalidToken", "TokenRefreshRequired", "XAdminUserNotFound", "XAdminAccessDenied", "InvalidObjectState":
 		return upload.ErrDenied
+	case "RequestTimeTooSkewed":
+		return upload.ErrClock
 	case "SlowDown", "TooManyRequests", "Throttling", "ThrottlingException", "RequestLimitExceeded", "BandwidthLimitExceeded",
 		"RequestThrottled", "TooManyRequestsException":
 		return upload.ErrThrottled

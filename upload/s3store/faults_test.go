@@ -67,6 +67,8 @@ func isPut(r *http.Request) bool {
 	return r.Method == http.MethodPut && r.URL.RawQuery == "x-id=PutObject"
 }
 
+func isDelete(r *http.Request) bool { return r.URL.Query().Has("delete") }
+
 func isComplete(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.URL.Query().Has("uploadId")
 }
@@ -143,6 +145,7 @@ func TestAnswers(t *testing.T) { // I11
 		{"if-match of none", isPut, 404, "NoSuchKey", nil, upload.PutOptions{IfMatch: "x"}, upload.ErrPrecondition},
 		{"internal", isPut, 500, "InternalError", nil, upload.PutOptions{}, nil},
 		{"denied", isPut, 403, "AccessDenied", nil, upload.PutOptions{}, upload.ErrDenied},
+		{"clock", isPut, 403, "RequestTimeTooSkewed", nil, upload.PutOptions{}, upload.ErrDenied},
 		{"full", isPut, 507, "InsufficientStorage", nil, upload.PutOptions{}, upload.ErrNoSpace},
 		{"quota", isPut, 403, "QuotaExceeded", nil, upload.PutOptions{}, upload.ErrNoSpace},
 		{"damaged on the way", isPut, 400, "BadDigest", nil, upload.PutOptions{}, upload.ErrCorrupt},
@@ -310,6 +313,31 @@ func TestStalls(t *testing.T) { // I11
 	}
 }
 
+func TestClockThatIsWrong(t *testing.T) {
+	server := s3server.ForTest(t)
+	o := options(t, server)
+	o.Endpoint = proxy(t, server, func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		answer(w, r, 403, "RequestTimeTooSkewed")
+		return true
+	})
+	if err := open(t, o).Probe(t.Context()); !errors.Is(err, upload.ErrClock) || !strings.Contains(err.Error(), "set the clock") || strings.Contains(err.Error(), "AWS_ACCESS") {
+		t.Errorf("probe says %v", err)
+	}
+}
+
+// An endpoint such as http://bucket.host makes a listing a read of an object.
+func TestEndpointThatNamesTheBucket(t *testing.T) { // I10
+	server := s3server.ForTest(t)
+	o := options(t, server)
+	o.Endpoint = proxy(t, server, func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		answer(w, r, 404, "NoSuchKey")
+		return true
+	})
+	if err := open(t, o).Probe(t.Context()); !errors.Is(err, upload.ErrNoBucket) || errors.Is(err, upload.ErrNotExist) || !strings.Contains(err.Error(), "endpoint names the bucket") {
+		t.Errorf("probe says %v", err)
+	}
+}
+
 func TestErrorsSayWhatToDo(t *testing.T) { // I10, I11
 	server := s3server.ForTest(t)
 	good := options(t, server)
@@ -347,33 +375,6 @@ func TestErrorsSayWhatToDo(t *testing.T) { // I10, I11
 		}
 		if n != 1 {
 			t.Errorf("%s: list yielded %d times", what, n)
-		}
-	}
-}
-
-func TestProbe(t *testing.T) { // I4
-	server := s3server.ForTest(t)
-	o := options(t, server)
-	s := open(t, o)
-	if err := s.Probe(t.Context()); err != nil {
-		t.Error(err)
-	}
-	for info, err := range s.List(t.Context(), "") {
-		t.Errorf("the probe left %s; %v", info.Name, err)
-	}
-	for _, header := range []string{"If-None-Match", "If-Match"} {
-		// A server that ignores conditions. Unsigned headers may be dropped.
-		o.Endpoint = proxy(t, server, func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
-			if isPut(r) && r.Header.Get(header) != "" {
-				w.Header().Set("ETag", `"`+r.Header.Get("X-Amz-Checksum-Crc32c")+`"`)
-				_, _ = io.Copy(io.Discard, r.Body)
-				return true
-			}
-			return false
-		})
-		s := open(t, o)
-		if err := s.Probe(t.Context()); !errors.Is(err, upload.ErrUnsupported) || !strings.Contains(err.Error(), "conditional") {
-			t.Errorf("a server that ignores %s: %v", header, err)
 		}
 	}
 }

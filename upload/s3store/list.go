@@ -28,7 +28,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[upload.Info, 
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				yield(upload.Info{}, s.fail("list", prefix, classify(ctx, err)))
+				yield(upload.Info{}, s.fail("list", prefix, listError(ctx, err)))
 				return
 			}
 			for _, o := range page.Contents {
@@ -53,6 +53,15 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[upload.Info, 
 			}
 		}
 	}
+}
+
+// listError classifies the error of a listing. It names no object, so that none can be
+// missing.
+func listError(ctx context.Context, err error) error {
+	if err = classify(ctx, err); errors.Is(err, upload.ErrNotExist) {
+		return fmt.Errorf("%w: the server takes the bucket for an object, as it does if the endpoint names the bucket, too: %v", upload.ErrNoBucket, err)
+	}
+	return err
 }
 
 // deleteBatch is how many objects S3 deletes in one request.
@@ -125,7 +134,7 @@ func (s *Store) uploads(ctx context.Context, prefix string) iter.Seq2[types.Mult
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				yield(types.MultipartUpload{}, classify(ctx, err))
+				yield(types.MultipartUpload{}, listError(ctx, err))
 				return
 			}
 			for _, u := range page.Uploads {

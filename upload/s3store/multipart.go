@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -59,9 +60,9 @@ type multipart struct {
 	id  *string
 }
 
-// begin starts a multipart upload, which f fills and completes. If f fails, the
-// upload is aborted. If it is checked, the parts and the whole have a CRC32C.
-func (s *Store) begin(ctx context.Context, key *string, checked bool, f func(multipart) error) error {
+// create starts a multipart upload. If it is checked, the parts and the whole have a
+// CRC32C.
+func (s *Store) create(ctx context.Context, key *string, checked bool) (multipart, error) {
 	in := &s3.CreateMultipartUploadInput{Bucket: &s.o.Bucket, Key: key}
 	if checked {
 		in.ChecksumAlgorithm, in.ChecksumType = types.ChecksumAlgorithmCrc32c, types.ChecksumTypeFullObject
@@ -72,11 +73,19 @@ func (s *Store) begin(ctx context.Context, key *string, checked bool, f func(mul
 	defer cancel()
 	out, err := s.client.CreateMultipartUpload(longer, in, once)
 	if err != nil {
-		return fmt.Errorf("begin multipart upload: %w", classify(ctx, err))
+		return multipart{}, fmt.Errorf("begin multipart upload: %w", classify(ctx, err))
 	}
-	m := multipart{s, key, out.UploadId}
-	err = ctx.Err()
-	if err == nil {
+	return multipart{s, key, out.UploadId}, nil
+}
+
+// begin starts a multipart upload, which f fills and completes. If f fails, the
+// upload is aborted.
+func (s *Store) begin(ctx context.Context, key *string, checked bool, f func(multipart) error) error {
+	m, err := s.create(ctx, key, checked)
+	if err != nil {
+		return err
+	}
+	if err = ctx.Err(); err == nil {
 		err = f(m)
 	}
 	if err != nil {
@@ -112,7 +121,21 @@ func (m multipart) complete(ctx context.Context, parts []types.CompletedPart, si
 	if err != nil {
 		return "", fmt.Errorf("complete multipart upload: %w", writeError(ctx, err, c))
 	}
+	if got, ok := decodeCRC(out.ChecksumCRC32C, out.ChecksumType); ok && crc != nil && *encodeCRC(got) != *crc && got != composite(parts) {
+		return "", fmt.Errorf("complete multipart upload: %w: the server says checksum %08x, and was told %s", upload.ErrCorrupt, got, *crc)
+	}
 	return aws.ToString(out.ETag), nil
+}
+
+// composite returns the checksum of the parts' checksums, which some servers give for
+// that of the whole object.
+func composite(parts []types.CompletedPart) (crc uint32) {
+	for _, p := range parts {
+		if b, err := base64.StdEncoding.DecodeString(aws.ToString(p.ChecksumCRC32C)); err == nil {
+			crc = upload.ExtendCRC32C(crc, b)
+		}
+	}
+	return crc
 }
 
 // patient retries requests that may be repeated with the same effect, and whose

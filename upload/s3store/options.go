@@ -3,6 +3,9 @@ package s3store
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/url"
+	"path"
 	"strings"
 	"time"
 )
@@ -38,6 +41,10 @@ type Options struct {
 	// At most 5 GiB, which is the default.
 	CopyBytes int64
 
+	// Logger gets what the server lacks and a job can do without, and what the SDK has to
+	// say. Nil: slog.Default().
+	Logger *slog.Logger
+
 	// DialTimeout bounds the opening of a connection. Zero: 10 s.
 	DialTimeout time.Duration
 	// HeaderTimeout bounds the wait for an answer once the request is sent.
@@ -60,6 +67,9 @@ func (o Options) withDefaults() Options {
 	def(&o.PartBytes, 16*mib)
 	def(&o.Parallel, 4)
 	def(&o.CopyBytes, maxCopyBytes)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
 	def(&o.DialTimeout, 10*time.Second)
 	def(&o.HeaderTimeout, time.Minute)
 	def(&o.StallTimeout, time.Minute)
@@ -81,6 +91,9 @@ func (o Options) Validate() error {
 	if o.Bucket == "" || strings.ContainsAny(o.Bucket, "/?# ") {
 		bad("bucket %q: give the name of a bucket", o.Bucket)
 	}
+	if err := o.validateEndpoint(); err != nil {
+		errs = append(errs, err)
+	}
 	if (o.AccessKeyID == "") != (o.SecretAccessKey == "") {
 		bad("give both an access key id and a secret access key, or neither")
 	}
@@ -97,4 +110,19 @@ func (o Options) Validate() error {
 		bad("parallelism and timeouts must not be negative")
 	}
 	return errors.Join(errs...)
+}
+
+// validateEndpoint catches what would otherwise be an answer that leads nowhere.
+func (o Options) validateEndpoint() error {
+	if o.Endpoint == "" {
+		return nil
+	}
+	e, err := url.Parse(o.Endpoint)
+	switch {
+	case err != nil || e.Host == "" || e.Scheme != "http" && e.Scheme != "https":
+		return fmt.Errorf("endpoint %q: write http://host:port or https://host", o.Endpoint)
+	case o.Bucket != "" && path.Base(e.Path) == o.Bucket:
+		return fmt.Errorf("endpoint %q names the bucket: write the URL of the service alone, and the bucket in s3://%s", o.Endpoint, o.Bucket)
+	}
+	return nil
 }

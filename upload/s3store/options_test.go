@@ -1,9 +1,11 @@
 package s3store
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/aws/smithy-go/logging"
 	"pgregory.net/rapid"
 )
 
@@ -18,6 +20,9 @@ func TestValidate(t *testing.T) {
 		"part size":           {Bucket: "b", PartBytes: 1 << 20},
 		"multipart threshold": {Bucket: "b", MultipartBytes: 6 << 30},
 		"copy size":           {Bucket: "b", CopyBytes: 1},
+		"write http://host":   {Bucket: "b", Endpoint: "127.0.0.1:9000"},
+		"or https://host":     {Bucket: "b", Endpoint: "ftp://host"},
+		"names the bucket":    {Bucket: "b", Endpoint: "http://127.0.0.1:9000/b/"},
 		"not be negative":     {Bucket: "b", Parallel: -1},
 	} {
 		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
@@ -26,6 +31,17 @@ func TestValidate(t *testing.T) {
 		if _, err := Open(t.Context(), o); err == nil {
 			t.Errorf("%+v was opened", o)
 		}
+	}
+}
+
+// What the SDK says is no line of its own, and none at warn.
+func TestWhatTheSDKSays(t *testing.T) {
+	var log strings.Builder
+	said := sdkLog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo})))
+	said.Logf(logging.Debug, "no checksum")
+	said.Logf(logging.Warn, "falling back to %s", "another way")
+	if s := log.String(); !strings.Contains(s, "level=INFO") || !strings.Contains(s, "falling back to another way") || strings.Contains(s, "no checksum") {
+		t.Errorf("the log says %s", s)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/tidemark/tidemark/upload"
 )
@@ -50,6 +52,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		// with a ranged read, and the SDK would fail on it.
 		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
 		config.WithRetryer(newRetryer),
+		config.WithLogger(sdkLog(o.Logger)),
 	}
 	if o.Region != "" {
 		load = append(load, config.WithRegion(o.Region))
@@ -77,6 +80,18 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.unsigned = so.BaseEndpoint == nil || protects(*so.BaseEndpoint)
 	})
 	return s, nil
+}
+
+// sdkLog passes on what the SDK says. Its warnings are about its own workings: what fails
+// is returned as an error.
+func sdkLog(log *slog.Logger) logging.Logger {
+	return logging.LoggerFunc(func(c logging.Classification, format string, args ...any) {
+		level := slog.LevelDebug
+		if c == logging.Warn {
+			level = slog.LevelInfo
+		}
+		log.Log(context.Background(), level, "S3 SDK", "text", fmt.Sprintf(format, args...))
+	})
 }
 
 // newRetryer allows a second try after a broken connection. With the SDK's own

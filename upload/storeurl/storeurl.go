@@ -112,10 +112,6 @@ func s3Options(rawURL string, o s3store.Options) (s3store.Options, error) {
 		value := values[len(values)-1]
 		switch name {
 		case "endpoint":
-			e, err := url.Parse(value)
-			if err != nil || e.Host == "" || e.Scheme != "http" && e.Scheme != "https" {
-				return o, fmt.Errorf("endpoint %q: write http://host:port or https://host", value)
-			}
 			o.Endpoint = value
 		case "region":
 			o.Region = value

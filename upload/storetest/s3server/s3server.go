@@ -38,8 +38,7 @@ const (
 )
 
 // ErrNoBinary: there is no server to start. The error says how to get one.
-var ErrNoBinary = errors.New("versitygw is not installed: " +
-	"run GOBIN=$PWD/.tools/bin go install github.com/versity/versitygw/cmd/versitygw@v1.8.0 in the module's root, or name a binary in " + BinaryEnv)
+var ErrNoBinary = errors.New("versitygw is not installed: run make tools, or name a binary in " + BinaryEnv)
 
 // Credentials and region that every server accepts.
 const (
@@ -68,8 +67,8 @@ type Server struct {
 	child   *child // nil: stopped
 }
 
-// Find returns the path of the server's binary: from BinaryEnv, PATH, or
-// .tools/bin in the root of the module that holds the working directory.
+// Find returns the path of the server's binary: from BinaryEnv, PATH, or where
+// make tools puts it.
 func Find() (string, error) {
 	if path := os.Getenv(BinaryEnv); path != "" {
 		if _, err := os.Stat(path); err != nil {
@@ -80,24 +79,15 @@ func Find() (string, error) {
 	if path, err := exec.LookPath("versitygw"); err == nil {
 		return filepath.Abs(path)
 	}
-	dir, err := os.Getwd()
+	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", err
+		return "", ErrNoBinary
 	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			path := filepath.Join(dir, ".tools", "bin", "versitygw")
-			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-				return "", ErrNoBinary
-			}
-			return path, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", ErrNoBinary
-		}
-		dir = parent
+	path := filepath.Join(cache, "tidemark", "bin", "versitygw")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", ErrNoBinary
 	}
+	return path, nil
 }
 
 // Start starts a server and waits until it answers. The caller closes it. ctx
