@@ -173,6 +173,11 @@ var mistakes = []mistake{
 		code: 1, says: []string{"checkpoint 4711", "not retained", "retained checkpoints: "}, leads: true,
 	},
 	{
+		name: "bad state to drop",
+		with: func(_ *testing.T, p place) []string { return p.run("--drop-state", "out/") },
+		code: 2, says: []string{"--drop-state", `"out/"`, "<operator>/<state>"},
+	},
+	{
 		name: "input of a job that reads none",
 		with: func(_ *testing.T, p place) []string { return p.run("--input", "x") },
 		code: 2, says: []string{"reads no input", `"x"`},

@@ -80,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Coordinator, error) {
 		loop: loop{opened: reply, taken: map[checkpoint.ID][]waiter[answer]{}, m: &machine{settings: &settings{
 			job: o.Job, writer: o.Writer, nonce: rand.Text(), graph: o.Graph,
 			interval: o.Interval, minPause: o.MinPause, timeout: o.Timeout, maxConcurrent: o.MaxConcurrent,
-			tolerable: o.TolerableFailures, policy: policy{newest: o.Retain}, restore: o.Restore,
+			tolerable: o.TolerableFailures, policy: policy{newest: o.Retain}, restore: o.Restore, drop: o.Drop,
 		}}},
 	}
 	c.cleaner = newCleaner(o, func(e event) { c.mail.post(letter{event: e}) })
@@ -126,7 +126,9 @@ func (c *Coordinator) attach(ctx context.Context, graph checkpoint.Graph, attemp
 		case r.manifest == nil:
 			return nil, nil
 		}
-		return r.manifest.Restored(), nil
+		restored := r.manifest.Restored()
+		restored.Drop = c.o.Drop
+		return restored, nil
 	case <-ctx.Done():
 		c.Detach()
 		return nil, fmt.Errorf("attach to job %q: %w", c.o.Job, context.Cause(ctx))

@@ -138,6 +138,15 @@ func TestWrongJobChangesNothing(t *testing.T) {
 		}
 		w.end()
 		closed(t, c)
+		renamed := func(o *coordinator.Options) { o.Graph.Operators[0].ID = "renamed" }
+		if _, err := tryOpen(t, store, renamed); !errors.Is(err, checkpoint.ErrGraphMismatch) {
+			t.Errorf("without an operator of the checkpoint: %v", err)
+		}
+		dropped := open(t, store, func(o *coordinator.Options) {
+			o.Drop = []checkpoint.Drop{{Operator: o.Graph.Operators[0].ID}}
+			renamed(o)
+		})
+		closed(t, dropped)
 	})
 }
 

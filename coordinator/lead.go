@@ -85,7 +85,7 @@ func (m *machine) onInspected(e manifestRead) {
 		m.do(readHead{})
 		return
 	}
-	if err := m.graph.Fit(e.manifest.Graph, e.manifest.Restored().Stateful()); err != nil {
+	if err := m.graph.Fit(e.manifest.Graph, e.manifest.Restored().Stateful(), m.drop); err != nil {
 		m.giveUp(fmt.Errorf("checkpoint %d: %w; nothing was changed", e.ref.ID, err))
 		return
 	}
@@ -94,7 +94,7 @@ func (m *machine) onInspected(e manifestRead) {
 	for _, o := range e.manifest.Graph.Operators {
 		all = append(all, o.ID)
 	}
-	if m.graph.Fit(e.manifest.Graph, all) == nil {
+	if m.graph.Fit(e.manifest.Graph, all, m.drop) == nil {
 		m.lead.fits = e.manifest.Graph.Fingerprint()
 	}
 	m.leadOn(m.lead.found)

@@ -71,6 +71,7 @@ type settings struct {
 	tolerable          int // negative: any number
 	policy             policy
 	restore            Restore
+	drop               []checkpoint.Drop
 	rules              rules
 }
 

@@ -55,6 +55,9 @@ type Options struct {
 	Retain int
 	// Restore chooses what the first attempt starts from. Zero: the newest.
 	Restore Restore
+	// Drop names state of the checkpoint that the job no longer has. It is not
+	// taken over; state that is neither in the job nor here is refused.
+	Drop []checkpoint.Drop
 
 	// DeletesPerSecond bounds how many objects are deleted a second. Zero:
 	// DefaultDeletesPerSecond.

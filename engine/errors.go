@@ -45,7 +45,7 @@ func KindOf(err error) deploy.FailureKind {
 		return deploy.FailureGraph
 	case errors.Is(err, deploy.ErrRepeated):
 		return deploy.FailureRepeated
-	case errors.Is(err, state.ErrIncompatible):
+	case errors.Is(err, state.ErrIncompatible), errors.Is(err, state.ErrUndeclared):
 		return deploy.FailureIncompatible
 	case errors.As(err, &permanent), errors.Is(err, checkpoint.ErrUnrestorable), errors.Is(err, state.ErrUnsupported):
 		return deploy.FailurePermanent

@@ -35,6 +35,7 @@ type opening struct {
 	splits    []Split // of a source that starts from nothing
 	states    []checkpoint.OperatorState
 	handles   []checkpoint.StateHandle
+	drop      []string // states of the checkpoint that the operator no longer has
 	groups    keygroup.Range
 	backends  state.Factory
 	clock     func() time.Time // of values that expire

@@ -21,8 +21,13 @@ func (d *driver) prepare(ctx context.Context, x checkpoint.Execution) (err error
 		}
 	}()
 	if r := d.restored; r != nil {
-		if err := d.graph.Fit(r.Graph, r.Stateful()); err != nil {
+		if err := d.graph.Fit(r.Graph, r.Stateful(), r.Drop); err != nil {
 			return fmt.Errorf("restore checkpoint %v: %w", r.Checkpoint, err)
+		}
+		for _, id := range r.Stateful() {
+			if _, ok := d.graph.Operator(id); !ok {
+				d.log.Warn("state of the checkpoint is dropped", "operator", id)
+			}
 		}
 		d.log.Info("starting from a checkpoint", "attempt", uint64(x.Attempt), "checkpoint_id", uint64(r.Checkpoint), "final", r.Final)
 	}
@@ -69,8 +74,12 @@ func (d *driver) operators(ctx context.Context, x checkpoint.Execution, p *plann
 	snaps := d.snapshots(p.id)
 	operators := make([]deploy.Operator, p.parallelism)
 	states := redistribute(snaps, p.parallelism)
+	var drop []string
+	if d.restored != nil {
+		drop = d.restored.DroppedStates(p.id)
+	}
 	for i := range operators {
-		operators[i] = deploy.Operator{ID: p.id, States: states[i]}
+		operators[i] = deploy.Operator{ID: p.id, States: states[i], Drop: drop}
 		if p.kind == kindProcess {
 			operators[i].Handles = overlapping(snaps, keygroup.Assign(d.graph.MaxParallelism, p.parallelism, i))
 		}

@@ -42,13 +42,14 @@ func (o *processOp[K, T, U]) open(ctx context.Context, op opening) error {
 		return Permanent(o.fail("open", errNoProcessor))
 	}
 	backend, err := op.backends.Open(ctx, state.OpenRequest{
-		Operator: o.id, Index: o.index, Attempt: op.execution.Attempt, KeyGroups: op.groups, Restored: op.restored, Handles: op.handles,
+		Operator: o.id, Index: o.index, Attempt: op.execution.Attempt, KeyGroups: op.groups, Restored: op.restored, Handles: op.handles, Drop: op.drop,
 	})
 	if err != nil {
 		return o.fail("open state", err)
 	}
 	o.registry = state.NewRegistry(backend, o.key.codec.Signature(), op.states)
 	o.registry.SetClock(op.clock)
+	o.registry.Drop(op.drop)
 	if err := o.processor.Open(OpenContext{Context: ctx, Operator: o.id, Index: o.index, Parallelism: o.parallelism, States: o.registry}); err != nil {
 		return o.fail("open", err)
 	}

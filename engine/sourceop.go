@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/state"
 )
 
 // StateSplits is the name of the operator state that holds a source's unfinished
@@ -56,6 +57,8 @@ func (o *sourceOp[T]) open(ctx context.Context, op opening) (err error) {
 			o.records, err = sumCounts(s)
 		case stateMalformed:
 			o.malformed, err = sumCounts(s)
+		default:
+			err = fmt.Errorf("%w: %q", state.ErrUndeclared, s.Name)
 		}
 		if err != nil {
 			return o.fail("open", err)

@@ -22,6 +22,8 @@ import (
 type Base interface {
 	// Column opens the column of a state, empty if there was none.
 	Column(d state.Descriptor) (state.Column, error)
+	// Drop removes the column of a state, which nobody has used.
+	Drop(name string) error
 	// Freeze begins a snapshot of everything written until now. write makes dir,
 	// which must not exist, a directory of files that hold exactly that. It may run in
 	// another goroutine while the Base is used. If it fails, dir is gone and the Base
@@ -57,7 +59,8 @@ type Backend struct {
 	base      Base
 	dir       string // all local files, removed by Close
 	states    map[string]state.Descriptor
-	snapshots int // taken, for their directories' names
+	unopened  map[string]bool // restored states whose column nobody asked for
+	snapshots int             // taken, for their directories' names
 	closed    bool
 
 	mu   sync.Mutex // history
@@ -81,8 +84,12 @@ func (b *Backend) Column(d state.Descriptor) (state.Column, error) {
 		return nil, fmt.Errorf("open state %q: %w", d.Name, err)
 	}
 	b.states[d.Name] = d
+	delete(b.unopened, d.Name)
 	return c, nil
 }
+
+// Unopened implements state.Backend.
+func (b *Backend) Unopened() []string { return slices.Sorted(maps.Keys(b.unopened)) }
 
 // Snapshot implements state.Backend. It writes nothing, neither to the local disk nor to
 // the store: Persist does.

@@ -117,7 +117,7 @@ func (f *Factory) open(ctx context.Context, r state.OpenRequest) (_ *Backend, er
 	b := &Backend{
 		operator: r.Operator, index: r.Index, attempt: r.Attempt, groups: r.KeyGroups,
 		store: f.options.Store, plan: f.options.Plan, slots: f.slots, log: f.options.Log,
-		dir: dir, states: map[string]state.Descriptor{},
+		dir: dir, states: map[string]state.Descriptor{}, unopened: map[string]bool{},
 	}
 	defer func() {
 		if err == nil {
@@ -131,6 +131,17 @@ func (f *Factory) open(ctx context.Context, r state.OpenRequest) (_ *Backend, er
 	if err := mergeStates(b.states, handles); err != nil {
 		return nil, err
 	}
+	var dropped []string
+	for _, name := range r.Drop {
+		if _, ok := b.states[name]; ok {
+			delete(b.states, name)
+			dropped = append(dropped, name)
+			f.options.Log.Warn("state of the checkpoint is dropped", "operator", r.Operator, "subtask", r.Index, "state", name)
+		}
+	}
+	for name := range b.states {
+		b.unopened[name] = true
+	}
 	home := filepath.Join(dir, "base")
 	if len(handles) == 1 && handles[0].Range == r.KeyGroups {
 		base, err := f.restore(ctx, home, handles[0])
@@ -138,6 +149,11 @@ func (f *Factory) open(ctx context.Context, r state.OpenRequest) (_ *Backend, er
 			return nil, err
 		}
 		b.base = base
+		for _, name := range dropped {
+			if err := base.Drop(name); err != nil {
+				return nil, err
+			}
+		}
 		// The files in home are the handle's. The next checkpoint need not upload
 		// those that are still there.
 		b.past.add(handles[0])
@@ -149,7 +165,7 @@ func (f *Factory) open(ctx context.Context, r state.OpenRequest) (_ *Backend, er
 	}
 	b.base = base
 	for i, h := range handles {
-		if err := f.copyInto(ctx, b.base, filepath.Join(dir, fmt.Sprintf("source-%d", i)), h, r.KeyGroups); err != nil {
+		if err := f.copyInto(ctx, b, filepath.Join(dir, fmt.Sprintf("source-%d", i)), h); err != nil {
 			return nil, fmt.Errorf("key groups %v of %s/%d at checkpoint %d: %w", h.Range.Intersect(r.KeyGroups), h.Operator, h.Index, h.Checkpoint, err)
 		}
 	}
@@ -234,21 +250,24 @@ func (f *Factory) openBase(dir string, states []state.Descriptor) (Base, error) 
 	return f.options.OpenBase(dir, states)
 }
 
-// copyInto copies the entries of a handle whose key groups are in groups. It restores
+// copyInto copies what b has of a handle's key groups and states into b. It restores
 // the handle into a temporary base in dir. Handles are copied one after another, so at
 // most one is on disk beside the target.
-func (f *Factory) copyInto(ctx context.Context, target Base, dir string, h *Handle, groups keygroup.Range) (err error) {
+func (f *Factory) copyInto(ctx context.Context, b *Backend, dir string, h *Handle) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	source, err := f.restore(ctx, dir, h)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	part := h.Range.Intersect(groups)
+	part := h.Range.Intersect(b.groups)
 	start := keygroup.AppendPrefix(nil, keygroup.KeyGroup(part.Start))
 	end := keygroup.AppendPrefix(nil, keygroup.KeyGroup(part.End))
 	for _, d := range h.States {
-		if err := copyColumn(ctx, target, source, d, start, end); err != nil {
+		if _, ok := b.states[d.Name]; !ok {
+			continue // dropped
+		}
+		if err := copyColumn(ctx, b.base, source, d, start, end); err != nil {
 			return fmt.Errorf("copy state %q: %w", d.Name, err)
 		}
 	}

@@ -81,6 +81,15 @@ func (n *numbered) Column(d state.Descriptor) (state.Column, error) {
 	return &numberedColumn{n, d.Name}, nil
 }
 
+func (n *numbered) Drop(name string) error {
+	for k := range n.columns[name] {
+		if err := (&numberedColumn{n, name}).Delete([]byte(k)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (n *numbered) Immutable(name string) bool { return strings.HasSuffix(name, ".sst") }
 
 func (n *numbered) Close() error {

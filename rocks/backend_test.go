@@ -298,3 +298,55 @@ func TestHandlesDescribeTheirFiles(t *testing.T) {
 		t.Error("no file has a sequence number")
 	}
 }
+
+// A state that is dropped leaves nothing in the next checkpoint and on the disk,
+// whether its files are opened or copied.
+func TestDroppedStateLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	f := factory(t, dir, memstore.New(), opener(resources(t)))
+	all, half := keygroup.Range{Start: 0, End: 128}, keygroup.Range{Start: 0, End: 64}
+	b := openBackend(t, f, 1, all)
+	descriptor := func(name string) state.Descriptor {
+		return state.Descriptor{Name: name, Kind: state.KindValue, Key: "string", Value: "string"}
+	}
+	for _, name := range []string{"kept", "gone"} {
+		c, err := b.Column(descriptor(name))
+		check(t, err)
+		for i := range 1000 {
+			check(t, c.Put(groupKey(i), fmt.Appendf(nil, "a value of the state that is %s", name)))
+		}
+	}
+	h := persist(t, b, 1, 0)
+	check(t, b.Close())
+	for i, groups := range []keygroup.Range{all, half} {
+		b, err := f.Open(t.Context(), state.OpenRequest{
+			Operator: "op", Attempt: checkpoint.Attempt(2 + i), KeyGroups: groups, Handles: []checkpoint.StateHandle{h}, Restored: 1, Drop: []string{"gone"},
+		})
+		check(t, err)
+		if names := b.Unopened(); !slices.Equal(names, []string{"kept"}) {
+			t.Errorf("groups %v: not opened: %q", groups, names)
+		}
+		next := persist(t, b, checkpoint.ID(2+i), 1)
+		if len(next.States) != 1 || len(next.Shards) != 1 || next.Shards[0].State != "kept" {
+			t.Errorf("groups %v: states %v in shards %v", groups, next.States, next.Shards)
+		}
+		var held, there []string
+		for _, file := range next.Files {
+			if file.Table != nil {
+				held = append(held, file.Name)
+			}
+		}
+		check(t, filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+			if strings.HasSuffix(path, ".sst") {
+				there = append(there, filepath.Base(path))
+			}
+			return err
+		}))
+		slices.Sort(held)
+		slices.Sort(there)
+		if !slices.Equal(held, there) {
+			t.Errorf("groups %v: the checkpoint holds %q, the disk %q", groups, held, there)
+		}
+		check(t, b.Close())
+	}
+}

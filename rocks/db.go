@@ -120,6 +120,27 @@ func (d *DB) Column(s state.Descriptor) (state.Column, error) {
 	return c, nil
 }
 
+// Drop removes the column of a state, with its files. Call it before the DB is used.
+func (d *DB) Drop(state string) error {
+	if d.closed {
+		return d.closedError("drop column")
+	}
+	name := columnPrefix + state
+	i := slices.IndexFunc(d.handles, func(h *grocksdb.ColumnFamilyHandle) bool { return h.Name() == name })
+	if c := d.columns[name]; i < 0 || c.Used() {
+		return &Error{Op: "drop column " + state, Dir: d.dir, Message: "it is used, or there is none", Err: ErrUsage}
+	}
+	if err := d.db.DropColumnFamily(d.handles[i]); err != nil {
+		return failure("drop column "+state, d.dir, err.Error())
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.handles[i].Destroy()
+	d.handles = slices.Delete(d.handles, i, i+1)
+	delete(d.columns, name)
+	return nil
+}
+
 func (d *DB) newColumn(name string, h *grocksdb.ColumnFamilyHandle) *column.Column {
 	return column.New(strings.TrimPrefix(name, columnPrefix), d.tables, family{d.flusher, h})
 }

@@ -25,6 +25,7 @@ type backend struct{ *rocks.DB }
 func (backend) Snapshot(context.Context, checkpoint.Barrier) (state.Pending, error) {
 	return nil, fmt.Errorf("no snapshots here")
 }
+func (backend) Unopened() []string      { return nil }
 func (backend) Committed(checkpoint.ID) {}
 func (backend) Aborted(checkpoint.ID)   {}
 

@@ -103,8 +103,9 @@ func (g Graph) Vertices() map[OperatorID][]OperatorID {
 
 // Fit checks that state written by a job with graph old can be restored into a
 // job with graph g; stateful holds the operators that have state in the
-// checkpoint. The error wraps ErrGraphMismatch and names every misfit.
-func (g Graph) Fit(old Graph, stateful []OperatorID) error {
+// checkpoint, drop what is not taken over. The error wraps ErrGraphMismatch and
+// names every misfit.
+func (g Graph) Fit(old Graph, stateful []OperatorID, drop []Drop) error {
 	var bad []string
 	if g.MaxParallelism != old.MaxParallelism {
 		bad = append(bad, fmt.Sprintf("max parallelism was %d and is %d: it cannot change in the life of a job", old.MaxParallelism, g.MaxParallelism))
@@ -113,12 +114,18 @@ func (g Graph) Fit(old Graph, stateful []OperatorID) error {
 		was, _ := old.Operator(id)
 		is, ok := g.Operator(id)
 		switch {
+		case !ok && slices.Contains(drop, Drop{Operator: id}):
 		case !ok:
-			bad = append(bad, fmt.Sprintf("operator %q has state in the checkpoint but is not in the job: give it back, or its old name", id))
+			bad = append(bad, fmt.Sprintf("operator %q has state in the checkpoint but is not in the job: give it back, or its old name, or drop its state", id))
 		case was.Key != is.Key:
 			bad = append(bad, fmt.Sprintf("operator %q was keyed by %s and is keyed by %s", id, orNone(was.Key), orNone(is.Key)))
 		case was.Type != is.Type:
 			bad = append(bad, fmt.Sprintf("operator %q was a %s and is a %s", id, was.Type, is.Type))
+		}
+	}
+	for _, d := range drop {
+		if _, ok := g.Operator(d.Operator); ok && d.State == "" {
+			bad = append(bad, fmt.Sprintf("the state of operator %q is to be dropped, but the job has the operator: name the state, as %s/<state>", d.Operator, d.Operator))
 		}
 	}
 	if bad == nil {

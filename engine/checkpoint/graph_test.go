@@ -22,20 +22,35 @@ func graph(edit func(*checkpoint.Graph)) checkpoint.Graph {
 func TestFit(t *testing.T) {
 	old := graph(nil)
 	stateful := []checkpoint.OperatorID{"in", "sum"}
+	renamed := func(g *checkpoint.Graph) { g.Operators[1].ID = "total" }
 	for name, c := range map[string]struct {
 		edit func(*checkpoint.Graph)
+		drop string
 		want string // part of the message; empty: fits
 	}{
-		"same":             {nil, ""},
-		"other name":       {func(g *checkpoint.Graph) { g.Job = "k" }, ""},
-		"more operators":   {func(g *checkpoint.Graph) { g.Operators = append(g.Operators, checkpoint.GraphOperator{ID: "out"}) }, ""},
-		"max parallelism":  {func(g *checkpoint.Graph) { g.MaxParallelism = 64 }, "was 128 and is 64"},
-		"renamed operator": {func(g *checkpoint.Graph) { g.Operators[1].ID = "total" }, `"sum" has state`},
-		"other key":        {func(g *checkpoint.Graph) { g.Operators[1].Key = "string" }, "keyed by int64 and is keyed by string"},
-		"other type":       {func(g *checkpoint.Graph) { g.Operators[0].Type = "sink" }, "was a source and is a sink"},
+		"same":             {nil, "", ""},
+		"other name":       {func(g *checkpoint.Graph) { g.Job = "k" }, "", ""},
+		"more operators":   {func(g *checkpoint.Graph) { g.Operators = append(g.Operators, checkpoint.GraphOperator{ID: "out"}) }, "", ""},
+		"max parallelism":  {func(g *checkpoint.Graph) { g.MaxParallelism = 64 }, "", "was 128 and is 64"},
+		"renamed operator": {renamed, "", `"sum" has state`},
+		"other key":        {func(g *checkpoint.Graph) { g.Operators[1].Key = "string" }, "", "keyed by int64 and is keyed by string"},
+		"other type":       {func(g *checkpoint.Graph) { g.Operators[0].Type = "sink" }, "", "was a source and is a sink"},
+		"dropped":          {renamed, "sum", ""},
+		"one state of it":  {renamed, "sum/n", `"sum" has state`},
+		"dropped, but not": {nil, "sum", `the state of operator "sum" is to be dropped, but the job has the operator`},
+		"a state dropped":  {nil, "sum/n", ""},
+		"of another one":   {renamed, "in/n", `"sum" has state`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := graph(c.edit).Fit(old, stateful)
+			var drop []checkpoint.Drop
+			if c.drop != "" {
+				d, err := checkpoint.ParseDrop(c.drop)
+				if err != nil || d.String() != c.drop {
+					t.Fatalf("%q is %v, %v", c.drop, d, err)
+				}
+				drop = append(drop, d)
+			}
+			err := graph(c.edit).Fit(old, stateful, drop)
 			if c.want == "" {
 				if err != nil {
 					t.Fatal(err)
@@ -46,6 +61,14 @@ func TestFit(t *testing.T) {
 				t.Fatalf("got %v, want it to name %q", err, c.want)
 			}
 		})
+	}
+}
+
+func TestParseDropRefuses(t *testing.T) {
+	for _, s := range []string{"", "/", "a/", "/a", "a/b/c", "A", "a/_splits", "a b"} {
+		if d, err := checkpoint.ParseDrop(s); err == nil {
+			t.Errorf("%q is %v", s, d)
+		}
 	}
 }
 

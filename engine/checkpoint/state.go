@@ -59,6 +59,7 @@ type Restored struct {
 	Final     bool
 	Graph     Graph
 	Operators map[OperatorID][]OperatorSnapshot // by index
+	Drop      []Drop                            // what of it the job does not take over
 }
 
 // Stateful lists the operators that have state in the checkpoint, in the order

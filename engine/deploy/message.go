@@ -57,6 +57,7 @@ type Operator struct {
 	Splits  [][]byte // of a source that starts from nothing
 	States  []checkpoint.OperatorState
 	Handles []checkpoint.StateHandle // those that overlap the subtask's key groups
+	Drop    []string                 // states of the checkpoint that the operator no longer has
 }
 
 // HandleCodec encodes the state handles of deployments and acknowledgements that leave

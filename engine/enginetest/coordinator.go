@@ -21,6 +21,8 @@ type Coordinator struct {
 	// Commit, if not nil, is called before a checkpoint is committed. An error
 	// aborts the checkpoint.
 	Commit func(checkpoint.ID) error
+	// Drop names state of the last checkpoint that the job no longer has.
+	Drop []checkpoint.Drop
 
 	mu       sync.Mutex
 	attempt  checkpoint.Attempt
@@ -52,7 +54,12 @@ func (c *Coordinator) Attach(_ context.Context, g checkpoint.Graph, a checkpoint
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.graph, c.attempt = g, a
-	return c.last, nil
+	if c.last == nil {
+		return nil, nil
+	}
+	restored := *c.last
+	restored.Drop = c.Drop
+	return &restored, nil
 }
 
 // Epoch implements checkpoint.Coordinator: it is always 1.

@@ -81,6 +81,9 @@ type OpenRequest struct {
 	// Restored is the checkpoint that the handles are of; zero with none.
 	Restored checkpoint.ID
 	Handles  []checkpoint.StateHandle
+	// Drop names states of the handles that are not restored. No later snapshot
+	// holds them.
+	Drop []string
 }
 
 // Backend keeps the keyed state of one operator subtask: a sorted map of bytes
@@ -94,6 +97,9 @@ type Backend interface {
 	// Column opens the column of a state, empty if there was none. It fails
 	// with ErrIncompatible if there was one and d does not fit it.
 	Column(d Descriptor) (Column, error)
+	// Unopened returns the names of the restored states whose columns were not
+	// opened, sorted.
+	Unopened() []string
 	// Snapshot freezes the state (I8), with the columns that were restored but not
 	// opened. Records wait for it, so it does no more than it must; Persist does the
 	// rest.

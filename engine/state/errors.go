@@ -12,6 +12,9 @@ var (
 	// ErrIncompatible: the state in a checkpoint does not fit the state that the
 	// job declares. A restart does not help.
 	ErrIncompatible = errors.New("incompatible state")
+	// ErrUndeclared: the checkpoint holds states that the operator does not declare. A
+	// restart does not help: declare them again, or drop them.
+	ErrUndeclared = errors.New("the checkpoint holds states that the operator does not declare")
 	// ErrCorrupt: stored bytes are not what the codec wrote.
 	ErrCorrupt = errors.New("corrupt encoding")
 	// ErrUnsupported: no codec can be derived for a type.

@@ -24,6 +24,7 @@ type Registry struct {
 	clock        *clock
 	lists        []*items
 	restored     map[string][]checkpoint.OperatorState // not opened yet
+	dropped      []string                              // see Drop
 	errs         []error
 }
 
@@ -55,19 +56,38 @@ func NewRegistry(backend Backend, keySignature string, restored []checkpoint.Ope
 // it has caught up.
 func (r *Registry) SetClock(now func() time.Time) { r.clock = newClock(now) }
 
+// Drop says which restored states the operator no longer declares. It removes
+// operator states of these names; the backend was opened without the others. An
+// operator that declares one of them is refused. Call it before the first state is
+// opened.
+func (r *Registry) Drop(names []string) {
+	r.dropped = names
+	for _, name := range names {
+		delete(r.restored, name)
+	}
+}
+
+// undeclared returns the names of the restored states that the operator has not
+// declared.
+func (r *Registry) undeclared() []string {
+	names := slices.Collect(maps.Keys(r.restored))
+	if r.backend != nil {
+		names = append(names, r.backend.Unopened()...)
+	}
+	// A state that could not be opened is declared all the same.
+	names = slices.DeleteFunc(names, func(name string) bool { return r.names[name] })
+	slices.Sort(names)
+	return names
+}
+
 // Err returns what went wrong when states were opened: bad and doubled names,
-// types without a codec, states that do not fit what was restored
-// (ErrIncompatible). Call it once the operator has opened. After an error the
-// states must not be used.
+// types without a codec, states that do not fit what was restored (ErrIncompatible),
+// restored states that nobody opened (ErrUndeclared). Call it once the operator has
+// opened. After an error the states must not be used.
 func (r *Registry) Err() error {
 	errs := slices.Clone(r.errs)
-	for _, name := range slices.Sorted(maps.Keys(r.restored)) {
-		for _, s := range r.restored[name] {
-			if s.Redistribution == checkpoint.Union {
-				errs = append(errs, fmt.Errorf("%w: operator state %q is in the checkpoint, but the operator does not open it: open it, and Set it to nothing where it is no longer needed", ErrIncompatible, name))
-				break
-			}
-		}
+	if names := r.undeclared(); len(names) > 0 {
+		errs = append(errs, fmt.Errorf("%w: %q", ErrUndeclared, names))
 	}
 	return errors.Join(errs...)
 }
@@ -86,6 +106,9 @@ func (r *Registry) claim(name string) error {
 		return fmt.Errorf("state %q: the operator has a state of this name already: give each its own", name)
 	}
 	r.names[name] = true
+	if slices.Contains(r.dropped, name) {
+		return fmt.Errorf("%w: state %q is to be dropped, but the operator declares it: do one or the other", ErrIncompatible, name)
+	}
 	return nil
 }
 
@@ -125,15 +148,11 @@ type noState struct{}
 func (noState) Persist(context.Context) (checkpoint.StateHandle, error) { return nil, nil }
 func (noState) Release()                                                {}
 
-// OperatorStates returns a copy of the operator states, sorted by name. States
-// that were restored and not opened are among them.
+// OperatorStates returns a copy of the operator states, sorted by name.
 func (r *Registry) OperatorStates() []checkpoint.OperatorState {
 	var all []checkpoint.OperatorState
 	for _, l := range r.lists {
 		all = append(all, l.snapshot())
-	}
-	for _, name := range slices.Sorted(maps.Keys(r.restored)) {
-		all = append(all, r.restored[name]...)
 	}
 	slices.SortStableFunc(all, func(a, b checkpoint.OperatorState) int { return compareNames(a, b) })
 	return all

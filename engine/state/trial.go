@@ -21,6 +21,7 @@ func (trial) Column(Descriptor) (Column, error) { return trial{}, nil }
 func (trial) Snapshot(context.Context, checkpoint.Barrier) (Pending, error) {
 	return nil, errTrial
 }
+func (trial) Unopened() []string                      { return nil }
 func (trial) Committed(checkpoint.ID)                 {}
 func (trial) Aborted(checkpoint.ID)                   {}
 func (trial) Close() error                            { return nil }

@@ -28,6 +28,9 @@ func New(name string, tables *table.Tables, below table.Below) *Column {
 	return &Column{name: name, tables: tables, below: below}
 }
 
+// Used reports whether the column was accessed.
+func (c *Column) Used() bool { return c.table != nil }
+
 // byKeys returns the table for access by keys.
 func (c *Column) byKeys() (_ *table.Table, err error) {
 	if c.byPlaces {

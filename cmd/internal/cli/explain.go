@@ -22,7 +22,8 @@ var advice = []struct {
 	what string
 }{
 	{checkpoint.ErrFenced, "another process leads this job now; nothing is lost. Stop one of them for good"},
-	{checkpoint.ErrGraphMismatch, "nothing was changed. Run the job that wrote the checkpoint, or start anew with --restore none or another --job-id"},
+	{checkpoint.ErrGraphMismatch, "nothing was changed. Run the job that wrote the checkpoint, drop the state of operators that are gone for good with --drop-state <operator>, or start anew with --restore none or another --job-id"},
+	{state.ErrUndeclared, "nothing was changed. Declare them again, or drop each for good with --drop-state <operator>/<state>"},
 	{state.ErrIncompatible, "nothing was changed. Give the state another name, or start anew with --restore none or another --job-id"},
 	{sink.ErrForeignOutput, "nothing was changed. Move the output away, or choose another directory"},
 	{incremental.ErrNewerVersion, "nothing was changed. Use the version of tidemark that wrote it, or a newer one"},

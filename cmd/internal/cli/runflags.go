@@ -14,6 +14,7 @@ import (
 	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/rocks"
 )
 
@@ -44,6 +45,10 @@ func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
 	fs.IntVar(&c.Checkpoints.TolerableFailures, "tolerable-failures", coordinator.DefaultTolerableFailures, "checkpoints that may fail in a row before the job restarts; -1: any number")
 	fs.IntVar(&c.Checkpoints.Retain, "retain", coordinator.DefaultRetain, "newest checkpoints to keep")
 	fs.Var(Parsed(&c.Checkpoints.Restore, c.Checkpoints.Restore.String(), coordinator.ParseRestore), "restore", "checkpoint to start from: latest, none or an id")
+	fs.Var(Parsed(&c.Checkpoints.Drop, "", func(s string) ([]checkpoint.Drop, error) {
+		d, err := checkpoint.ParseDrop(s)
+		return append(c.Checkpoints.Drop, d), err
+	}), "drop-state", "state of the checkpoint that the job no longer has, as <operator> or <operator>/<state>; may be given again")
 	fs.StringVar(&c.JobID, "job-id", "", "name of the job in the store (default: the job's name)")
 	fs.Var(Parsed(&c.Engine.Mode, c.Engine.Mode.String(), parseMode), "mode", "exactly-once or at-least-once")
 	fs.IntVar(&c.Engine.Parallelism, "parallelism", 0, "subtasks of an operator (default: one a processor)")

@@ -38,7 +38,7 @@ func (Factory) Open(ctx context.Context, r state.OpenRequest) (state.Backend, er
 		if !ok {
 			return nil, fmt.Errorf("%w: open operator %q: its checkpoint holds a %T, which state in memory cannot read: start with the backend that wrote it", state.ErrIncompatible, r.Operator, h)
 		}
-		if err := b.restore(mem); err != nil {
+		if err := b.restore(mem, r.Drop); err != nil {
 			return nil, fmt.Errorf("open operator %q: %w", r.Operator, err)
 		}
 	}
@@ -89,6 +89,7 @@ type stored struct {
 	descriptor state.Descriptor
 	below      *below
 	column     *column.Column // above below
+	opened     bool           // by Column
 }
 
 func (b *backend) add(d state.Descriptor, t *tree) *stored {
@@ -98,13 +99,16 @@ func (b *backend) add(d state.Descriptor, t *tree) *stored {
 	return s
 }
 
-// restore adds what h holds of the backend's key groups.
-func (b *backend) restore(h *Handle) error {
+// restore adds what h holds of the backend's key groups, but for the states drop.
+func (b *backend) restore(h *Handle, drop []string) error {
 	shared := h.groups.Intersect(b.groups)
 	if shared.Len() == 0 {
 		return nil
 	}
 	for _, f := range h.columns {
+		if slices.Contains(drop, f.descriptor.Name) {
+			continue
+		}
 		s, ok := b.columns[f.descriptor.Name]
 		switch {
 		case !ok && shared == h.groups:
@@ -141,8 +145,19 @@ func (b *backend) Column(d state.Descriptor) (state.Column, error) {
 	} else if err := d.Fits(s.descriptor); err != nil {
 		return nil, err
 	}
-	s.descriptor = d
+	s.descriptor, s.opened = d, true
 	return owned{s.column, d.Name, b.groups}, nil
+}
+
+// Unopened implements state.Backend.
+func (b *backend) Unopened() []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(b.columns)) {
+		if !b.columns[name].opened {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Snapshot implements state.Backend.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -96,10 +97,9 @@ func testSnapshotExact(t *testing.T, h Harness) {
 	check := func(from *stored, cleared, before, after string, list, entries string) {
 		t.Helper()
 		s := o.one(from)
-		v := openCounts(s)
 		l := state.NewList[int](s, "list")
 		m := state.NewMap[int, string](s, "map")
-		s.opened()
+		v := openCounts(s)
 		holds(t, v.Value, 0, 25, cleared)
 		holds(t, v.Value, 25, 50, "before")
 		holds(t, v.Value, 50, 100, before)
@@ -188,7 +188,8 @@ func testRestoreAny(t *testing.T, h Harness) {
 	}
 }
 
-func testCarriedOn(t *testing.T, h Harness) {
+// What a checkpoint holds has to be declared: nothing is carried along unseen.
+func testUndeclared(t *testing.T, h Harness) {
 	o := newOp(t, h)
 	s := o.one(nil)
 	v := openCounts(s)
@@ -198,17 +199,84 @@ func testCarriedOn(t *testing.T, h Harness) {
 	fill(t, other, 0, 20, "o")
 	c := o.checkpoint()
 	o.stop()
-	v = openCounts(o.one(c)) // a version of the job without "other"
-	fill(t, v.Value, 0, 10, "w")
-	c = o.checkpoint()
-	o.stop()
+	for _, parallelism := range []int{1, 2} {
+		if parallelism > 1 && h.NoRescale {
+			break
+		}
+		o.start(parallelism, c)
+		for _, s := range o.subtasks {
+			state.NewValue[string](s, "counts")
+			if err := s.registry.Err(); !errors.Is(err, state.ErrUndeclared) || !strings.Contains(err.Error(), `["other"]`) {
+				t.Fatalf("without a state of the checkpoint: %v", err)
+			}
+		}
+		o.stop()
+	}
 	s = o.one(c)
-	v = openCounts(s)
 	other = state.NewValue[string](s, "other")
-	s.opened()
-	holds(t, v.Value, 0, 10, "w")
-	holds(t, v.Value, 10, 20, "v")
+	v = openCounts(s)
+	holds(t, v.Value, 0, 20, "v")
 	holds(t, other, 0, 20, "o")
+	o.stop()
+}
+
+// What is dropped is in no later checkpoint, and does not come back.
+func testDropped(t *testing.T, h Harness) {
+	for _, parallelism := range []int{1, 2} {
+		if parallelism > 1 && h.NoRescale {
+			break
+		}
+		o := newOp(t, h)
+		s := o.one(nil)
+		v := openCounts(s)
+		other := state.NewMap[string, string](s, "other")
+		s.opened()
+		fill(t, v.Value, 0, 20, "v")
+		for i := range 20 {
+			ok(t, other.Set(key(fmt.Sprint(i)), "k", "o"))
+		}
+		c := o.checkpoint()
+		o.stop()
+
+		o.drop = []string{"other", "never-there"}
+		for _, s := range o.start(parallelism, c) {
+			openCounts(s)
+		}
+		c = o.checkpoint()
+		o.stop()
+		o.drop = nil
+
+		s = o.one(c) // rescaled once more
+		v = openCounts(s)
+		holds(t, v.Value, 0, 20, "v")
+		c = o.checkpoint()
+		o.stop()
+
+		// Of another type, even: nothing of the old one is left.
+		s = o.one(c)
+		v = openCounts(s)
+		again := state.NewValue[int64](s, "other")
+		s.opened()
+		holds(t, v.Value, 0, 20, "v")
+		for i := range 20 {
+			if _, found, err := again.Get(key(fmt.Sprint(i))); found || err != nil {
+				t.Fatalf("key %d of a dropped state: %v, %v", i, found, err)
+			}
+		}
+		o.stop()
+	}
+	// It cannot be dropped and declared: each start would lose it.
+	o := newOp(t, h)
+	v := openCounts(o.one(nil))
+	fill(t, v.Value, 0, 20, "v")
+	c := o.checkpoint()
+	o.stop()
+	o.drop = []string{"counts"}
+	s := o.one(c)
+	state.NewValue[string](s, "counts")
+	if err := s.registry.Err(); !errors.Is(err, state.ErrIncompatible) || !strings.Contains(err.Error(), "is to be dropped, but") {
+		t.Fatalf("dropped and declared: %v", err)
+	}
 	o.stop()
 }
 
@@ -285,6 +353,7 @@ func testIncompatible(t *testing.T, h Harness) {
 	}
 	s = o.one(c)
 	v = state.NewValue[int64](s, "v")
+	state.NewMap[string, int64](s, "m")
 	s.opened()
 	got, found, err := v.Get(key("k"))
 	is(t, "after refusals", got, found, err, 1)

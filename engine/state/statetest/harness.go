@@ -68,7 +68,8 @@ func Run(t *testing.T, h Harness) {
 		{"SnapshotIsExact", testSnapshotExact, false},
 		{"PersistBesideWrites", testPersistBesideWrites, false},
 		{"RestoreAnySnapshot", testRestoreAny, false},
-		{"UnopenedStateIsCarriedOn", testCarriedOn, false},
+		{"UndeclaredIsRefused", testUndeclared, false},
+		{"DroppedIsGone", testDropped, false},
 		{"Evolution", testEvolution, false},
 		{"IncompatibleIsRefused", testIncompatible, false},
 		{"Notices", testNotices, false},
@@ -101,6 +102,7 @@ type op struct {
 	lastID   checkpoint.ID
 	base     checkpoint.ID // newest committed
 	subtasks []*subtask
+	drop     []string // of what subtasks are opened from
 }
 
 func newOp(t *testing.T, h Harness) *op {
@@ -132,7 +134,7 @@ func (o *op) tryStart(parallelism int, from *stored) ([]*subtask, error) {
 	o.base = 0
 	o.subtasks = nil
 	for i := range parallelism {
-		r := state.OpenRequest{Operator: "op", Index: i, Attempt: o.attempt, KeyGroups: keygroup.Assign(groups, parallelism, i)}
+		r := state.OpenRequest{Operator: "op", Index: i, Attempt: o.attempt, KeyGroups: keygroup.Assign(groups, parallelism, i), Drop: o.drop}
 		if from != nil {
 			r.Restored = from.id
 			o.base = from.id
@@ -149,6 +151,7 @@ func (o *op) tryStart(parallelism int, from *stored) ([]*subtask, error) {
 		}
 		s := &subtask{t: o.t, groups: r.KeyGroups, backend: b, registry: state.NewRegistry(b, keys.Signature(), nil)}
 		s.registry.SetClock(o.clock.Now)
+		s.registry.Drop(o.drop)
 		o.subtasks = append(o.subtasks, s)
 	}
 	return o.subtasks, nil
