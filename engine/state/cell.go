@@ -230,7 +230,7 @@ func (s *cellValue[V]) putOperand(v V, begins bool) (done bool, err error) {
 	if begins {
 		s.begin()
 	}
-	s.row.valid = false
+	s.row.wrote(s.at.Key)
 	done, err = s.rows.PutOperand(&s.at, appendSince(s.written(v), s.since))
 	return done, s.wrap("add to", err)
 }

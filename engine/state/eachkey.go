@@ -9,14 +9,17 @@ import (
 )
 
 // EachKey calls f once for each key that has an unexpired value in any open state
-// and namespace, in the order of key groups and encoded keys. f may read and write
-// state; keys that get their first value meanwhile are not visited. The Current
-// has no namespace; f may change it, and it is valid until f returns. EachKey ends
-// at the first error, and when ctx ends.
+// and namespace when EachKey is called, in the order of key groups and encoded keys.
+// f may read and write the state of any key, and finds what was written last. Keys that
+// get their first value meanwhile are not visited; those that lose their last one are.
+// The Current has no namespace; f may change it, and it is valid until f returns.
+// EachKey ends at the first error, and when ctx ends.
 func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err error) {
 	var heads []Iterator
 	defer func() {
-		r.forgetRows()
+		for _, row := range r.rows {
+			row.visited, row.valid, row.stale = nil, false, false
+		}
 		for _, it := range heads {
 			if cerr := it.Close(); err == nil {
 				err = cerr
@@ -63,12 +66,13 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 
 		// Pass all entries of the key before f is called, since f may write them.
 		kept, there := live[:0], false
-		r.forgetRows()
+		for _, row := range r.rows {
+			row.visited, row.valid = prefix, false
+		}
 		for _, it := range live {
 			more := true
 			if bytes.HasPrefix(it.Key(), prefix) {
-				it.row.key, it.row.stored = append(it.row.key[:0], it.Key()...), append(it.row.stored[:0], it.Value()...)
-				it.row.valid = true
+				it.row.keep(it.Key(), it.Value())
 			}
 			for more && bytes.HasPrefix(it.Key(), prefix) {
 				there = there || !r.clock.expired(it.Value())
@@ -91,8 +95,26 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 	return nil
 }
 
-func (r *Registry) forgetRows() {
-	for _, row := range r.rows {
-		row.valid = false
+// row is an entry of a state that EachKey has passed for the key that it visits:
+// reading it again would cost as much as the listing.
+type row struct {
+	key, stored []byte
+	valid       bool
+	visited     []byte // what the entries of the visited key begin with; nil: none is visited
+	// stale: f wrote another key, so the listing may come to an old entry of it.
+	stale bool
+}
+
+func (r *row) keep(key, stored []byte) {
+	if !r.stale {
+		r.key, r.stored, r.valid = append(r.key[:0], key...), append(r.stored[:0], stored...), true
+	}
+}
+
+// wrote notes that an entry of the state is written.
+func (r *row) wrote(key []byte) {
+	r.valid = false
+	if r.visited != nil && !bytes.HasPrefix(key, r.visited) {
+		r.stale = true
 	}
 }

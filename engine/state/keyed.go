@@ -30,13 +30,6 @@ type keyed struct {
 	since int64  // when the operand that was found, or is to be put, began
 }
 
-// row is an entry of a state's column that EachKey has passed for the key at
-// hand: reading it again would cost as much as the listing.
-type row struct {
-	key, stored []byte
-	valid       bool
-}
-
 // rowed returns the stored entry, if EachKey has just read it.
 func (k *keyed) rowed() (stored []byte, ok bool) {
 	if k.row.valid && bytes.Equal(k.row.key, k.at.Key) {
@@ -47,7 +40,7 @@ func (k *keyed) rowed() (stored []byte, ok bool) {
 
 // put writes stored at the entry.
 func (k *keyed) put(stored []byte) error {
-	k.row.valid = false
+	k.row.wrote(k.at.Key)
 	return k.rows.Put(&k.at, stored)
 }
 
@@ -164,18 +157,18 @@ func (k *keyed) renew(at *Place, stored []byte, expiry int64) error {
 		return err
 	}
 	setExpiry(k.bytes, expiry)
-	k.row.valid = false
+	k.row.wrote(at.Key)
 	return k.rows.Put(at, k.bytes)
 }
 
 func (k *keyed) delete() error {
-	k.row.valid = false
+	k.row.wrote(k.at.Key)
 	return k.wrap("clear", k.rows.Delete(&k.at))
 }
 
 // deleteAll deletes every entry of the row.
 func (k *keyed) deleteAll() (err error) {
-	k.row.valid = false
+	k.row.wrote(k.at.Key)
 	it := k.rows.Scan(&k.at)
 	at := k.at
 	for err == nil && it.Next() {

@@ -332,6 +332,6 @@ func (s *directList[V]) renewEnd(row *Place, e listEnd, expiry int64) error {
 	}
 	e.expiry = expiry
 	s.bytes = e.appendTo(s.bytes[:0])
-	s.keyed.row.valid = false
+	s.keyed.row.wrote(row.Key)
 	return s.rows.Put(row, s.bytes)
 }

@@ -126,7 +126,7 @@ func (s *directValue[V]) putOperand(v V, begins bool) (done bool, err error) {
 	b, err := s.codec.Append(s.life.appendHeader(s.bytes[:0]), v)
 	if err == nil {
 		b = appendSince(b, s.since)
-		s.row.valid = false
+		s.row.wrote(s.at.Key)
 		done, err = s.rows.PutOperand(&s.at, b)
 	}
 	s.bytes = b[:0]

@@ -3,6 +3,7 @@ package statetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tidemark/tidemark/engine/state"
@@ -380,6 +381,51 @@ func testEachKey(t *testing.T, h Harness) {
 	}))
 	if n != len(want) {
 		t.Fatalf("%d calls for %d keys", n, len(want))
+	}
+	// The callback changes the key: what it wrote to others is what they find.
+	number, sum := state.NewValue[int64](s, "number"), state.NewReducing(s, "sum", add)
+	s.opened()
+	const many = 50
+	for i := range many {
+		k := key(fmt.Sprint("of many ", i))
+		ok(t, v.Set(k, 0))
+		ok(t, number.Set(k, 0))
+		ok(t, sum.Add(k, 0))
+		ok(t, l.Add(k, 0))
+	}
+	visits := 0
+	ok(t, s.registry.EachKey(t.Context(), func(c *state.Current) error {
+		own := &at{*c}
+		if k, _, _ := keys.Decode(c.Key); !strings.HasPrefix(k, "of many ") {
+			return nil
+		}
+		for _, a := range []state.Context{own, key(fmt.Sprint("of many ", visits))} {
+			x, _, err := v.Get(a)
+			ok(t, err)
+			ok(t, v.Set(a, x+1))
+			y, _, err := number.Get(a)
+			ok(t, err)
+			ok(t, number.Set(a, y+1))
+			ok(t, sum.Add(a, 1))
+			ok(t, l.Add(a, 1))
+		}
+		*c = key(fmt.Sprint("of many ", visits)).cur
+		visits++
+		return nil
+	}))
+	for i := range many { // each was written by its own visit and by another one
+		k := key(fmt.Sprint("of many ", i))
+		x, found, err := v.Get(k)
+		is(t, "value", x, found, err, 2)
+		y, found, err := number.Get(k)
+		is(t, "number", y, found, err, 2)
+		y, found, err = sum.Get(k)
+		is(t, "sum", y, found, err, 2)
+		items, err := l.Get(k)
+		ok(t, err)
+		if visits != many || len(items) != 3 {
+			t.Fatalf("%d visits, list %v", visits, items)
+		}
 	}
 	stop := fmt.Errorf("stop")
 	n = 0
