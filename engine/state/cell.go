@@ -157,10 +157,7 @@ func (s *cellValue[V]) keep() (live bool, err error) {
 	if expiry <= now {
 		return false, nil
 	}
-	if !s.life.onRead {
-		return true, nil
-	}
-	if renewed := now + s.life.millis; renewed > expiry {
+	if renewed := now + s.life.millis; s.life.renews(expiry, renewed) {
 		s.scratch.setExpiry(renewed)
 		err = s.wrap("refresh", s.put(s.scratch.memory()))
 	}

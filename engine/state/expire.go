@@ -74,6 +74,16 @@ func (r *Registry) lifetimeOf(o options) (lifetime, error) {
 // next returns the expiry of a value that is written, or read, now.
 func (l *lifetime) next() int64 { return l.clock.unixMillis() + l.millis }
 
+// renewPart: reading puts off an expiry once 1/renewPart of the TTL has passed. If every
+// read did, a state that is only read would be written, and uploaded, as a whole.
+const renewPart = 16
+
+// renews reports whether reading a value moves its expiry from old to next. Reading
+// never makes a value expire earlier.
+func (l *lifetime) renews(old, next int64) bool {
+	return l.onRead && next-old > l.millis/renewPart
+}
+
 // appendHeader begins a value that is written now.
 func (l *lifetime) appendHeader(dst []byte) []byte {
 	if l.millis == 0 {
@@ -101,10 +111,9 @@ func splitStored(stored []byte) (payload []byte, expiry int64, expires bool, err
 	return payload, 0, false, err
 }
 
-// renewable reports whether reading a stored value moves its expiry to the given
-// one. Reading never makes a value expire earlier, and never gives an expiry to a
-// value without one.
-func renewable(stored []byte, expiry int64) bool {
+// renewsStored is renews for a stored value. Reading never gives an expiry to a value
+// without one.
+func (l *lifetime) renewsStored(stored []byte, next int64) bool {
 	old, expires := Expiry(stored)
-	return expires && old < expiry
+	return expires && l.renews(old, next)
 }

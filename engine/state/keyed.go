@@ -132,7 +132,7 @@ func (k *keyed) read() (payload []byte, found bool, err error) {
 	if err != nil || !found || !k.life.onRead {
 		return payload, found, err
 	}
-	if expiry := k.life.next(); renewable(stored, expiry) {
+	if expiry := k.life.next(); k.life.renewsStored(stored, expiry) {
 		setExpiry(stored, expiry)
 		err = k.wrap("refresh", k.put(stored))
 	}
@@ -142,23 +142,15 @@ func (k *keyed) read() (payload []byte, found bool, err error) {
 // renewScanned puts off the expiry of an entry that a scan has come to, unless
 // it was written since the scan began.
 func (k *keyed) renewScanned(at Place, stored []byte, expiry int64) error {
-	if !renewable(stored, expiry) {
-		return nil
-	}
-	moved := at // only now, since it moves to the heap
-	return k.renew(&moved, stored, expiry)
-}
-
-func (k *keyed) renew(at *Place, stored []byte, expiry int64) error {
 	var found bool
 	var err error
-	k.bytes, found, err = k.rows.Get(k.bytes[:0], at)
+	k.bytes, found, err = k.rows.Get(k.bytes[:0], &at)
 	if err != nil || !found || !bytes.Equal(k.bytes, stored) {
 		return err
 	}
 	setExpiry(k.bytes, expiry)
 	k.row.wrote(at.Key)
-	return k.rows.Put(at, k.bytes)
+	return k.rows.Put(&at, k.bytes)
 }
 
 func (k *keyed) delete() error {

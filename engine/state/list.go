@@ -269,12 +269,11 @@ func (s *directList[V]) items(cur *Current, renew bool) iter.Seq2[V, error] {
 			if !live {
 				continue
 			}
-			if renew {
-				if seen == 0 {
-					expiry = s.life.next()
-					err = s.renewEnd(&row, e, expiry)
-				}
-				if err == nil {
+			if renew && seen == 0 {
+				expiry = s.life.next()
+			}
+			if renew && s.life.renewsStored(it.Value(), expiry) {
+				if err = s.renewEnd(&row, &e, expiry); err == nil {
 					err = s.renewScanned(row.in(it.Key()), it.Value(), expiry)
 				}
 				if err != nil {
@@ -325,8 +324,9 @@ func (s *directList[V]) item(e listEnd, index, stored []byte, seen uint64) (payl
 	return payload, live, nil
 }
 
-// renewEnd puts off the expiry of a list's end before those of its items.
-func (s *directList[V]) renewEnd(row *Place, e listEnd, expiry int64) error {
+// renewEnd puts off the expiry of a list's end before those of its items, so that it
+// never expires earlier.
+func (s *directList[V]) renewEnd(row *Place, e *listEnd, expiry int64) error {
 	if !e.expires || e.expiry >= expiry {
 		return nil
 	}

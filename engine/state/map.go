@@ -150,7 +150,7 @@ func (s *directMap[MK, V]) all(cur *Current) iter.Seq2[Entry[MK, V], error] {
 			if !live {
 				continue
 			}
-			if s.life.onRead {
+			if s.life.renewsStored(it.Value(), expiry) {
 				if err = s.renewScanned(row.in(it.Key()), it.Value(), expiry); err != nil {
 					break
 				}

@@ -52,6 +52,9 @@ const (
 // of a Map and each item of a List expires by itself; List.Len does not count as
 // reading. An expired value is never seen again.
 //
+// A value that is read lives 15/16 of d at least from then on. It is written anew, and
+// so is part of the next checkpoint, only once 1/16 of d has passed.
+//
 // TTL is not event time: the clock is that of the machine, or engine.Config.Clock,
 // and not the time in a record. A value keeps the expiry with which it was
 // written, whatever options the state has later; a value written without one has

@@ -32,8 +32,8 @@ type mortal[V any] struct {
 
 // read returns m as it is when it has been read.
 func (m mortal[V]) read(now int64, l ttl) mortal[V] {
-	if l.onRead && m.expiry != never {
-		m.expiry = max(m.expiry, now+l.millis)
+	if next := now + l.millis; l.onRead && m.expiry != never && next-m.expiry > l.millis/16 {
+		m.expiry = next
 	}
 	return m
 }
