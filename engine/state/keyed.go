@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/zeebo/xxh3"
-
 	"github.com/tidemark/tidemark/engine/keygroup"
 )
 
@@ -104,7 +102,7 @@ func (k *keyed) seek(cur *Current) error {
 	key = binary.AppendUvarint(key, uint64(len(cur.Namespace)))
 	k.at = Place{Key: key, Row: len(key), Hash: cur.Hash, RowHash: cur.Hash}
 	if len(cur.Namespace) > 0 {
-		hash := combine(cur.Hash, xxh3.Hash(cur.Namespace))
+		hash := combine(cur.Hash, seededHash(cur.Namespace))
 		key = append(key, cur.Namespace...)
 		k.at = Place{Key: key, Row: len(key), Hash: hash, RowHash: hash}
 	}

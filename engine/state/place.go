@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"math/rand/v2"
 
 	"github.com/zeebo/xxh3"
 )
@@ -20,10 +21,16 @@ type Place struct {
 func (p Place) in(key []byte) Place {
 	p.Key, p.Hash = key, p.RowHash
 	if len(key) > p.Row {
-		p.Hash = combine(p.RowHash, xxh3.Hash(key[p.Row:]))
+		p.Hash = combine(p.RowHash, seededHash(key[p.Row:]))
 	}
 	return p
 }
+
+var seed = rand.Uint64()
+
+// seededHash differs in each process, so nobody can choose map keys and namespaces that
+// have one hash.
+func seededHash(b []byte) uint64 { return xxh3.HashSeed(b, seed) }
 
 // Range returns the bounds of the row's keys: start ≤ key < end; a nil end is
 // that of the column.

@@ -1,6 +1,11 @@
 package table
 
-import "github.com/zeebo/xxh3"
+import (
+	"math/bits"
+	"math/rand/v2"
+
+	"github.com/zeebo/xxh3"
+)
 
 // Place says where an entry is. A row holds the entries of one key of the user's: a
 // value, or those of a map or a list. The keys of a row share a prefix, and no key of
@@ -8,9 +13,7 @@ import "github.com/zeebo/xxh3"
 type Place struct {
 	Key []byte
 	Row int // length of the row's part of Key
-	// Hash and RowHash are hashes of Key and Key[:Row], the same at each access. A
-	// table uses the lower half of each: the upper half chose the key group, so it
-	// differs little within a table.
+	// Hash and RowHash are hashes of Key and Key[:Row], the same at each access.
 	Hash, RowHash uint64
 }
 
@@ -21,7 +24,17 @@ func PlaceOf(key []byte) *Place {
 	return &Place{key, len(key), h, h}
 }
 
-// hash returns the hash that the index uses.
-func (p *Place) hash() uint32    { return uint32(p.Hash) }
-func (p *Place) rowHash() uint32 { return uint32(p.RowHash) }
+// seeds differ in each process. So nobody can choose keys that a table's index confuses,
+// unless their whole hashes are the same.
+var seeds = [2]uint64{rand.Uint64(), rand.Uint64() | 1}
+
+// seeded returns the hash that an index uses. All bits of a hash count: the upper half
+// chose the key group, so it differs little within a table.
+func seeded(hash uint64) uint32 {
+	high, low := bits.Mul64(hash^seeds[0], seeds[1])
+	return uint32(high ^ low)
+}
+
+func (p *Place) hash() uint32    { return seeded(p.Hash) }
+func (p *Place) rowHash() uint32 { return seeded(p.RowHash) }
 func (p *Place) rowKey() []byte  { return p.Key[:p.Row] }
