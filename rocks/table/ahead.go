@@ -44,7 +44,7 @@ func (t *Table) Expects() bool {
 // Below's Reader. It changes nothing but speed. The table keeps and reorders places;
 // their keys must not change until the next call.
 func (t *Table) Expect(places []Place) error {
-	t.owner.yield()
+	t.owner.yield(1)
 	a := &t.ahead
 	a.places, a.missing = places, a.missing[:0]
 	// No read of a loop depends on another one of it, so the processor overlaps them.

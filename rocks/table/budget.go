@@ -164,19 +164,17 @@ func (s *share) account(overhead int64) {
 	}
 }
 
-// excess reports whether the share should give back memory that another one needs.
+// asked reports whether the share should give back memory that another one needs.
+func (s *share) asked() bool {
+	return s.budget.starved.Load() && s.excess() && s.budget.starved.Swap(false)
+}
+
+// excess reports whether the share has more than an even one.
 func (s *share) excess() bool {
 	b := s.budget
-	if !b.starved.Load() {
-		return false
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.shares) == 1 || s.used <= b.limit/int64(len(b.shares)) {
-		return false
-	}
-	b.starved.Store(false)
-	return true
+	return len(b.shares) > 1 && s.used > b.limit/int64(len(b.shares))
 }
 
 // close ends the share. Its chunks have been given back before.

@@ -53,7 +53,7 @@ type Flush struct {
 func (ts *Tables) Begin(w Writer) *Flush {
 	ts.settleEnded()
 	if ts.share.dirty == 0 {
-		ts.yield() // it sweeps a chunk; tables with writes do so between records
+		ts.yield(idleChunks) // tables with writes do so between records
 	}
 	var entries []*Entries
 	for _, t := range ts.all {

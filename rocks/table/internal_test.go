@@ -4,26 +4,48 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/zeebo/xxh3"
 )
 
-// The upper half of a hash chose the key groups of a table, and so says nothing in
-// it: keys of one group are spread over all segments.
-func TestIndexUsesTheLowerHalf(t *testing.T) {
-	ts := Unlimited().NewTables(nil)
-	tb := &Table{owner: ts, share: ts.share, whole: true}
-	const n = 20_000
-	for i := range n {
-		p := PlaceOf(fmt.Append(nil, i))
-		p.Hash = p.Hash<<32>>32 | 7<<32
-		if err := tb.Put(p, nil); err != nil {
-			t.Fatal(err)
+// Hashes that share half of their bits are spread over the index: those of one key
+// group share the upper half, and keys that somebody chose may share the lower one.
+func TestIndexUsesAllOfAHash(t *testing.T) {
+	for name, of := range map[string]func(i int) uint64{
+		"one upper half": func(i int) uint64 { return xxh3.Hash(fmt.Append(nil, i))<<32>>32 | 7<<32 },
+		"one lower half": func(i int) uint64 { return xxh3.Hash(fmt.Append(nil, i))<<32 | 7 },
+		"in order":       func(i int) uint64 { return uint64(i) },
+	} {
+		ts := Unlimited().NewTables(nil)
+		tb := &Table{owner: ts, share: ts.share, whole: true}
+		const n = 20_000
+		for i := range n {
+			p := &Place{Key: fmt.Append(nil, i), Hash: of(i)}
+			if err := tb.Put(p, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, s := range tb.index.segments {
+			if s.used < n/segments/2 || s.used > n/segments*2 {
+				t.Errorf("%s: segment %d has %d of %d keys", name, i, s.used, n)
+			}
+			if longest := longestRun(s.slots); longest > 200 {
+				t.Errorf("%s: a search in segment %d passes up to %d slots", name, i, longest)
+			}
 		}
 	}
-	for i, s := range tb.index.segments {
-		if s.used < n/segments/2 || s.used > n/segments*2 {
-			t.Errorf("segment %d has %d of %d keys", i, s.used, n)
+}
+
+// longestRun returns how many slots in a row are in use, at most.
+func longestRun(slots []uint64) (longest int) {
+	run := 0
+	for _, slot := range slots {
+		if run++; slot == 0 {
+			run = 0
 		}
+		longest = max(longest, run)
 	}
+	return longest
 }
 
 // A sweep cannot evict anything while a scan is open, and does not try.
@@ -41,6 +63,61 @@ func TestSweepRestsDuringScans(t *testing.T) {
 		t.Errorf("the hand is at chunk %d", tb.hand)
 	}
 }
+
+// A database that is idle gives the memory that another one needs back within a few
+// barriers.
+func TestIdleTablesGiveBack(t *testing.T) {
+	const chunks, barriers = 256, 4
+	b, err := NewBudget(chunks * chunkBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(int64) func(*Flush) error { return (*Flush).Write }
+	open := func() (*Tables, *Table) {
+		ts := b.NewTables(write)
+		tb, err := ts.Open(sink{}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ts, tb
+	}
+	fill := func(tb *Table, n int) {
+		for i := range n {
+			if err := tb.Put(PlaceOf(fmt.Append(nil, i)), make([]byte, 10_000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	idle, had := open()
+	fill(had, 8000)
+	idle.SettleAll()
+	if err := idle.Begin(write).Finish(); err != nil {
+		t.Fatal(err)
+	}
+	busy, needs := open()
+	for range barriers {
+		fill(needs, 4000)
+		if err := idle.Begin(write).Finish(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(needs, 4000)
+	if even := b.Limit() / 2; idle.share.size() > even || busy.share.size() < even*8/10 {
+		t.Errorf("after %d barriers the idle database has %d bytes, the busy one %d; an even share is %d", barriers, idle.share.size(), busy.share.size(), even)
+	}
+	idle.Close(ErrReleased)
+	busy.Close(ErrReleased)
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// sink is a Below that keeps nothing.
+type sink struct{ closedBelow }
+
+func (sink) Get(dst, _ []byte) ([]byte, bool, error) { return dst, false, nil }
+func (sink) Scan(_, _ []byte) Iterator               { return &scan{} }
+func (sink) Write(e *Entries) error                  { return e.Publish(func() error { return nil }) }
 
 // An arena whose chunk numbers are used up says so, instead of beginning at 0 again.
 func TestArenaIsFull(t *testing.T) {

@@ -35,7 +35,7 @@ func (ts *Tables) reclaim(t *Table, size int) bool {
 		return false
 	}
 	ts.settleEnded()
-	ts.yield()
+	ts.yield(1)
 	t.collect(math.MaxInt)
 	if t.arena.fits(size) || ts.grow(t, size) {
 		return true
@@ -74,9 +74,16 @@ func (ts *Tables) grow(t *Table, size int) bool {
 	return true
 }
 
-// yield gives a chunk back if another database needs it more.
-func (ts *Tables) yield() {
-	if ts.share.excess() {
+// idleChunks is how many chunks a database without writes gives back at a barrier, at
+// most: the records that wait meanwhile wait for milliseconds.
+const idleChunks = 64
+
+// yield gives some chunks back if another database needs them more.
+func (ts *Tables) yield(chunks int) {
+	if !ts.share.asked() {
+		return
+	}
+	for ; chunks > 0 && ts.share.excess(); chunks-- {
 		ts.largest().giveBack(1)
 	}
 }
