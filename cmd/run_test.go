@@ -426,3 +426,37 @@ func TestProfiles(t *testing.T) {
 		t.Errorf("something was written: %q", d)
 	}
 }
+
+// Input that came after the job had begun is named when it goes on, or is finished.
+func TestNewInputIsNamed(t *testing.T) {
+	p := place{t.TempDir()}
+	in := filepath.Join(p.dir, "in")
+	file := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(in, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(in, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file("a.txt", "one two\n")
+	file("b.txt", "one\n")
+	args := slices.Concat([]string{"run", "wordcount", "--input", in + "/*.txt", "--interval", "40ms"}, p.where())
+	ok(t, args...)
+	file("empty.txt", "")
+	file("other", "x\n")
+	if r := tidemark(t, args...); r.code != 0 || strings.Contains(r.stderr, "new input") {
+		t.Errorf("nothing is new: %v", r)
+	}
+	file("b.txt", "one\ntwo\n")
+	file("c.txt", "three\n")
+	r := tidemark(t, args...)
+	says(t, r, 0, "new input is not read", "count=2", filepath.Join(in, "b.txt")+" (changed since it was read)", filepath.Join(in, "c.txt"), "start the job anew")
+	if err := os.RemoveAll(in); err != nil {
+		t.Fatal(err)
+	}
+	if r := tidemark(t, args...); r.code != 0 || r.stderr != "" {
+		t.Errorf("all input is gone: %v", r)
+	}
+}

@@ -47,6 +47,7 @@ type node struct {
 	consumed    bool
 	build       func(a *assembly, p *planned)
 	splits      func(ctx context.Context, parallelism int) ([]Split, error) // of a source
+	overlooked  func(ctx context.Context, splits []Split) ([]string, error) // of a source; nil: it does not tell
 	recover     func(ctx context.Context, r Recovery) error                 // of a sink
 	check       func() error                                                // mistakes of the user's types; nil: it has none
 }
@@ -199,6 +200,11 @@ func From[T any](j *Job, name string, s Source[T], opts ...Option) Stream[T] {
 	}
 	n.build = func(a *assembly, p *planned) { buildSource(a, p, s) }
 	n.splits = func(ctx context.Context, parallelism int) ([]Split, error) { return s.Splits(ctx, parallelism) }
+	if o, has, err := optional.Of[Overlooker](s); err != nil {
+		j.mistake(n.id, "%w", err)
+	} else if has {
+		n.overlooked = o.Overlooked
+	}
 	if q, has, err := optional.Of[Quarantiner](s); err != nil {
 		j.mistake(n.id, "%w", err)
 	} else if has {

@@ -94,7 +94,13 @@ func (d *driver) operators(ctx context.Context, x checkpoint.Execution, p *plann
 	if p.kind == kindSource || p.inputs[0].side == "" { // what is malformed is no row
 		d.cfg.Metrics.restored(int(x.Attempt), p.id, p.kind, records, malformed)
 	}
-	if p.kind == kindSink || len(snaps) > 0 {
+	if p.kind == kindSink {
+		return operators, nil
+	}
+	if len(snaps) > 0 {
+		if x.Attempt == 1 {
+			d.overlooked(ctx, p, snaps)
+		}
 		return operators, nil
 	}
 	splits, err := d.splits(ctx, p)
@@ -116,6 +122,34 @@ func (d *driver) splits(ctx context.Context, p *planned) ([]Split, error) {
 		d.listed[p.id] = splits
 	}
 	return splits, nil
+}
+
+// namedOverlooked is how much of the input that is not read is named.
+const namedOverlooked = 3
+
+// overlooked warns of input that came too late for a source that resumes.
+func (d *driver) overlooked(ctx context.Context, p *planned, snaps []checkpoint.OperatorSnapshot) {
+	if p.overlooked == nil {
+		return
+	}
+	var splits []Split
+	for _, snap := range snaps {
+		for _, s := range snap.State {
+			if s.Name == StateSplits {
+				for _, item := range s.Items {
+					splits = append(splits, Split(item))
+				}
+			}
+		}
+	}
+	names, err := p.overlooked(ctx, splits)
+	if err != nil {
+		d.log.Warn("cannot tell whether there is new input", "operator", p.id, "error", err)
+	}
+	if len(names) > 0 {
+		d.log.Warn("new input is not read: the job reads what was there when it began. To read it, start the job anew, or let another job read it",
+			"operator", p.id, "count", len(names), "such_as", names[:min(len(names), namedOverlooked)])
+	}
 }
 
 // recoverSinks brings every sink's target to the restored checkpoint.

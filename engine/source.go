@@ -53,6 +53,14 @@ type SourceContext struct {
 // is kept.
 type Quarantiner interface{ Quarantine() Sink[error] }
 
+// Overlooker is an optional method of sources, for input that a job does not read
+// because Splits is called only at its beginning.
+type Overlooker interface {
+	// Overlooked returns names of what Splits would list now and is in none of the
+	// splits, which are all of a checkpoint's. It is called when a job resumes.
+	Overlooked(ctx context.Context, splits []Split) ([]string, error)
+}
+
 // Sink describes where a stream's records go. It holds no resources; the Writers
 // that it opens do the work.
 //

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -211,3 +213,51 @@ func TestCSVNotFinite(t *testing.T) {
 		t.Errorf("got %v, %v, counted %d", got, err, counted)
 	}
 }
+
+type stamped struct {
+	time.Time
+	N int
+}
+
+type ownText struct{ stamped }
+
+func (o *ownText) UnmarshalText(b []byte) error {
+	_, err := fmt.Sscan(string(b), &o.N)
+	return err
+}
+
+// I16: a field that a column would not fill is refused by name, when the job is built.
+func TestCSVRefusesLossyFields(t *testing.T) {
+	type twice struct {
+		A int `csv:"n"`
+		N int `csv:"n"`
+	}
+	type hidden struct {
+		A int
+		b int
+	}
+	_ = hidden{b: 1}
+	refused := func(err error, says string) {
+		t.Helper()
+		if !errors.Is(err, source.ErrOptions) || !strings.Contains(err.Error(), says) {
+			t.Errorf("got %v, want %q", err, says)
+		}
+	}
+	refused(mistake(source.CSV[struct{ At stamped }]("x")), "source_test.stamped has the method UnmarshalText of the embedded time.Time")
+	refused(mistake(source.CSV[struct{ At []stamped }]("x")), "field At of")
+	refused(mistake(source.CSV[struct{ At *time.Time }]("x")), "no text becomes a *time.Time")
+	refused(mistake(source.CSV[twice]("x")), `field N of source_test.twice: the column "n" is read into another field`)
+	refused(mistake(source.CSV[hidden]("x")), "field b of source_test.hidden: it is not exported")
+	dir := t.TempDir()
+	writeRaw(t, dir, "a.csv", []byte("Time,N,Own\n2001-02-03T04:05:06Z,7,8\n"))
+	got, err := readAll(source.CSV[stamped](dir), engine.SourceContext{})
+	if err != nil || len(got) != 1 || got[0].N != 7 || got[0].Year() != 2001 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	own, err := readAll(source.CSV[struct{ Own ownText }](dir), engine.SourceContext{})
+	if err != nil || len(own) != 1 || own[0].Own.N != 8 {
+		t.Errorf("got %v, %v", own, err)
+	}
+}
+
+func mistake[T any](s engine.Source[T]) error { return s.(engine.Validator).Validate() }

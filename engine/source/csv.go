@@ -15,9 +15,9 @@ import (
 // record of a file is its header. A field of T gets the column named by its tag
 // `csv:"name"`, else the column of the field's own name; a field tagged
 // `csv:"-"` gets none. The header must have every column that T names; other
-// columns are ignored. Fields are strings, finite numbers, booleans, or types that
-// implement encoding.TextUnmarshaler, such as time.Time. At most one Options
-// may be given.
+// columns are ignored. Fields are exported, and are strings, finite numbers,
+// booleans, or types that implement encoding.TextUnmarshaler themselves, such as
+// time.Time. At most one Options may be given.
 func CSV[T any](pattern string, opts ...Options) engine.Source[T] {
 	o, err := oneOptions(opts)
 	columns, columnsErr := columnsOf[T]()

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tidemark/tidemark/engine/internal/jsontype"
 )
 
 // column maps a column of a CSV file to a field of a struct. The field's type is
@@ -27,16 +29,19 @@ func columnsOf[T any]() ([]column, error) {
 	var columns []column
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name, tagged := f.Tag.Lookup("csv")
-		if name == "-" || !f.IsExported() && !tagged {
+		name := f.Tag.Get("csv")
+		if name == "-" {
 			continue
 		}
 		if name == "" {
 			name = f.Name
 		}
 		parse, err := parserOf(f.Type)
-		if !f.IsExported() {
+		switch other := slices.IndexFunc(columns, func(c column) bool { return c.name == name }); {
+		case !f.IsExported():
 			err = errors.New("it is not exported")
+		case other >= 0:
+			err = fmt.Errorf("the column %q is read into another field", name)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: csv: field %s of %v: %w: change it, or tag it `csv:\"-\"`", ErrOptions, f.Name, t, err)
@@ -57,6 +62,9 @@ var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 
 func parserOf(t reflect.Type) (func(v reflect.Value, text string) error, error) {
 	if reflect.PointerTo(t).Implements(textUnmarshaler) {
+		if inner := jsontype.Promoted(t, "UnmarshalText"); inner != nil {
+			return nil, fmt.Errorf("%v has the method UnmarshalText of the embedded %v, which leaves out the other fields: give it one of its own", t, inner)
+		}
 		return func(v reflect.Value, text string) error {
 			return v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
 		}, nil

@@ -436,3 +436,45 @@ func TestByteOrderMarkAlone(t *testing.T) {
 		}
 	}
 }
+
+// A job that resumes can tell which files it does not read.
+func TestOverlooked(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a", []byte("one\ntwo\nthree\n"))
+	write(t, dir, "b", []byte("one\n"))
+	s := source.Lines(dir, source.Options{SplitBytes: 5})
+	splits, err := s.Splits(context.Background(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Open(engine.SourceContext{}, splits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	overlooked := func(want ...string) {
+		t.Helper()
+		for i, name := range want {
+			want[i] = filepath.Join(dir, name)
+		}
+		got, err := s.(engine.Overlooker).Overlooked(context.Background(), r.Splits())
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+	overlooked()
+	write(t, dir, "c", nil)
+	write(t, dir, "d", []byte("x"))
+	write(t, dir, "_e", []byte("x"))
+	overlooked("d")
+	if _, err := r.Read(context.Background(), make([]string, 0, 4)); err != nil {
+		t.Fatal(err) // all of a, which then is read to its end, and some of b
+	}
+	if err := os.Chtimes(filepath.Join(dir, "a"), time.Time{}, time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(filepath.Join(dir, "b"), time.Time{}, time.Unix(1, 0)); err != nil {
+		t.Fatal(err) // Read refuses it
+	}
+	overlooked("a (changed since it was read)", "d")
+}

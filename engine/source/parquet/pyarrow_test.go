@@ -284,3 +284,17 @@ func TestDamagedFiles(t *testing.T) {
 		}
 	}
 }
+
+// I16: a field that is not exported would stay zero without a word.
+func TestRefusesHiddenFields(t *testing.T) {
+	type hidden struct {
+		A int64 `parquet:"a"`
+		B []struct {
+			c int64 `parquet:"c"`
+		} `parquet:"b"`
+	}
+	_, err := readErr[hidden](t, written+"nested.parquet", engine.SourceContext{})
+	if !errors.Is(err, source.ErrOptions) || !strings.Contains(err.Error(), "hidden.B[].c: the field is not exported") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -252,6 +252,7 @@ type field struct {
 	typ          reflect.Type
 	offset       uintptr
 	tag          options
+	exported     bool
 }
 
 // options are those of a field's tag that change what is read.
@@ -271,8 +272,6 @@ func fieldsOf(t reflect.Type) (fields []field) {
 				fields = append(fields, inner)
 			}
 			continue
-		case !f.IsExported():
-			continue
 		case name == "":
 			name = f.Name
 		}
@@ -285,7 +284,7 @@ func fieldsOf(t reflect.Type) (fields []field) {
 				tag.date = option
 			}
 		}
-		fields = append(fields, field{f.Name, name, f.Type, f.Offset, tag})
+		fields = append(fields, field{f.Name, name, f.Type, f.Offset, tag, f.IsExported()})
 	}
 	return fields
 }
@@ -310,6 +309,9 @@ func check(t reflect.Type, at string, within []reflect.Type) error {
 				return fmt.Errorf("%w: parquet: two fields of %s name the column %q", source.ErrOptions, at, f.column)
 			}
 			names[f.column] = true
+			if !f.exported {
+				return fmt.Errorf("%w: parquet: %s.%s: the field is not exported: export it, or tag it `parquet:\"-\"`", source.ErrOptions, at, f.name)
+			}
 			if err := check(f.typ, at+"."+f.name, within); err != nil {
 				return err
 			}

@@ -76,6 +76,42 @@ func (s *Source[T]) Splits(ctx context.Context, parallelism int) ([]engine.Split
 	return encoded, nil
 }
 
+// Overlooked implements engine.Overlooker: new files, and those that have changed
+// since they were read to their end.
+func (s *Source[T]) Overlooked(ctx context.Context, splits []engine.Split) ([]string, error) {
+	known, done := map[string]File{}, map[string]bool{}
+	for _, b := range splits {
+		split, err := Decode(s.Format, b)
+		if err != nil {
+			return nil, nil // Open says so
+		}
+		path := split.File.Path
+		_, seen := known[path]
+		known[path], done[path] = split.File, split.Done && (done[path] || !seen)
+	}
+	files, err := s.Patterns.Files()
+	if errors.Is(err, ErrNoFiles) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, f := range files {
+		was, seen := known[f.Path]
+		switch {
+		case !seen:
+			// One without records has no split, and nobody misses it.
+			if divided, err := s.Divide(ctx, []File{f}, 1); err != nil || len(divided) > 0 {
+				names = append(names, f.Path)
+			}
+		case was != f && done[f.Path]:
+			names = append(names, f.Path+" (changed since it was read)")
+		}
+	}
+	return names, nil
+}
+
 // Open implements engine.Source.
 func (s *Source[T]) Open(c engine.SourceContext, splits []engine.Split) (engine.Reader[T], error) {
 	if s.Err != nil {
