@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tidemark/tidemark/engine/keygroup"
 	"github.com/tidemark/tidemark/upload"
 )
@@ -69,6 +71,18 @@ func (s *chunkSums) sums() []byte {
 	return s.done
 }
 
+// settle waits until the disk has the bytes of a file, but not for the file system's
+// journal. The local store syncs nothing, and what the disk did not take may read as
+// something else later.
+func settle(f *os.File) error {
+	const written = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	err := unix.SyncFileRange(int(f.Fd()), 0, 0, written)
+	if errors.Is(err, unix.ENOSYS) {
+		return f.Sync()
+	}
+	return err
+}
+
 // sectionsOf reads a file once, and returns what an object holds for it: its
 // chunk sums, if it has more than one chunk, and its bytes. ref lacks the
 // object.
@@ -78,8 +92,15 @@ func sectionsOf(ctx context.Context, path string, at int64) (ref FileRef, sectio
 		return FileRef{}, nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return FileRef{}, nil, err
+	}
+	if err := settle(f); err != nil {
+		return FileRef{}, nil, fmt.Errorf("write %s to the disk: %w", path, err)
+	}
 	var sums chunkSums
-	buf := make([]byte, copyBytes)
+	buf := make([]byte, min(copyBytes, info.Size()+1))
 	for {
 		if ctx.Err() != nil {
 			return FileRef{}, nil, context.Cause(ctx)

@@ -2,8 +2,6 @@ package rocks
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/linxGnu/grocksdb"
@@ -25,17 +23,6 @@ func (s flusher) copyTo(dir string) error {
 	// what they buffer to get into the checkpoint.
 	if err := c.CreateCheckpoint(dir, 0); err != nil {
 		return failure("checkpoint", s.dir, err.Error())
-	}
-	// Options come from this program, and RocksDB opens without its record of
-	// them. So no checkpoint needs to upload it.
-	records, err := filepath.Glob(filepath.Join(dir, "OPTIONS-*"))
-	if err != nil {
-		return &Error{Op: "checkpoint", Dir: s.dir, Message: err.Error(), Err: ErrUsage}
-	}
-	for _, name := range records {
-		if err := os.Remove(name); err != nil {
-			return &Error{Op: "checkpoint", Dir: s.dir, Message: err.Error(), Err: ErrIO}
-		}
 	}
 	return nil
 }

@@ -8,9 +8,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -91,13 +91,16 @@ func (s flusher) tableFiles() []state.TableFile {
 	return all
 }
 
+// tableNames returns the names of the table files in dir.
+func tableNames(dir string) ([]string, error) { return fs.Glob(os.DirFS(dir), "*.sst") }
+
 // tablesIn picks the descriptions of a checkpoint's table files from what the
 // database held before and after the checkpoint was made. It reports false
 // where one is missing: a compaction made the file and another consumed it in
 // between. What is described never changes while a file lives, its level
 // neither: universal compaction rewrites files, and does not move them.
 func tablesIn(dir string, lists ...[]state.TableFile) ([]state.TableFile, bool, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	names, err := tableNames(dir)
 	if err != nil {
 		return nil, false, err
 	}
@@ -107,9 +110,9 @@ func tablesIn(dir string, lists ...[]state.TableFile) ([]state.TableFile, bool, 
 			known[t.Name] = t
 		}
 	}
-	tables := make([]state.TableFile, len(paths))
-	for i, path := range paths {
-		t, ok := known[filepath.Base(path)]
+	tables := make([]state.TableFile, len(names))
+	for i, name := range names {
+		t, ok := known[name]
 		if !ok {
 			return nil, false, nil
 		}

@@ -66,6 +66,11 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
+	files, err := tableNames(dir)
+	if err != nil {
+		return nil, &Error{Op: "open", Dir: dir, Message: err.Error(), Err: ErrIO}
+	}
+	options.SetMaxManifestFileSize(manifestLimit(len(files), len(names)))
 	all := make([]*grocksdb.Options, len(names))
 	for i := range all {
 		all[i] = options

@@ -16,7 +16,8 @@
 // (Options.RewriteAfter). See expire.go.
 //
 // A local checkpoint is a directory of hard links, a database of its own. Freeze begins
-// one in constant time, and the write that it returns makes it while records go on.
+// one in constant time, and the write that it returns makes it while records go on. The
+// files are read by this process or never, so nothing is synced (files.cc).
 // This package knows nothing of object stores, manifests or coordinators.
 //
 // What a compaction writes, the next checkpoint uploads. So compaction writes little: a

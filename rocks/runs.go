@@ -16,6 +16,10 @@ const (
 	// copies bounds by how many times its size the others may overwrite the largest
 	// run.
 	copies = 3
+	// smallRuns is how many runs a column keeps while none has smallBytes. To merge
+	// them costs next to nothing, and each run has its share of every checkpoint: a file,
+	// and lines in the MANIFEST and in the manifest.
+	smallRuns, smallBytes = 8, 64 << 10
 )
 
 // mergeFrom decides from how many sorted runs on a column merges some. It returns
@@ -25,6 +29,9 @@ const (
 // setting has a price.
 func mergeFrom(most int, newestBytes, largestBytes int64, overwrites float64) int {
 	n := most
+	if max(newestBytes, largestBytes) < smallBytes {
+		n = min(n, smallRuns)
+	}
 	for n/2 >= fewestRuns && float64(n-1)*float64(newestBytes)*overwrites > copies*float64(largestBytes) {
 		n /= 2
 	}
@@ -42,7 +49,7 @@ func (s flusher) allowRuns(h *grocksdb.ColumnFamilyHandle, bytes int64, overwrit
 	C.tm_runs(cDB(s.db), cColumn(h), &largest, &now)
 	most := s.options.GetLevel0FileNumCompactionTrigger()
 	n := mergeFrom(most, bytes, int64(largest), 1)
-	if n < most {
+	if overwrites != nil && n < mergeFrom(most, bytes, int64(largest), 0) {
 		share, err := overwrites()
 		if err != nil {
 			return err

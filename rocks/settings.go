@@ -26,10 +26,18 @@ const (
 	// levels exceeds the number of merged runs. A run at level 0 is one file of any
 	// size; files below are cut to FileBytes.
 	levels = 40
-	// manifestBytes is the size at which RocksDB begins a new MANIFEST. Every
-	// checkpoint uploads one.
-	manifestBytes = 16 << 10
+	// manifestBytes is the size at which RocksDB begins a new MANIFEST, if that of a
+	// new one, manifestFileBytes a file, is not near it. Every checkpoint uploads one.
+	manifestBytes, manifestFileBytes = 16 << 10, 90
 )
+
+// manifestLimit is the size at which RocksDB begins a new MANIFEST, of a database that
+// has so many files and columns when it is opened: twice what a new one has once the
+// columns have some files each. With a lower limit RocksDB writes it anew with every
+// change. RocksDB does not change the limit of an open database.
+func manifestLimit(files, columns int) uint64 {
+	return uint64(max(manifestBytes, 2*manifestFileBytes*max(files, smallRuns*columns)))
+}
 
 const (
 	bloomBitsPerKey = 10
@@ -88,7 +96,6 @@ func (r *Resources) newOptions() *grocksdb.Options {
 	g.SetLevel0StopWritesTrigger(stopRuns)
 	g.SetNumLevels(levels)
 	g.SetTargetFileSizeBase(uint64(o.FileBytes))
-	g.SetMaxManifestFileSize(manifestBytes)
 	g.SetManifestPreallocationSize(0)
 
 	g.SetInfoLogLevel(grocksdb.WarnInfoLogLevel)
@@ -96,6 +103,7 @@ func (r *Resources) newOptions() *grocksdb.Options {
 	g.SetKeepLogFileNum(2)
 	g.SetStatsDumpPeriodSec(0)
 	g.SetStatsPersistPeriodSec(0)
+	C.tm_use_files(cOptions(g))
 	C.tm_configure(cOptions(g), r.budget)
 	return g
 }

@@ -147,6 +147,8 @@ void tm_charge(rocksdb_block_based_table_options_t* o) {
 void tm_configure(rocksdb_options_t* o, const tm_budget* b) {
   o->rep.write_buffer_manager = b->manager;
   o->rep.avoid_flush_during_shutdown = true;
+  // A checkpoint flushes the columns together: one edit of the MANIFEST for all.
+  o->rep.atomic_flush = true;
 }
 
 tm_expiry* tm_expiry_new(uint8_t header) {

@@ -13,6 +13,9 @@ extern "C" {
 // which keeps up to a sixteenth of them free, instead of malloc.
 void tm_use_blocks(rocksdb_lru_cache_options_t*, size_t bytes);
 
+// Has databases sync nothing and record no options (files.cc).
+void tm_use_files(rocksdb_options_t*);
+
 // The write-buffer budget of several databases, charged to a cache.
 typedef struct tm_budget tm_budget;
 tm_budget* tm_budget_new(size_t bytes, rocksdb_cache_t* charged);

@@ -65,7 +65,7 @@ var calls = []struct{ names, err string }{
 	{"mkdir,mkdirat", "ENOSPC"},
 	{"unlink,unlinkat", "EIO"},
 	{"fsync", "EIO"},
-	{"fdatasync", "EIO"},
+	{"sync_file_range", "EIO"},
 	{"ftruncate,pwrite64", "ENOSPC"},
 	{"getdents64", "EIO"},
 	{"fsetxattr", "ENOSPC"},
