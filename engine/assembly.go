@@ -81,8 +81,8 @@ func newSide[U any](a *assembly, p *planned, side string, info *opInfo) *buffer[
 	return newOutput[U](a, output{p, side}, &own, 1)
 }
 
-func newOutput[U any](a *assembly, o output, info *opInfo, size int) *buffer[U] {
-	b := &buffer[U]{op: info, records: make([]U, 0, size), size: size}
+func newOutput[U any](a *assembly, o output, info *opInfo, most int) *buffer[U] {
+	b := &buffer[U]{op: info, records: make([]U, 0, most), size: 1}
 	if a.outputs[o] == nil {
 		a.outputs[o] = make([]any, o.from.parallelism)
 	}
@@ -117,7 +117,7 @@ func connect[T any](a *assembly, p *planned, ops []target[T]) {
 			var ps ports[struct{}, T]
 			for j, g := range gates {
 				if p.exchanges[n] != forward || i == j {
-					ps = append(ps, &port[struct{}, T]{op: b.op, size: a.cfg.BatchRecords, gate: g, channel: a.plan.channel(p, n, i)})
+					ps = append(ps, &port[struct{}, T]{op: b.op, gate: g, channel: a.plan.channel(p, n, i)})
 				}
 			}
 			if p.exchanges[n] == broadcast {
@@ -144,7 +144,7 @@ func connectKeyed[K comparable, T any](a *assembly, p *planned, key func(T) K, c
 		for i, b := range producers[T](a, p, n) {
 			var ps ports[K, T]
 			for _, g := range gates {
-				ps = append(ps, &port[K, T]{op: b.op, size: a.cfg.BatchRecords, keyed: true, gate: g, channel: a.plan.channel(p, n, i)})
+				ps = append(ps, &port[K, T]{op: b.op, keyed: true, gate: g, channel: a.plan.channel(p, n, i)})
 			}
 			blame := *b.op
 			blame.id = p.id
@@ -170,7 +170,7 @@ func gatesOf[K comparable, T any](a *assembly, p *planned) []*gate[K, T] {
 	gates := make([]*gate[K, T], p.parallelism)
 	for i := range gates {
 		gates[i] = gateOf(a.inboxes, p.subtask(i), func(wake chan<- struct{}) *gate[K, T] {
-			return newGate[K, T](a.cfg.Mode, a.plan.channels(p), a.cfg.QueueBatches, wake)
+			return newGate[K, T](a.cfg.Mode, a.plan.channels(p), a.cfg.QueueBatches, a.cfg.BatchRecords, wake)
 		})
 	}
 	return gates

@@ -62,10 +62,11 @@ type Config struct {
 	// RateLimit bounds how many records all sources together read in a second.
 	// Zero: no limit.
 	RateLimit float64
-	// BatchRecords is how many records travel together. Zero: 512.
+	// BatchRecords is how many records travel together, at most: where an operator is
+	// slow, it is fewer, so that barriers pass. Zero: 512.
 	BatchRecords int
-	// QueueBatches is how many batches may wait between two subtasks; then the
-	// sender waits. Zero: 4.
+	// QueueBatches is how many batches may wait between two subtasks, at most; then
+	// the sender waits. Zero: 4.
 	QueueBatches int
 	// Clock is the clock by which values in state expire (state.TTL). Any goroutine
 	// may call it. The store of Backends must use the same clock. Nil: time.Now.

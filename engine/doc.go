@@ -33,6 +33,8 @@
 //   - A notice may come twice, late or out of order (I6).
 //   - A snapshot that fails declines its checkpoint; the job goes on (I11).
 //   - A channel between two subtasks queues at most QueueBatches batches, beside the
-//     one that the sender fills and the one that the receiver processes. No goroutine
-//     outlives Run (I12).
+//     one that the sender fills and the one that the receiver processes. All that is
+//     queued before a subtask, and what a source reads in one step, is about what it
+//     processes in barrierWait, and a record at each place at least: so a barrier
+//     passes a slow operator too. No goroutine outlives Run (I12).
 package engine

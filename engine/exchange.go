@@ -17,7 +17,7 @@ type exchange interface {
 // port is the producer's end of a channel, with the batch being filled.
 type port[K comparable, T any] struct {
 	op      *opInfo // the producer
-	size    int     // records in a batch
+	size    int     // records in a batch; zero: nothing was sent
 	keyed   bool
 	gate    *gate[K, T]
 	channel int
@@ -27,6 +27,7 @@ type port[K comparable, T any] struct {
 // filling returns the batch to append to; there is room for a record.
 func (p *port[K, T]) filling() *batch[K, T] {
 	if p.batch == nil {
+		p.size = p.gate.batchRecords()
 		p.batch = &batch[K, T]{records: make([]T, 0, p.size)}
 		if p.keyed {
 			p.batch.keys, p.batch.hashes = make([]K, 0, p.size), make([]uint64, 0, p.size)
@@ -44,7 +45,7 @@ func (p *port[K, T]) send() error {
 	if waited > 0 {
 		p.op.counters.blocked.Add(int64(waited))
 	}
-	p.batch = spare
+	p.batch, p.size = spare, p.gate.batchRecords()
 	return err
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -37,16 +38,21 @@ type element[K comparable, T any] struct {
 }
 
 // gate is the input of a subtask: a bounded queue for each channel, and the
-// alignment of what they deliver. Producers push, the subtask polls.
+// alignment of what they deliver. Producers push, the subtask polls. A barrier waits
+// for all records before it, so a queue is bounded by what the subtask processes in
+// barrierWait too: the slower it is, the smaller are batches and queues.
 type gate[K comparable, T any] struct {
-	wake  chan<- struct{} // the subtask's: something is there
-	limit int             // batches in a channel
+	wake    chan<- struct{} // the subtask's: something is there
+	limit   int             // batches in a channel
+	size    int             // records in a batch
+	allowed atomic.Int64    // records in a channel
 
 	mu       sync.Mutex
 	channels []channel[K, T]
 
 	// The subtask's alone.
 	align    *aligner
+	tempo    tempo
 	next     int          // where the next poll begins, so that all get their turn
 	used     *batch[K, T] // of the last poll, to be recycled
 	usedBy   int          // its channel
@@ -60,12 +66,15 @@ type channel[K comparable, T any] struct {
 	elements []element[K, T]
 	first    int // elements before it have been taken
 	batches  int
+	records  int // in the batches
 	free     []*batch[K, T]
-	room     chan struct{} // wakes a waiting producer
+	waiting  bool          // the producer waits for room
+	room     chan struct{} // wakes it
 }
 
-func newGate[K comparable, T any](mode Mode, channels, limit int, wake chan<- struct{}) *gate[K, T] {
-	g := &gate[K, T]{wake: wake, limit: limit, channels: make([]channel[K, T], channels), align: newAligner(mode, channels)}
+func newGate[K comparable, T any](mode Mode, channels, limit, size int, wake chan<- struct{}) *gate[K, T] {
+	g := &gate[K, T]{wake: wake, limit: limit, size: size, channels: make([]channel[K, T], channels), align: newAligner(mode, channels)}
+	g.allowed.Store(1)
 	for i := range g.channels {
 		g.channels[i].room = make(chan struct{}, 1)
 	}
@@ -80,14 +89,30 @@ func signal(ch chan<- struct{}) {
 	}
 }
 
+// processed takes how long the subtask took for the records of the last poll.
+func (g *gate[K, T]) processed(records int, took time.Duration) {
+	g.tempo.note(records, took)
+	n := len(g.channels)
+	g.allowed.Store(int64(max(1, g.tempo.within(barrierWait, g.limit*g.size*n)/n)))
+}
+
+// batchRecords is how many records a producer should send together.
+func (g *gate[K, T]) batchRecords() int { return max(1, int(g.allowed.Load())/g.limit) }
+
+// full reports whether a channel has no room for another batch.
+func (g *gate[K, T]) full(c *channel[K, T]) bool {
+	return c.batches >= g.limit || int64(c.records) >= g.allowed.Load()
+}
+
 // push queues a batch and returns another to fill, nil if there is none to
 // spare. It waits for room until ctx ends.
 func (g *gate[K, T]) push(ctx context.Context, ch int, b *batch[K, T]) (spare *batch[K, T], waited time.Duration, err error) {
 	c := &g.channels[ch]
 	g.mu.Lock()
-	if c.batches >= g.limit {
+	if g.full(c) {
 		start := time.Now()
-		for c.batches >= g.limit {
+		for g.full(c) {
+			c.waiting = true
 			g.mu.Unlock()
 			select {
 			case <-c.room:
@@ -96,10 +121,12 @@ func (g *gate[K, T]) push(ctx context.Context, ch int, b *batch[K, T]) (spare *b
 			}
 			g.mu.Lock()
 		}
+		c.waiting = false
 		waited = time.Since(start)
 	}
 	c.elements = append(c.elements, element[K, T]{kind: elementBatch, batch: b})
 	c.batches++
+	c.records += len(b.records)
 	if n := len(c.free); n > 0 {
 		spare = c.free[n-1]
 		c.free = c.free[:n-1]
@@ -180,10 +207,11 @@ func (g *gate[K, T]) take() (ch int, e element[K, T], ok bool) {
 			c.first = 0
 		}
 		if e.kind == elementBatch {
-			if c.batches == g.limit {
+			c.batches--
+			c.records -= len(e.batch.records)
+			if c.waiting {
 				signal(c.room)
 			}
-			c.batches--
 		}
 		return ch, e, true
 	}

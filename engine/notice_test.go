@@ -99,9 +99,10 @@ func TestDealExchangeTakesTurns(t *testing.T) {
 	x := &dealExchange[int]{}
 	var gates []*gate[struct{}, int]
 	for range 3 {
-		g := newGate[struct{}, int](ExactlyOnce, 1, 100, make(chan struct{}, 1))
+		g := newGate[struct{}, int](ExactlyOnce, 1, 100, 10, make(chan struct{}, 1))
+		g.allowed.Store(1000)
 		gates = append(gates, g)
-		x.ports = append(x.ports, &port[struct{}, int]{op: &opInfo{sub: s, counters: &counters{}}, size: 10, gate: g})
+		x.ports = append(x.ports, &port[struct{}, int]{op: &opInfo{sub: s, counters: &counters{}}, gate: g})
 	}
 	for i := range 60 {
 		if err := x.push(make([]int, 5)); err != nil {

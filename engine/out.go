@@ -1,12 +1,14 @@
 package engine
 
+import "time"
+
 // Out takes the results of an operator. It belongs to the operator's goroutine.
 type Out[U any] struct{ b *buffer[U] }
 
 // Emit sends v to the consumers. If a consumer fails, the operator fails with it;
 // Emit itself returns no error.
 func (o Out[U]) Emit(v U) {
-	if o.b.records = append(o.b.records, v); len(o.b.records) == o.b.size {
+	if o.b.records = append(o.b.records, v); len(o.b.records) >= o.b.size {
 		_ = o.b.flush() // kept in the buffer
 	}
 }
@@ -20,8 +22,9 @@ type target[T any] interface {
 // buffer gathers the results of an operator until there is a batch.
 type buffer[U any] struct {
 	op      *opInfo
-	records []U // never more than size: flush empties it when full
-	size    int
+	records []U // flush empties it once there are size
+	size    int // at most the capacity of records, and what the targets process in barrierWait
+	tempo   tempo
 	targets []target[U]
 	err     error // the first of a target; from then on records are dropped
 }
@@ -38,6 +41,17 @@ func (b *buffer[U]) flush() error {
 // pass hands a batch to the targets.
 func (b *buffer[U]) pass(records []U) error {
 	b.op.counters.out.Add(int64(len(records)))
+	if !b.tempo.due() {
+		return b.hand(records)
+	}
+	start := time.Now()
+	err := b.hand(records)
+	b.tempo.note(len(records), time.Since(start))
+	b.size = b.tempo.within(barrierWait, cap(b.records))
+	return err
+}
+
+func (b *buffer[U]) hand(records []U) error {
 	for _, t := range b.targets {
 		if b.err != nil {
 			break

@@ -91,7 +91,7 @@ func (o *sourceOp[T]) step() (event, error) {
 	if o.reader == nil {
 		return event{kind: eventEnd}, nil
 	}
-	want := cap(o.scratch)
+	want := o.out.size
 	if o.pacer != nil {
 		var wait time.Duration
 		if want, wait = o.pacer.take(time.Now(), want); wait > 0 {

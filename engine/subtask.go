@@ -45,10 +45,16 @@ type gateHead[K comparable, T any] struct {
 
 func (h *gateHead[K, T]) step() (event, error) {
 	ev, b := h.gate.poll()
-	if b != nil {
+	if b == nil {
+		return ev, nil
+	}
+	if !h.gate.tempo.due() {
 		return ev, h.process(b)
 	}
-	return ev, nil
+	start := time.Now()
+	err := h.process(b)
+	h.gate.processed(len(b.records), time.Since(start))
+	return ev, err
 }
 
 func (h *gateHead[K, T]) abort(id checkpoint.ID) { h.gate.abort(id) }
