@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -37,7 +38,6 @@ func (c cause) counts() bool {
 // Reasons for an abort.
 var (
 	errDetached  = errors.New("the attempt ended")
-	errTimeout   = errors.New("timed out")
 	errOvertaken = errors.New("a newer checkpoint was committed first")
 	errBaseGone  = errors.New("the base is no longer in head")
 )
@@ -51,22 +51,67 @@ func (m *machine) move(p *pending, to State) {
 	m.do(moved{p.ID, to})
 }
 
-// expire aborts checkpoints that have been pending for too long. One whose commit is
-// in doubt cannot be aborted, and counts as one more failure.
+// expire aborts checkpoints that have been pending for too long, and gives the next one
+// twice the time: otherwise one that is too slow for the timeout would never complete.
+// A checkpoint whose commit is in doubt cannot be aborted, and counts as one more failure.
 func (m *machine) expire(now time.Time) {
 	for _, p := range slices.Clone(m.pending) {
 		if now.Before(p.deadline) {
 			continue
 		}
+		given := p.deadline.Sub(p.triggered)
+		reason := fmt.Errorf("%w after %v: %s", checkpoint.ErrTimedOut, now.Sub(p.triggered), m.waitsFor(&p))
 		if !m.commit.sent(p.ID) {
-			m.abort(now, p.ID, byTimeout, errTimeout)
+			m.patience = max(m.patience, 2*given)
+			m.abort(now, p.ID, byTimeout, reason)
 			continue
 		}
 		q, _ := m.find(p.ID)
 		q.deadline = now.Add(m.timeout)
-		m.failed(now, p, errTimeout)
+		m.failed(now, p, byTimeout, reason)
 	}
 }
+
+// waitsFor says what a checkpoint waits for. A subtask behind another one that is
+// missing has not got the barrier yet, so it is not named.
+func (m *machine) waitsFor(p *pending) string {
+	switch {
+	case m.commit.sent(p.ID):
+		return "its commit is in doubt"
+	case p.missing == 0:
+		return "all subtasks have acknowledged, and its manifest is not written"
+	}
+	missing := map[checkpoint.OperatorID][]checkpoint.SubtaskID{} // by vertex
+	for s, i := range m.attempt.subtasks {
+		if p.acks[i] == nil {
+			missing[s.Vertex] = append(missing[s.Vertex], s)
+		}
+	}
+	vertex := map[checkpoint.OperatorID]checkpoint.OperatorID{}
+	for v, chain := range m.attempt.chains {
+		for _, o := range chain {
+			vertex[o] = v
+		}
+	}
+	var first []checkpoint.SubtaskID
+	for _, o := range m.attempt.graph.Operators {
+		if !slices.ContainsFunc(o.Inputs, func(in checkpoint.GraphInput) bool { return missing[vertex[in.From]] != nil }) {
+			first = append(first, missing[o.ID]...)
+		}
+	}
+	slices.SortFunc(first, checkpoint.SubtaskID.Compare)
+	var names []string
+	for _, s := range first[:min(len(first), namedSubtasks)] {
+		names = append(names, s.String())
+	}
+	if more := len(first) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return fmt.Sprintf("waiting for %s; %d of %d subtasks have acknowledged", strings.Join(names, ", "), len(p.acks)-p.missing, len(p.acks))
+}
+
+// namedSubtasks is how many subtasks an error names.
+const namedSubtasks = 4
 
 // abort ends a checkpoint for good: no swap that could commit it was sent, or
 // none can win any more.
@@ -96,7 +141,7 @@ func (m *machine) abort(now time.Time, id checkpoint.ID, c cause, reason error) 
 	m.discard(names)
 	m.sweepBy(now.Add(sweepAfterAbort))
 	if c.counts() {
-		m.failed(now, p, reason)
+		m.failed(now, p, c, reason)
 	}
 	if p.kind == checkpoint.Final && m.final == finalPending {
 		m.retryFinal(now, reason)
@@ -118,17 +163,24 @@ func (m *machine) end(now time.Time, p pending, to State, c cause, reason error)
 }
 
 // failed counts a failure. The first one beyond the tolerated number ends the
-// attempt.
-func (m *machine) failed(now time.Time, p pending, reason error) {
+// attempt. A timeout does not: a restart mends nothing that is slow, and would throw
+// away what was processed since the newest checkpoint.
+func (m *machine) failed(now time.Time, p pending, c cause, reason error) {
 	m.failures++
+	if c == byTimeout {
+		m.late++
+	}
 	if m.failures >= failuresToAlarm {
 		m.raise(now, 0, CheckpointsFailing, fmt.Sprintf("%d checkpoints in a row failed; the last was %d: %v", m.failures, p.ID, reason))
 	}
-	if m.failures == m.tolerable+1 && m.tolerable >= 0 && m.attempt.stage == running {
+	if m.intolerable() && m.attempt.stage == running && !m.attempt.failing {
 		m.attempt.failing = true
-		m.do(fail{fmt.Errorf("%d checkpoints in a row failed, and %d are tolerated; the last was %d: %w", m.failures, m.tolerable, p.ID, reason)})
+		m.do(fail{fmt.Errorf("%d checkpoints in a row failed, and %d are tolerated; the last was %d: %w", m.failures-m.late, m.tolerable, p.ID, reason)})
 	}
 }
+
+// intolerable reports whether too many checkpoints in a row failed.
+func (m *machine) intolerable() bool { return m.tolerable >= 0 && m.failures-m.late > m.tolerable }
 
 // discard deletes objects that no checkpoint can ever reach.
 func (m *machine) discard(names []string) {
@@ -144,7 +196,7 @@ func backoff(n int) time.Duration {
 
 // retryFinal takes the final checkpoint again, unless too many have failed.
 func (m *machine) retryFinal(now time.Time, reason error) {
-	if m.tolerable >= 0 && m.failures > m.tolerable {
+	if m.intolerable() {
 		m.final = notFinal
 		m.do(finished{fmt.Errorf("final checkpoint: %w", reason)})
 		return

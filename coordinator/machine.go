@@ -36,7 +36,9 @@ type machine struct {
 	wanted      bool // somebody asked for a checkpoint
 	final       finalStage
 	finalAfter  time.Time
-	failures    int // in a row
+	failures    int           // in a row
+	late        int           // of them: timeouts
+	patience    time.Duration // how long the next checkpoint may be pending, if that is more than timeout
 	lastTrigger time.Time
 	lastEnd     time.Time
 

@@ -200,14 +200,29 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(time.Minute, ticked{})
 			d.tell(0, attached{testGraph, 2})
 		},
-		"declined-and-timed-out-beyond-tolerance": func(d *director) {
+		"declined-beyond-tolerance": func(d *director) {
+			d.leadAndStart()
+			for id := range checkpoint.ID(2) {
+				d.tell(10*time.Second, ticked{})
+				d.tell(0, declineOf(id+1, checkpoint.DeclinePersist, "disk full"))
+			}
+			d.tell(10*time.Second, ticked{})
+			d.tell(time.Minute, ticked{}) // a timeout neither counts nor hides the others
+			d.tell(10*time.Second, declineOf(4, checkpoint.DeclinePersist, "disk full"))
+			d.tell(0, detached{})
+		},
+		"timed-out-again-and-again": func(d *director) {
+			d.m.tolerable = 0
 			d.leadAndStart()
 			d.tell(10*time.Second, ticked{})
-			d.tell(0, declineOf(1, checkpoint.DeclinePersist, "disk full"))
-			d.tell(10*time.Second, ticked{})
+			for range 7 { // 1 has one minute, 2 has two, 3 has four
+				d.tell(time.Minute, ticked{})
+			}
+			d.tell(5*time.Minute, ackOf(Ref{ID: 4, Epoch: 1})) // 4 has eight
+			d.tell(0, manifestWritten{ref: Ref{ID: 4, Epoch: 1}})
+			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(9*time.Minute, ticked{}) // 5 has ten
 			d.tell(time.Minute, ticked{})
-			d.tell(time.Minute, ticked{})
-			d.tell(0, detached{})
 		},
 		"detached-while-committing": func(d *director) {
 			d.leadAndStart()

@@ -40,14 +40,15 @@ type Options struct {
 	MinPause time.Duration
 	// MaxConcurrent bounds the pending checkpoints. Zero: 1.
 	MaxConcurrent int
-	// Timeout is how long a checkpoint may be pending. Zero: DefaultTimeout.
+	// Timeout is how long a checkpoint may be pending. After one that took longer the
+	// next gets twice the time, and after one that completed twice what that took, but
+	// never less than Timeout. Zero: DefaultTimeout.
 	Timeout time.Duration
 	// TolerableFailures is how many checkpoints in a row may fail; with one more
-	// the attempt fails. A checkpoint counts if a subtask declined it, it timed
-	// out, or its manifest or head could not be written. It does not count if a
-	// newer one overtook it or its attempt ended. A commit in doubt counts once for
-	// each Timeout that it lasts. Zero: DefaultTolerableFailures; negative: any
-	// number.
+	// the attempt fails. A checkpoint counts if a subtask declined it, or its
+	// manifest or head could not be written. It does not count if it timed out, which
+	// no restart mends, if a newer one overtook it, or if its attempt ended. Zero:
+	// DefaultTolerableFailures; negative: any number.
 	TolerableFailures int
 
 	// Retain is how many of the newest checkpoints are kept. Zero:

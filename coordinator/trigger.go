@@ -60,7 +60,7 @@ func (m *machine) trigger(now time.Time) {
 		m.lastTrigger = now
 	}
 	p := pending{
-		Ref: Ref{ID: m.nextID(), Epoch: m.head.Epoch}, kind: kind, triggered: now, deadline: now.Add(m.timeout), attempt: m.attempt.number,
+		Ref: Ref{ID: m.nextID(), Epoch: m.head.Epoch}, kind: kind, triggered: now, deadline: now.Add(max(m.timeout, m.patience)), attempt: m.attempt.number,
 		acks: make([]*checkpoint.Ack, len(m.attempt.subtasks)), missing: len(m.attempt.subtasks),
 	}
 	if m.rules.on(baseNamed) && m.head.has(m.base.Ref) {

@@ -261,7 +261,7 @@ func (w *world) tell(k int, e event, choose func(checkpoint.Barrier) set, unwrit
 	}
 	// What decides nothing but pauses, alarms and giving up.
 	m := &p.m
-	m.lead.tries, m.lead.found, m.commit.tries, m.commit.cause, m.failures, m.alarms = 0, headRead{}, 0, nil, 0, nil
+	m.lead.tries, m.lead.found, m.commit.tries, m.commit.cause, m.failures, m.late, m.patience, m.alarms = 0, headRead{}, 0, nil, 0, 0, 0, nil
 	m.commit.sends = min(m.commit.sends, 2)
 	if m.sound {
 		m.sweepAt = dawn.Add(sweepEvery)

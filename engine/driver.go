@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -268,7 +269,7 @@ func (t *tasks) Committed(r checkpoint.Ref) { t.post(deploy.Committed{Ref: r}) }
 
 // Aborted implements checkpoint.Tasks.
 func (t *tasks) Aborted(r checkpoint.Ref, reason error) {
-	t.post(deploy.Aborted{Ref: r, Reason: reason.Error()})
+	t.post(deploy.Aborted{Ref: r, Reason: reason.Error(), TimedOut: errors.Is(reason, checkpoint.ErrTimedOut)})
 }
 
 // Fail implements checkpoint.Tasks.

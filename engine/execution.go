@@ -139,6 +139,9 @@ func (e *execution) command(c deploy.Command) {
 		e.log.Debug("checkpoint aborted", "checkpoint_id", uint64(c.Ref.ID), "reason", c.Reason)
 		for _, s := range e.subtasks {
 			s.persist.cancel(c.Ref)
+			if n := s.head.queued(); c.TimedOut && n > 0 && s.passed.Load() < uint64(c.Ref.ID) {
+				e.log.Warn("checkpoint timed out, its barrier waits for records", "checkpoint_id", uint64(c.Ref.ID), "subtask", s.id.String(), "queued_records", n)
+			}
 		}
 		post(e.subtasks, message{kind: messageAborted, ref: c.Ref})
 	case deploy.Drain:

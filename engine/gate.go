@@ -136,6 +136,16 @@ func (g *gate[K, T]) push(ctx context.Context, ch int, b *batch[K, T]) (spare *b
 	return spare, waited, nil
 }
 
+// queued is how many records wait in all channels.
+func (g *gate[K, T]) queued() (records int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := range g.channels {
+		records += g.channels[i].records
+	}
+	return records
+}
+
 // control queues a barrier or the end. It never waits.
 func (g *gate[K, T]) control(ch int, e element[K, T]) {
 	g.mu.Lock()

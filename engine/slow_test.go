@@ -1,12 +1,17 @@
 package engine_test
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/enginetest"
 )
 
@@ -119,4 +124,32 @@ func numbersTo(n int) []int {
 		all[i] = i
 	}
 	return all
+}
+
+// A checkpoint that timed out says in the log which subtask its barrier waits for, and
+// how many records are queued there.
+func TestTimedOutBarrierNamesItsQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := engine.NewJob("slow")
+		in := engine.From(j, "in", enginetest.FromSlice(numbersTo(100)...), engine.Parallelism(1))
+		engine.Process(engine.KeyBy(in, func(v int) int { return v }), "slow", func() engine.Processor[int, int, int] {
+			return &sleeper{func(int) time.Duration { return time.Second }}
+		}).To("out", enginetest.Discard[int]())
+		co := &enginetest.Coordinator{}
+		var log bytes.Buffer
+		var taking sync.WaitGroup
+		taking.Go(func() {
+			time.Sleep(10500 * time.Millisecond)
+			go func() { _, _ = co.Trigger(t.Context()) }()
+			time.Sleep(time.Millisecond)
+			co.Abort(fmt.Errorf("%w: for the test", checkpoint.ErrTimedOut))
+		})
+		enginetest.Run(t, j, enginetest.Parallelism(1), enginetest.With(co), enginetest.Config(func(c *engine.Config) {
+			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		}))
+		taking.Wait()
+		if got := log.String(); strings.Count(got, "timed out") != 1 || !strings.Contains(got, "subtask=slow/0 queued_records=") {
+			t.Errorf("the log says %s", got)
+		}
+	})
 }

@@ -59,6 +59,7 @@ func (s *subtask) trigger(b checkpoint.Barrier) error {
 // it persisted beside the records.
 func (s *subtask) checkpoint(al aligned) error {
 	b := al.barrier
+	s.passed.Store(uint64(b.ID))
 	s.at = s.ops[0].info()
 	s.label(phaseAlign)
 	if !s.ended {

@@ -127,6 +127,7 @@ func (o *sourceOp[T]) step() (event, error) {
 }
 
 func (o *sourceOp[T]) abort(checkpoint.ID) {}
+func (o *sourceOp[T]) queued() int         { return 0 }
 
 func (o *sourceOp[T]) finish(context.Context) error { return nil }
 

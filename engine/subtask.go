@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime/pprof"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -35,6 +36,8 @@ type head interface {
 	step() (event, error)
 	// abort says that a checkpoint will never be committed.
 	abort(id checkpoint.ID)
+	// queued is how many records wait to be processed. Any goroutine may call it.
+	queued() int
 }
 
 // gateHead feeds what comes through a gate to the first operator of a chain.
@@ -58,6 +61,8 @@ func (h *gateHead[K, T]) step() (event, error) {
 }
 
 func (h *gateHead[K, T]) abort(id checkpoint.ID) { h.gate.abort(id) }
+
+func (h *gateHead[K, T]) queued() int { return h.gate.queued() }
 
 // flusher is a buffer without its type.
 type flusher interface{ flush() error }
@@ -92,6 +97,7 @@ type subtask struct {
 	triggered checkpoint.ID // the newest that was triggered here
 	at        *opInfo       // the operator whose code is running, nil: none
 	persist   persisting
+	passed    atomic.Uint64 // the newest checkpoint whose barrier has arrived; any goroutine
 }
 
 func newSubtask(ctx context.Context, id checkpoint.SubtaskID, o owner, log *slog.Logger, wake chan struct{}) *subtask {

@@ -13,6 +13,8 @@ import (
 var (
 	// ErrFenced: another leader took over; this one must stop and not restart.
 	ErrFenced = errors.New("fenced by a newer leader")
+	// ErrTimedOut: a checkpoint took longer than it may.
+	ErrTimedOut = errors.New("timed out")
 	// ErrGraphMismatch: a checkpoint does not fit the job that is to start
 	// from it.
 	ErrGraphMismatch = errors.New("job graph does not fit the checkpoint")

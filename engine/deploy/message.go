@@ -24,8 +24,9 @@ type (
 	Committed struct{ Ref checkpoint.Ref }
 	// Aborted says that a checkpoint will never be committed.
 	Aborted struct {
-		Ref    checkpoint.Ref
-		Reason string
+		Ref      checkpoint.Ref
+		Reason   string
+		TimedOut bool // it took too long
 	}
 	// Drain ends the sources' streams: all input of the job has been read.
 	Drain struct{}

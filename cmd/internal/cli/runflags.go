@@ -40,9 +40,9 @@ func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
 	f.store.Bind(fs)
 	fs.DurationVar(&c.Interval, "interval", time.Second, "time between checkpoints; 0 turns them off")
 	fs.DurationVar(&c.Checkpoints.MinPause, "min-pause", 0, "least time from the end of one checkpoint to the start of the next")
-	fs.DurationVar(&c.Checkpoints.Timeout, "checkpoint-timeout", coordinator.DefaultTimeout, "time after which a checkpoint is aborted")
+	fs.DurationVar(&c.Checkpoints.Timeout, "checkpoint-timeout", coordinator.DefaultTimeout, "time after which a checkpoint is aborted; the next gets twice the time")
 	fs.IntVar(&c.Checkpoints.MaxConcurrent, "max-concurrent", 1, "checkpoints in flight at once")
-	fs.IntVar(&c.Checkpoints.TolerableFailures, "tolerable-failures", coordinator.DefaultTolerableFailures, "checkpoints that may fail in a row before the job restarts; -1: any number")
+	fs.IntVar(&c.Checkpoints.TolerableFailures, "tolerable-failures", coordinator.DefaultTolerableFailures, "checkpoints that may fail in a row before the job restarts, timeouts aside; -1: any number")
 	fs.IntVar(&c.Checkpoints.Retain, "retain", coordinator.DefaultRetain, "newest checkpoints to keep")
 	fs.Var(Parsed(&c.Checkpoints.Restore, c.Checkpoints.Restore.String(), coordinator.ParseRestore), "restore", "checkpoint to start from: latest, none or an id")
 	fs.Var(Parsed(&c.Checkpoints.Drop, "", func(s string) ([]checkpoint.Drop, error) {
