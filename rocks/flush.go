@@ -42,7 +42,7 @@ func (f family) Write(e *table.Entries) error {
 	switch n := e.Len(); {
 	case n == 0:
 		return nil
-	case n >= fileEntries || e.Bytes() >= flushBytes: // a file is written piece by piece
+	case n >= fileEntries || e.Bytes() >= flushBytes || e.DeletesRows(): // a file is written piece by piece
 		return f.writeFile(e)
 	}
 	// A few entries are no copy of the state, and not worth a sample.

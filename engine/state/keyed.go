@@ -156,22 +156,10 @@ func (k *keyed) delete() error {
 	return k.wrap("clear", k.rows.Delete(&k.at))
 }
 
-// deleteAll deletes every entry of the row.
-func (k *keyed) deleteAll() (err error) {
+// deleteRow deletes every entry of the row.
+func (k *keyed) deleteRow() error {
 	k.row.wrote(k.at.Key)
-	it := k.rows.Scan(&k.at)
-	at := k.at
-	for err == nil && it.Next() {
-		at = k.at.in(it.Key())
-		err = k.rows.Delete(&at)
-	}
-	if err == nil {
-		err = it.Err()
-	}
-	if cerr := it.Close(); err == nil {
-		err = cerr
-	}
-	return k.wrap("clear", err)
+	return k.wrap("clear", k.rows.DeleteRow(&k.at))
 }
 
 func (k *keyed) wrap(op string, err error) error {

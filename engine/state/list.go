@@ -194,13 +194,13 @@ func (s *directList[V]) append() error {
 	}
 	row, start := s.at.Row, 0
 	for i, end := range s.ends {
-		s.at = s.at.in(binary.BigEndian.AppendUint64(s.at.Key[:row], e.next+uint64(i)))
+		s.at = s.at.In(binary.BigEndian.AppendUint64(s.at.Key[:row], e.next+uint64(i)))
 		if err := s.put(s.encoded[start:end]); err != nil {
 			return s.wrap("set", err)
 		}
 		start = end
 	}
-	s.at = s.at.in(s.at.Key[:row])
+	s.at = s.at.In(s.at.Key[:row])
 	e.grow(len(s.ends), &s.life) // now: the end must not expire before the items
 	s.bytes = e.appendTo(s.bytes[:0])
 	return s.wrap("set", s.put(s.bytes))
@@ -233,7 +233,7 @@ func (s *directList[V]) clear(cur *Current) error {
 	if err != nil || e.next == 0 {
 		return err
 	}
-	return s.deleteAll()
+	return s.deleteRow()
 }
 
 func (s *directList[V]) all(cur *Current) iter.Seq2[V, error] { return s.items(cur, s.life.onRead) }
@@ -274,7 +274,7 @@ func (s *directList[V]) items(cur *Current, renew bool) iter.Seq2[V, error] {
 			}
 			if renew && s.life.renewsStored(it.Value(), expiry) {
 				if err = s.renewEnd(&row, &e, expiry); err == nil {
-					err = s.renewScanned(row.in(it.Key()), it.Value(), expiry)
+					err = s.renewScanned(row.In(it.Key()), it.Value(), expiry)
 				}
 				if err != nil {
 					break

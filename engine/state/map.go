@@ -78,7 +78,7 @@ func (s *directMap[MK, V]) find(cur *Current, k MK) error {
 	if err := s.seek(cur); err != nil {
 		return err
 	}
-	s.at = s.at.in(s.keys.Append(s.at.Key, k))
+	s.at = s.at.In(s.keys.Append(s.at.Key, k))
 	return nil
 }
 
@@ -123,7 +123,7 @@ func (s *directMap[MK, V]) clear(cur *Current) error {
 	if err := s.seek(cur); err != nil {
 		return err
 	}
-	return s.deleteAll()
+	return s.deleteRow()
 }
 
 func (s *directMap[MK, V]) all(cur *Current) iter.Seq2[Entry[MK, V], error] {
@@ -151,7 +151,7 @@ func (s *directMap[MK, V]) all(cur *Current) iter.Seq2[Entry[MK, V], error] {
 				continue
 			}
 			if s.life.renewsStored(it.Value(), expiry) {
-				if err = s.renewScanned(row.in(it.Key()), it.Value(), expiry); err != nil {
+				if err = s.renewScanned(row.In(it.Key()), it.Value(), expiry); err != nil {
 					break
 				}
 			}

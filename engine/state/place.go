@@ -17,8 +17,8 @@ type Place struct {
 	Hash, RowHash uint64
 }
 
-// in returns the place of the same row that has key.
-func (p Place) in(key []byte) Place {
+// In returns the place of the same row that has key.
+func (p Place) In(key []byte) Place {
 	p.Key, p.Hash = key, p.RowHash
 	if len(key) > p.Row {
 		p.Hash = combine(p.RowHash, seededHash(key[p.Row:]))
@@ -64,6 +64,8 @@ type Rows interface {
 	Delete(at *Place) error
 	// Scan returns the entries of a row, values as they are stored, as Column.Scan.
 	Scan(row *Place) Iterator
+	// DeleteRow deletes all entries of a row. It needs Access.Grouped.
+	DeleteRow(row *Place) error
 	// Find is Get, but avoids to read from what lies below where it can. It may return
 	// an operand. It needs Access.Fold.
 	Find(dst []byte, at *Place) (value []byte, known Known, err error)
@@ -96,6 +98,14 @@ func (p plain) Put(at *Place, value []byte) error { return p.c.Put(at.Key, value
 func (p plain) Delete(at *Place) error { return p.c.Delete(at.Key) }
 
 func (p plain) Scan(row *Place) Iterator { return p.c.Scan(row.Range()) }
+
+func (p plain) DeleteRow(row *Place) (err error) {
+	it := p.Scan(row)
+	for err == nil && it.Next() {
+		err = p.c.Delete(it.Key())
+	}
+	return errors.Join(err, it.Err(), it.Close())
+}
 
 func (p plain) Find(dst []byte, at *Place) ([]byte, Known, error) {
 	return asKnown(p.Get(dst, at))

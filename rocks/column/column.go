@@ -133,7 +133,16 @@ func (r rows) Delete(at *state.Place) error { return r.table.Delete((*table.Plac
 
 func (r rows) Scan(row *state.Place) state.Iterator {
 	_, end := row.Range()
-	return r.table.ScanRow((*table.Place)(row), end)
+	return r.table.ScanRow((*table.Place)(row), end, in(row))
+}
+
+func (r rows) DeleteRow(row *state.Place) error {
+	_, end := row.Range()
+	return r.table.DeleteRow((*table.Place)(row), end, in(row))
+}
+
+func in(row *state.Place) func(key []byte) table.Place {
+	return func(key []byte) table.Place { return table.Place(row.In(key)) }
 }
 
 func (r rows) Find(dst []byte, at *state.Place) ([]byte, state.Known, error) {

@@ -25,7 +25,7 @@ func (t *Table) Put(p *Place, value []byte) error {
 // Below leaves nothing.
 func (t *Table) Delete(p *Place) error {
 	switch at, b := t.index.find(t.arena.memory, p.hash(), p.Key, false); {
-	case b == nil && (t.whole || t.absent(p)), b != nil && b.deleted():
+	case b == nil && t.absent(p), b != nil && b.deleted():
 		return nil
 	case b != nil && t.newBelow(b) != 0:
 		t.remove(at, b)
@@ -47,13 +47,25 @@ func (t *Table) newBelow(b block) byte {
 	return b[20] & flagNew
 }
 
-// remove takes a block out of the table whose key Below does not have.
+// remove takes a block out of the table.
 func (t *Table) remove(at address, b block) {
-	t.index.remove(b.hash(), at)
+	t.unlink(at, b)
+	t.retire(at, b)
+}
+
+// unlink takes a block out of the index and its row; false: it was replaced before.
+func (t *Table) unlink(at address, b block) bool {
+	if b.head() {
+		if first, _ := t.rows.index.find(t.arena.memory, rowHashOf(b), b.key(), true); first != at {
+			return false
+		}
+	} else if !t.index.remove(b.hash(), at) {
+		return false
+	}
 	if t.rows != nil {
 		t.rows.remove(t.arena.memory, at, b)
 	}
-	t.retire(at, b)
+	return true
 }
 
 // find returns the block of an entry; nil: the table does not have it.
@@ -69,7 +81,7 @@ func (t *Table) find(p *Place) block {
 // getBelow is Get for an entry that the table does not have. It keeps what it
 // reads.
 func (t *Table) getBelow(dst []byte, p *Place) ([]byte, bool, error) {
-	if t.whole || t.absent(p) {
+	if t.absent(p) {
 		return dst, false, nil
 	}
 	have := len(dst)
@@ -88,13 +100,14 @@ func (t *Table) getBelow(dst []byte, p *Place) ([]byte, bool, error) {
 	return dst, found, err
 }
 
-// remember adds an entry that Below has. Without memory for it, it does nothing.
-func (t *Table) remember(p *Place, value []byte) {
+// remember adds an entry that Below has; false: there is no memory for it.
+func (t *Table) remember(p *Place, value []byte) bool {
 	for !t.tryRemember(p, value) {
 		if !t.owner.reclaim(t, t.sizeOf(p, value)) {
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // store writes a value, an operand or a tombstone, as flags say. When memory is short
@@ -147,7 +160,7 @@ func (t *Table) tryStore(p *Place, value []byte, flags byte) bool {
 	switch {
 	case at != noAddress:
 		flags |= t.newBelow(b)
-	case t.whole || t.absent(p):
+	case t.absent(p):
 		flags |= flagNew
 	}
 	if at != noAddress && size <= len(b) && t.mutable(b.generation()) {
@@ -187,6 +200,6 @@ func (t *Table) link(p *Place, from address, fb block, to address, tb block) {
 	}
 	t.index.add(p.hash(), to)
 	if t.rows != nil {
-		t.rows.add(t.arena.memory, p, to, tb)
+		t.rows.add(t.arena.memory, p, to, tb, t.whole)
 	}
 }

@@ -87,7 +87,7 @@ func (t *Table) readAhead() error {
 	if a.reader == nil {
 		a.reader = t.below.Reader()
 	}
-	misses := slices.DeleteFunc(a.places, func(p Place) bool { return t.find(&p) != nil })
+	misses := slices.DeleteFunc(a.places, func(p Place) bool { return t.find(&p) != nil || t.complete(&p) })
 	slices.SortFunc(misses, func(a, b Place) int { return bytes.Compare(a.Key, b.Key) })
 	misses = slices.CompactFunc(misses, func(a, b Place) bool { return bytes.Equal(a.Key, b.Key) })
 	key := func(i int) []byte { return misses[i].Key }
@@ -112,6 +112,9 @@ func (t *Table) readAhead() error {
 // absent reports whether an entry that the table lacks is known to be absent from
 // Below, too.
 func (t *Table) absent(p *Place) bool {
+	if t.whole || t.complete(p) {
+		return true
+	}
 	a := &t.ahead
 	if len(a.missing) == 0 || a.evictions != t.evictions {
 		return false

@@ -9,7 +9,8 @@ type Below interface {
 	// Reader returns a reader of many keys at a time. Any goroutine may call it.
 	Reader() Reader
 	// Scan returns the entries with start ≤ key < end; a nil end is the end of the
-	// map. The iterator sees the map as it was when Scan was called.
+	// map. The iterator sees the map as it was when Scan was called. Any goroutine may
+	// call it.
 	Scan(start, end []byte) Iterator
 	// Write writes the entries of a flush, all or none. It reads them with e.Each, and
 	// makes them visible to readers inside of e.Publish. It runs in a goroutine of the

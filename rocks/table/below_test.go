@@ -17,6 +17,7 @@ var errInjected = errors.New("injected")
 type sortedMap struct {
 	failReads atomic.Bool
 	failWrite atomic.Int32 // of the next one: 0 does not fail
+	scans     atomic.Int64
 
 	mu      sync.Mutex
 	entries map[string]string
@@ -79,6 +80,7 @@ func (m *sortedMap) Read(n int, key func(i int) []byte, found func(i int, stored
 }
 
 func (m *sortedMap) Scan(start, end []byte) table.Iterator {
+	m.scans.Add(1)
 	if m.failReads.Load() {
 		return table.Failed(errInjected)
 	}

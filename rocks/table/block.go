@@ -31,6 +31,7 @@ const (
 	flagFree                // free memory
 	flagOperand             // the value is an operand
 	flagNew                 // Below has no such key, while the block is in no flush and dirty
+	flagHead                // no entry: it says something of its row (clear.go)
 )
 
 func (b block) keyLen() int   { return int(binary.NativeEndian.Uint32(b)) }
@@ -41,6 +42,7 @@ func (b block) deleted() bool { return b[20]&flagDeleted != 0 }
 func (b block) dead() bool    { return b[20]&flagDead != 0 }
 func (b block) free() bool    { return b[20]&flagFree != 0 }
 func (b block) setDead()      { b[20] |= flagDead }
+func (b block) head() bool    { return b[20]&flagHead != 0 }
 func (b block) operand() bool { return b[20]&flagOperand != 0 }
 
 func (b block) value() []byte {

@@ -79,12 +79,6 @@ func (t *Table) frozen() uint64 {
 
 // mutable reports whether nobody else reads the blocks of a generation.
 func (t *Table) mutable(generation uint64) bool {
-	switch {
-	case generation > t.ended:
-		return true
-	case t.scans > 0:
-		return false
-	}
 	return generation <= t.clean || generation > t.frozen()
 }
 
@@ -98,11 +92,9 @@ func (t *Table) retire(at address, b block) {
 		t.dropDead(p)
 	case t.mutable(e):
 		t.release(at)
-	case len(t.flushes) > 0:
+	default:
 		f := &t.flushes[len(t.flushes)-1]
 		f.superseded = append(f.superseded, at)
-	default:
-		t.held = append(t.held, at)
 	}
 }
 
@@ -115,7 +107,7 @@ func (t *Table) bury(p *part, at address, b block) {
 
 // dropDead takes the dead blocks out of a part once they are many.
 func (t *Table) dropDead(p *part) {
-	if t.scans > 0 || len(p.dead) < 1024+len(p.blocks)/2 {
+	if len(p.dead) < 1024+len(p.blocks)/2 {
 		return
 	}
 	p.blocks = slices.DeleteFunc(p.blocks, func(a address) bool { return t.arena.memory.at(a).dead() })
@@ -125,10 +117,7 @@ func (t *Table) dropDead(p *part) {
 
 // discard makes garbage of blocks that no flush reads.
 func (t *Table) discard(blocks []address) {
-	switch {
-	case t.scans > 0:
-		t.held = append(t.held, blocks...)
-	case len(blocks) > 0:
+	if len(blocks) > 0 {
 		t.garbage = append(t.garbage, blocks)
 	}
 }

@@ -7,8 +7,8 @@
 // # Surface
 //
 // A Budget is the memory for all tables of a process. NewTables gives a database its
-// share of it, and Tables.Open a table for each column. Get, Put, Delete and Scan are
-// those of a map; a Place brings the hash of a key, so that the table computes none.
+// share of it, and Tables.Open a table for each column. Get, Put, Delete, DeleteRow and
+// Scan are those of a map; a Place brings the hash of a key, so that the table computes none.
 // Expect reads the keys that come next together. PutOperand keeps an addition to a
 // value that nobody has read. Find is Get, but avoids to read Below where it can.
 //
@@ -35,19 +35,23 @@
 // since it last passed them (sweep.go, reclaim.go). A later Get reads them from Below.
 //
 // A table is whole as long as Below was empty when it was opened and nothing was
-// evicted since. Then a key that it lacks does not exist, and it lists all keys
-// without Below.
+// evicted since. Then a key that it lacks does not exist. Likewise a row may be known to
+// be complete (rows.go): it began in a whole table, or a scan remembered it
+// (smallrow.go), or it was deleted (clear.go), and nothing of it was evicted since.
+//
+// A scan copies what Below lacks, up to a bound, and merges that with an iterator of Below
+// (scan.go). So it does not hold up flushes, writes or eviction.
 //
 // # Invariants
 //
-//   - A block that a flush or a scan reads is replaced, never changed, and its memory
-//     is reused when nobody reads it any more (I8). The build tag invariants checks
-//     flushes.
+//   - A block that a flush reads is replaced, never changed, and its memory is reused
+//     when the flush has ended (I8). The build tag invariants checks that.
 //   - Flushes are written in the order in which they began. Right after the entries of
 //     a flush, Below has everything that was put before Begin, and nothing newer (I8).
 //   - A table knows whether Below has the entries of a flush: an operand is merged into
 //     a value once (I3).
 //   - Only clean entries are evicted. What could not be written stays in the table (I11).
-//   - The tables of a budget stay within it, but for an entry that is larger, and for
-//     blocks that open scans hold (I12).
+//   - The tables of a budget stay within it, but for an entry that is larger. A scan
+//     takes 4 MiB beside that at most, and less where the budget is small. To delete a
+//     row takes what the table has of it, not what Below has (I12).
 package table

@@ -19,8 +19,19 @@ type Entries struct {
 }
 
 // Len is an upper bound of the number of entries: some may have been replaced before
-// the flush began.
+// the flush began. It does not count what DeletesRows is about.
 func (e *Entries) Len() int { return e.blocks.count() }
+
+// DeletesRows reports whether rows are deleted as a whole. Then Each reads Below, to pass
+// on the deletion of each of their entries, of which there may be none or any number.
+func (e *Entries) DeletesRows() bool {
+	for _, b := range e.blocks.each() {
+		if b.head() && !b.dead() {
+			return true
+		}
+	}
+	return false
+}
 
 // Bytes is an upper bound of the length of keys and values together.
 func (e *Entries) Bytes() (n int64) {
@@ -63,8 +74,15 @@ func (e *Entries) Each(f func(key, stored []byte, deleted bool) error) error {
 	out := encoder{form: e.form, folder: folder{fold: e.fold, form: e.form}, to: f}
 	order := e.blocks.sort(nil)
 	if e.fold == nil {
-		for b := order.step(); b != nil; b = order.step() {
-			if err := out.add(b, nil); err != nil {
+		for b := order.step(); b != nil; {
+			var err error
+			if b.head() {
+				b, err = e.deleteRow(b, order, &out)
+			} else {
+				err = out.add(b, nil)
+				b = order.step()
+			}
+			if err != nil {
 				return err
 			}
 		}

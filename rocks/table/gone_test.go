@@ -87,7 +87,7 @@ func queue(t testing.TB, tb *table.Table, n, held int) {
 	if n < held {
 		return
 	}
-	it := tb.ScanRow(place("row.", len("row.")), []byte("row/"))
+	it := tb.ScanRow(place("row.", len("row.")), []byte("row/"), inRowOf("row."))
 	if !it.Next() {
 		t.Fatal(it.Err())
 	}
@@ -131,7 +131,7 @@ func TestARowThatIsClearedKeepsNothing(t *testing.T) {
 		if round%10 == 9 { // what is cleared has been written, once in a while
 			check(t, ts.Begin(writeOnly).Finish())
 		}
-		it := tb.ScanRow(place("row.", len("row.")), []byte("row/"))
+		it := tb.ScanRow(place("row.", len("row.")), []byte("row/"), inRowOf("row."))
 		cleared := 0
 		for ; it.Next(); cleared++ {
 			check(t, tb.Delete(place(string(it.Key()), len("row."))))

@@ -1,9 +1,6 @@
 package table
 
-import (
-	"bytes"
-	"math/bits"
-)
+import "bytes"
 
 // index finds blocks by key. It is a hash table with open addressing, divided
 // into segments that grow one at a time, so that no single insertion takes long.
@@ -61,6 +58,22 @@ func (x *index) first(hash uint32) uint64 {
 		return 0
 	}
 	return s.slots[hash&uint32(len(s.slots)-1)]
+}
+
+// withHash yields the blocks of all keys with a hash.
+func (x *index) withHash(hash uint32) func(yield func(address) bool) {
+	return func(yield func(address) bool) {
+		s := x.segment(hash)
+		if len(s.slots) == 0 {
+			return
+		}
+		mask := uint32(len(s.slots) - 1)
+		for i := hash & mask; s.slots[i] != 0; i = (i + 1) & mask {
+			if uint32(s.slots[i]>>32) == hash && !yield(address(s.slots[i])) {
+				return
+			}
+		}
+	}
 }
 
 // add adds the block of a key that the index does not have.
@@ -135,25 +148,4 @@ func (s *segment) grow() (added int) {
 		}
 	}
 	return len(s.slots) - len(before)
-}
-
-// addresses returns the addresses of all blocks in ascending order, the fastest
-// order to read memory in.
-func (x *index) addresses(m memory) []address {
-	const word = 64
-	there := make([]uint64, len(m)<<chunkBits/word)
-	for i := range x.segments {
-		for _, slot := range x.segments[i].slots {
-			if at := address(slot); at != noAddress {
-				there[at/word] |= 1 << (at % word)
-			}
-		}
-	}
-	all := make([]address, 0, x.entries)
-	for i, w := range there {
-		for ; w != 0; w &= w - 1 {
-			all = append(all, address(i*word+bits.TrailingZeros64(w)))
-		}
-	}
-	return all
 }

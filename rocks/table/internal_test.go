@@ -48,22 +48,6 @@ func longestRun(slots []uint64) (longest int) {
 	return longest
 }
 
-// A sweep cannot evict anything while a scan is open, and does not try.
-func TestSweepRestsDuringScans(t *testing.T) {
-	ts := Unlimited().NewTables(nil)
-	tb := &Table{owner: ts, share: ts.share, whole: true}
-	for i := range 1000 {
-		if err := tb.Put(PlaceOf(fmt.Append(nil, i)), make([]byte, 100)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	it := tb.Scan(nil, nil)
-	defer it.Close()
-	if tb.sweep(100) || tb.giveBack(tries) || tb.hand != 0 {
-		t.Errorf("the hand is at chunk %d", tb.hand)
-	}
-}
-
 // A database that is idle gives the memory that another one needs back within a few
 // barriers.
 func TestIdleTablesGiveBack(t *testing.T) {

@@ -120,7 +120,11 @@ func (w *world) key(which int) (key string, row int) {
 	key = fmt.Sprintf("row%02d.", w.choices.below(n))
 	row = len(key)
 	if which == grouped && w.choices.below(10) > 0 {
-		key += fmt.Sprintf("%03d", w.choices.below(30))
+		n := 30
+		if key < "row02" {
+			n = 300 // these rows are not small
+		}
+		key += fmt.Sprintf("%03d", w.choices.below(n))
 	}
 	return key, row
 }
@@ -179,6 +183,32 @@ func (w *world) delete(which int) {
 	if !w.tolerated(w.table[which].Delete(place(key, row))) {
 		delete(w.model[which], key)
 	}
+}
+
+// putMany fills a row with many small entries.
+func (w *world) putMany() {
+	key, row := w.key(grouped)
+	for i := range 100 {
+		k, v := fmt.Sprintf("%s%03d", key[:row], w.choices.below(3)*100+i), fmt.Sprint("many ", w.n)
+		if w.tolerated(w.table[grouped].Put(place(k, row), []byte(v))) {
+			return
+		}
+		w.model[grouped][k] = v
+	}
+}
+
+func (w *world) deleteRow() {
+	key, row := w.key(grouped)
+	err := w.table[grouped].DeleteRow(place(key[:row], row), []byte(key[:row]+"\xff"), inRowOf(key[:row]))
+	if w.tolerated(err) {
+		return
+	}
+	maps.DeleteFunc(w.model[grouped], func(k, _ string) bool { return strings.HasPrefix(k, key[:row]) })
+}
+
+// inRowOf returns the places of a row's keys.
+func inRowOf(row string) func(key []byte) table.Place {
+	return func(key []byte) table.Place { return *place(string(key), len(row)) }
 }
 
 // add joins something to a value, as package state does.
@@ -259,7 +289,7 @@ func (w *world) scan() {
 
 func (w *world) scanRow(which int, row string) {
 	s := openScan{name: "scan of " + row, want: encoded(which, w.model[which])}
-	s.it = w.table[which].ScanRow(place(row, len(row)), []byte(row+"\xff"))
+	s.it = w.table[which].ScanRow(place(row, len(row)), []byte(row+"\xff"), inRowOf(row))
 	maps.DeleteFunc(s.want, func(k, _ string) bool { return !strings.HasPrefix(k, row) })
 	w.scans = append(w.scans, s)
 }
@@ -366,7 +396,7 @@ func (w *world) mend() {
 // step does one random operation.
 func (w *world) step() {
 	which := w.choices.below(3)
-	switch w.choices.below(24) {
+	switch w.choices.below(26) {
 	case 0, 1, 2, 3, 4:
 		w.put(which)
 	case 5, 6:
@@ -387,6 +417,10 @@ func (w *world) step() {
 		w.finishOne()
 	case 23:
 		w.fault()
+	case 24:
+		w.deleteRow()
+	case 25:
+		w.putMany()
 	}
 }
 

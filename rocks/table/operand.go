@@ -36,7 +36,7 @@ func (t *Table) Find(dst []byte, p *Place) ([]byte, Known, error) {
 	known := KnownValue
 	switch {
 	case b == nil || t.spent(b):
-		if t.whole || t.absent(p) {
+		if t.absent(p) {
 			return dst, KnownAbsent, nil
 		}
 		return dst, KnownNothing, nil

@@ -20,7 +20,7 @@ func (ts *Tables) waitForSpace(t *Table, size int) error {
 			ts.beginSpill()
 		case t.arena.full():
 			return errFull
-		default: // scans hold everything, or the block is larger than the budget
+		default: // the block is larger than the budget
 			t.arena.add(ts.share.force(size, t.arena.bytes))
 			return nil
 		}
@@ -93,6 +93,9 @@ func (ts *Tables) account() {
 	n := int64(0)
 	for _, t := range ts.all {
 		n += t.overhead()
+	}
+	for s := range ts.scans {
+		n += int64(s.bytes)
 	}
 	ts.share.account(n)
 }

@@ -2,110 +2,123 @@ package table
 
 import (
 	"bytes"
+	"errors"
+	"iter"
 	"slices"
 )
 
+// A scan merges two sorted sources: copies of what the table has and Below lacks, and an
+// iterator of Below. So it keeps nothing of the table, which writes, flushes and evicts
+// while scans are open. What it copies is bounded: if it is more, the table is flushed
+// first, and then Below has everything.
+
+// mostScanBytes is how much a scan copies at most, and scanPart which part of a budget.
+const (
+	mostScanBytes = 4 << 20
+	scanPart      = 16
+)
+
 // Scan returns the entries with start ≤ key < end, in order and in Below's form; a
-// nil end is the end of the column. It sees the table as it was when Scan was
-// called. While it is open the table evicts nothing.
+// nil end is the end of the column. It sees the table as it was when Scan was called.
 func (t *Table) Scan(start, end []byte) Iterator {
 	if t.owner.closed != nil {
 		return Failed(t.owner.closed)
 	}
-	var upper blocks
+	t.owner.settleEnded()
 	s := t.newScan()
-	if t.whole {
-		upper = blocks{memory: t.arena.memory, lists: [][]address{t.index.addresses(t.arena.memory)}}
-	} else {
-		t.owner.SettleAll()
-		upper = t.blocksOf(t.dirty)
-		s.readBelow(start, end)
-	}
-	s.hold()
-	var skip func(key []byte) bool
-	if len(start) > 0 || end != nil {
-		skip = func(key []byte) bool {
-			return bytes.Compare(key, start) < 0 || end != nil && bytes.Compare(key, end) >= 0
-		}
-	}
-	s.upper = upper.sort(skip)
-	s.block = s.upper.step()
+	s.merge(start, end, func(written uint64) iter.Seq[block] { return t.unwritten(start, end, written) })
 	return s
 }
 
-// ScanRow is Scan for the entries of a row. end is the least key beyond the row.
-func (t *Table) ScanRow(row *Place, end []byte) Iterator {
+// ScanRow is Scan for the entries of a row. end is the least key beyond the row, and in
+// returns the place of one of its keys. A small row is remembered: the next scan of it
+// does not read Below.
+func (t *Table) ScanRow(row *Place, end []byte, in func(key []byte) Place) Iterator {
 	if t.rows == nil || t.owner.closed != nil {
 		return t.Scan(row.rowKey(), end)
 	}
 	t.owner.settleEnded()
-	var found, gone []address
-	size := 0
-	for at := range t.rows.each(t.arena.memory, row) {
-		if b := t.arena.memory.at(at); b.deleted() && b.generation() <= t.clean {
-			gone = append(gone, at) // Below has no such entry either
-			continue
-		}
-		found = append(found, at)
-		size += len(t.arena.memory.view(at))
-	}
-	for _, at := range gone { // the next scan need not pass them
-		t.remove(at, t.arena.memory.at(at))
-	}
 	s := t.newScan()
-	upper := make(listed, len(found))
-	if size <= copiedScan {
-		copies := make([]byte, 0, size)
-		for i, at := range found {
-			before := len(copies)
-			copies = append(copies, t.arena.memory.view(at)...)
-			upper[i] = block(copies[before:])
-		}
-	} else {
-		for i, at := range found {
-			upper[i] = t.arena.memory.view(at)
-		}
-		s.hold()
+	if t.knows(row) && s.copy(t.entriesOf(row, false, 0)) {
+		return s
 	}
-	slices.SortFunc(upper, func(a, b block) int { return bytes.Compare(a.key(), b.key()) })
-	s.upper = &upper
-	if !t.whole {
-		s.readBelow(row.rowKey(), end)
+	s.merge(row.rowKey(), end, func(written uint64) iter.Seq[block] { return t.entriesOf(row, true, written) })
+	if s.base != nil {
+		base := ahead(s.base)
+		s.base = base
+		if base.all {
+			t.keepRow(row, base.entries, in)
+		}
 	}
-	s.block = s.upper.step()
 	return s
 }
 
-// copiedScan is up to how many bytes the scan of a row copies the table's entries.
-// A larger one keeps the table from changing them.
-const copiedScan = 64 << 10
+// knows reports whether Below has nothing of a row that the table lacks.
+func (t *Table) knows(row *Place) bool { return t.whole || t.complete(row) }
 
-// listed are blocks in order.
-type listed []block
-
-func (l *listed) step() block {
-	if len(*l) == 0 {
-		return nil
-	}
-	b := (*l)[0]
-	*l = (*l)[1:]
-	return b
+// complete reports whether the row of a place is complete.
+func (t *Table) complete(p *Place) bool {
+	return t.rows != nil && t.rows.complete(t.arena.memory, p)
 }
 
-// scan implements Iterator: it merges the entries of a table with those of Below.
+// entriesOf yields what the table has of a row: all entries, or with unwritten those of
+// newer generations, and heads.
+func (t *Table) entriesOf(row *Place, unwritten bool, written uint64) iter.Seq[block] {
+	return func(yield func(block) bool) {
+		for at, b := range t.rows.each(t.arena.memory, row) {
+			switch g := b.generation(); {
+			case b.head() && (!unwritten || g <= written):
+			case !b.head() && b.deleted() && g <= t.clean:
+				t.remove(at, b) // Below has no such entry either, and the next scan need not pass it
+			case unwritten && g <= written:
+			case !yield(t.arena.memory.view(at)):
+				return
+			case !unwritten:
+				b.markRecent()
+			}
+		}
+	}
+}
+
+// unwritten yields the entries of newer generations from start to end, and all heads.
+func (t *Table) unwritten(start, end []byte, written uint64) iter.Seq[block] {
+	within := func(key []byte) bool {
+		return bytes.Compare(key, start) >= 0 && (end == nil || bytes.Compare(key, end) < 0)
+	}
+	return func(yield func(block) bool) {
+		for _, f := range t.flushes {
+			if f.to() <= written {
+				continue
+			}
+			for at, b := range f.blocks.each() {
+				now, _ := t.index.find(t.arena.memory, b.hash(), b.key(), false)
+				if (b.head() || now == at && within(b.key())) && !yield(b) {
+					return
+				}
+			}
+		}
+		for _, b := range t.blocksOf(t.dirty).each() {
+			if !b.dead() && (b.head() || within(b.key())) && !yield(b) {
+				return
+			}
+		}
+	}
+}
+
+// scan implements Iterator.
 type scan struct {
 	table  *Table // nil: closed
 	form   *Form
 	folder folder
-	upper  interface{ step() block }
-	block  block // of upper, not passed yet; nil: none
-	holds  bool  // blocks of the table
+	upper  []block // copies of the table's, in order, not passed yet
+	bytes  int     // of all copies
 
-	base       Iterator // nil: the table has all entries
+	base       Iterator // nil: the table had all entries
 	baseMore   bool     // base is at an entry
-	settled    bool     // no flush was in flight when base began
-	clean      uint64   // the table's, then
-	fromBase   bool     // the current entry is base's
+	baseBegun  bool
+	settled    bool   // no flush was in flight when base began
+	clean      uint64 // the table's, then
+	fromBase   bool   // the current entry is base's
 	key, value []byte
 	scratch    []byte // for values that are encoded
 	err        error
@@ -117,42 +130,85 @@ func (t *Table) newScan() *scan {
 	return s
 }
 
-func (s *scan) readBelow(start, end []byte) {
-	s.settled, s.clean = len(s.table.flushes) == 0, s.table.clean
-	s.base = s.table.below.Scan(start, end)
-	s.baseMore = s.base.Next()
+// copy takes over what the table has; false: it is too much, or hides entries of Below.
+func (s *scan) copy(blocks iter.Seq[block]) bool {
+	const headerBytes = 24 // of a slice
+	most := int(min(mostScanBytes, s.table.share.budget.limit/scanPart))
+	size, all := 0, 0
+	var upper []block
+	for b := range blocks {
+		if size, all = size+len(b), all+len(b)+headerBytes; all > most || b.head() {
+			return false
+		}
+		upper = append(upper, b)
+	}
+	copies := make([]byte, 0, size)
+	for i, b := range upper {
+		before := len(copies)
+		copies = append(copies, b...)
+		upper[i] = block(copies[before:len(copies):len(copies)])
+	}
+	slices.SortFunc(upper, func(a, b block) int { return bytes.Compare(a.key(), b.key()) })
+	s.upper, s.bytes = upper, all
+	return true
 }
 
-// hold keeps every block of the table as it is while the scan is open.
-func (s *scan) hold() {
-	s.holds = true
-	s.table.endGeneration()
-	s.table.scans++
+// merge makes s a scan of Below from start to end, and of what of the table is newer
+// than what Below has: than the generation that unwritten is given.
+func (s *scan) merge(start, end []byte, unwritten func(written uint64) iter.Seq[block]) {
+	t := s.table
+	written := s.read(start, end)
+	if s.copy(unwritten(written)) {
+		return
+	}
+	err := s.base.Close()
+	s.base = nil
+	if s.err = errors.Join(err, t.owner.Spill(t)); s.err == nil {
+		s.read(start, end)
+	}
+}
+
+// read opens an iterator of Below, and returns the newest generation that it has.
+func (s *scan) read(start, end []byte) (written uint64) {
+	t := s.table
+	s.settled, s.clean, written = len(t.flushes) == 0, t.clean, t.clean
+	for i := range t.flushes {
+		e := t.flushes[i].Entries
+		if t.folder.fold != nil { // an operand is published before the iterator begins, or after
+			e.publishing.Lock()
+			defer e.publishing.Unlock()
+		}
+		if e.published.Load() {
+			written = t.flushes[i].to()
+		}
+	}
+	s.base = t.below.Scan(start, end)
+	return written
 }
 
 // Next implements Iterator.
 func (s *scan) Next() bool {
-	if s.fromBase {
-		s.fromBase = false
+	if s.base != nil && (s.fromBase || !s.baseBegun) {
+		s.fromBase, s.baseBegun = false, true
 		s.baseMore = s.base.Next()
 	}
 	s.key, s.value = nil, nil
 	for s.Err() == nil {
 		order := -1 // of the upper entry before base's
 		switch {
-		case s.block == nil && !s.baseMore:
+		case len(s.upper) == 0 && !s.baseMore:
 			return false
-		case s.block == nil:
+		case len(s.upper) == 0:
 			order = 1
 		case s.baseMore:
-			order = bytes.Compare(s.block.key(), s.base.Key())
+			order = bytes.Compare(s.upper[0].key(), s.base.Key())
 		}
 		if order > 0 {
 			s.key, s.value, s.fromBase = s.base.Key(), s.base.Value(), true
 			return true
 		}
-		b := s.block
-		s.block = s.upper.step()
+		b := s.upper[0]
+		s.upper = s.upper[1:]
 		if !b.deleted() {
 			s.take(b, order == 0)
 		}
@@ -221,27 +277,14 @@ func (s *scan) Close() error { return s.end(nil) }
 
 // end closes the scan. reason is what Err returns from now on.
 func (s *scan) end(reason error) (err error) {
-	t := s.table
-	if t == nil {
+	if s.table == nil {
 		s.err = reason
 		return nil
-	}
-	if s.holds {
-		t.endScan()
 	}
 	if s.base != nil {
 		err = s.base.Close()
 	}
-	delete(t.owner.scans, s)
+	delete(s.table.owner.scans, s)
 	*s = scan{err: reason}
 	return err
-}
-
-// endScan lets the table change what a scan held.
-func (t *Table) endScan() {
-	if t.scans--; t.scans == 0 {
-		held := t.held
-		t.held = nil
-		t.discard(held)
-	}
 }

@@ -130,7 +130,16 @@ func (s *sorted) rank(addresses []address) {
 		if a.low != b.low {
 			return cmp.Compare(a.low, b.low)
 		}
-		return bytes.Compare(s.memory.view(a.at).key(), s.memory.view(b.at).key())
+		x, y := s.memory.view(a.at), s.memory.view(b.at)
+		switch c := bytes.Compare(x.key(), y.key()); {
+		case c != 0:
+			return c
+		case x.head(): // before the entry that has the key of the row
+			return -1
+		case y.head():
+			return 1
+		}
+		return 0
 	})
 }
 

@@ -3,11 +3,7 @@ package table
 // sweep makes space for a block: chunk by chunk, like a clock, it evicts clean
 // entries that were not used since it last passed them, and joins free blocks. It
 // returns true when there is space, false when it has passed every chunk twice.
-// While scans are open nothing can be evicted.
 func (t *Table) sweep(size int) bool {
-	if t.scans > 0 {
-		return false
-	}
 	for range 2 * len(t.arena.memory) {
 		if t.nextChunk() {
 			t.sweepChunk(t.hand, false)
@@ -68,7 +64,7 @@ func (t *Table) sweepChunk(number address, evenRecent bool) (emptied bool) {
 // evict drops an entry that is clean, that nobody else reads, and that was not used
 // since the sweep last passed it.
 func (t *Table) evict(at address, b block, evenRecent bool) bool {
-	if b.generation() > t.clean || t.scans > 0 {
+	if b.generation() > t.clean {
 		return false
 	}
 	if b.recent() && !evenRecent {
@@ -76,15 +72,15 @@ func (t *Table) evict(at address, b block, evenRecent bool) bool {
 		return false
 	}
 	// A block that the index lacks was replaced, and is in a list of retired blocks.
-	if !t.index.remove(b.hash(), at) {
+	if !t.unlink(at, b) {
 		return false
-	}
-	if t.rows != nil {
-		t.rows.remove(t.arena.memory, at, b)
 	}
 	if !b.deleted() { // of a tombstone, Below has no more than the table
 		t.whole = false
 		t.evictions++
+		if t.rows != nil {
+			t.rows.unmark(t.arena.memory, b, t.clean)
+		}
 	}
 	return true
 }
@@ -92,9 +88,6 @@ func (t *Table) evict(at address, b block, evenRecent bool) bool {
 // giveBack returns a chunk to the budget, if there is one among the next few from
 // which everything can be evicted.
 func (t *Table) giveBack(tries int) bool {
-	if t.scans > 0 {
-		return false
-	}
 	for range min(len(t.arena.memory), tries) {
 		if t.nextChunk() && t.sweepChunk(t.hand, true) {
 			return true

@@ -4,12 +4,10 @@ package table
 // which Below does not have yet, and clean ones, which were read or written lately.
 // It belongs to the goroutine of its Tables.
 //
-// A freeze and a scan begin a new generation of the dirty set, and each block has the
-// one in which it became dirty. Below has the generations up to clean; entries that
-// were read from it have generation 0. Other goroutines may read the blocks of some
-// generations (mutable): those of flushes in flight, and, while scans are open, all
-// that have ended. Such a block is replaced, never changed, and its memory is reused
-// only when nobody reads it any more.
+// A freeze begins a new generation of the dirty set, and each block has the one in which
+// it became dirty. Below has the generations up to clean; entries that were read from it
+// have generation 0. The goroutines of flushes in flight read the blocks of theirs. Such
+// a block is replaced, never changed, and its memory is reused only when they have ended.
 type Table struct {
 	owner *Tables
 	share *share // owner's, where the arena's chunks are from
@@ -27,9 +25,7 @@ type Table struct {
 
 	dirty   []part      // in no flush, oldest first; the last one grows
 	flushes []inFlight  // oldest first
-	held    []address   // replaced, but open scans may read them
 	garbage [][]address // nobody reads them; freed a few at a time
-	scans   int         // open ones that read blocks of the table
 
 	ended uint64 // the newest generation that has ended; writes belong to the next one
 	clean uint64 // the newest generation that is in Below
@@ -86,7 +82,7 @@ func (t *Table) sizeOf(p *Place, value []byte) int {
 
 // overhead is the memory that the table takes beside its arena, in bytes.
 func (t *Table) overhead() int64 {
-	n := cap(t.held)
+	n := 0
 	for _, blocks := range t.garbage {
 		n += cap(blocks)
 	}
@@ -116,7 +112,7 @@ func (t *Table) close(reason error) {
 		}
 	}
 	t.arena, t.index, t.ahead, t.whole, t.below = arena{}, index{}, readAhead{}, false, closedBelow{reason}
-	t.dirty, t.flushes, t.held, t.garbage = nil, nil, nil, nil
+	t.dirty, t.flushes, t.garbage = nil, nil, nil
 	if t.rows != nil {
 		t.rows = &rows{}
 	}

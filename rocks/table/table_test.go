@@ -149,33 +149,6 @@ func TestFullTableFailsWithTheReason(t *testing.T) {
 	}
 }
 
-// Open scans keep the table from evicting: reads do without its memory.
-func TestReadsWithoutMemory(t *testing.T) {
-	ts, _, below := open(t, 64<<10, table.Options{})
-	for i := range 1000 {
-		below.entries[string(key(i).Key)] = strings.Repeat("v", 100)
-	}
-	tb, err := ts.Open(below, table.Options{})
-	check(t, err)
-	for i := range 300 {
-		check(t, tb.Put(key(i), []byte("mine")))
-	}
-	it := tb.Scan(nil, nil)
-	for i := range 1000 {
-		if _, found, err := tb.Get(nil, key(i)); !found || err != nil {
-			t.Fatalf("key %d: %v, %v", i, found, err)
-		}
-	}
-	n := 0
-	for it.Next() {
-		n++
-	}
-	check(t, errors.Join(it.Err(), it.Close(), it.Close()))
-	if n != 1000 || it.Next() {
-		t.Errorf("the scan found %d entries", n)
-	}
-}
-
 func TestReleasedAndPanickingFlushes(t *testing.T) {
 	ts, tb, below := open(t, 1<<20, table.Options{})
 	check(t, tb.Put(key(1), []byte("1")))
@@ -272,18 +245,13 @@ func flushesInFlight(t *testing.T, fault int32, failing int, order []int) {
 func TestCloseAndDrop(t *testing.T) {
 	ts, tb, below := open(t, 1<<20, table.Options{Grouped: true})
 	check(t, tb.Put(key(1), []byte("1")))
-	it := tb.Scan(nil, nil)
-	if err := ts.Drop(tb); err == nil {
-		t.Error("dropped under an open scan")
-	}
-	check(t, it.Close())
 	check(t, ts.Drop(tb))
 	if got := below.contents(); len(got) != 1 {
 		t.Errorf("below a dropped table: %v", got)
 	}
 	tb, err := ts.Open(below, table.Options{Form: form})
 	check(t, err)
-	it = tb.Scan(nil, nil)
+	it := tb.Scan(nil, nil)
 	reason := errors.New("closed for a reason")
 	if n := ts.Close(reason); n != 1 {
 		t.Errorf("%d scans were open", n)
@@ -293,7 +261,7 @@ func TestCloseAndDrop(t *testing.T) {
 	_, openErr := ts.Open(below, table.Options{})
 	for what, err := range map[string]error{
 		"get": getErr, "put": tb.Put(key(1), nil), "delete": tb.Delete(key(2)), "scan": tb.Scan(nil, nil).Err(),
-		"row": tb.ScanRow(key(1), nil).Err(), "open scan": it.Err(), "open": openErr,
+		"row": tb.ScanRow(key(1), nil, nil).Err(), "delete row": tb.DeleteRow(key(1), nil, nil), "open scan": it.Err(), "open": openErr,
 	} {
 		if !errors.Is(err, reason) {
 			t.Errorf("%s after close: %v", what, err)

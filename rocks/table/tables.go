@@ -12,10 +12,8 @@ func tooLarge(p *Place, value []byte) error {
 	return fmt.Errorf("%w: a key of %d bytes with a value of %d; both together may have up to %d MiB", ErrTooLarge, len(p.Key), len(value), maxEntryBytes>>20)
 }
 
-var errScanned = errors.New("a scan of the table is open")
-
-// errFull: a table has no address left. Budgets are too small for that, but open
-// scans may exceed them.
+// errFull: a table has no address left. A budget is too small for that, unless it is
+// unlimited.
 var errFull = errors.New("the table has no free address: it can have 32 GiB")
 
 // Tables are the tables of one database, with its share of a budget and its flushes.
@@ -55,12 +53,8 @@ func (ts *Tables) Close(reason error) (openScans int) {
 	return openScans
 }
 
-// Drop writes the dirty entries of a table, and closes it. It fails while a scan of
-// the table is open.
+// Drop writes the dirty entries of a table, and closes it.
 func (ts *Tables) Drop(t *Table) error {
-	if t.scans > 0 {
-		return errScanned
-	}
 	if err := ts.Spill(t); err != nil {
 		return err
 	}

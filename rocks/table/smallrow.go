@@ -1,0 +1,92 @@
+package table
+
+// smallEntries and smallBytes are how much Below has of a small row, at most. To remember
+// it costs little beside the read.
+const (
+	smallEntries = 64
+	smallBytes   = 16 << 10
+)
+
+type entry struct{ key, value []byte }
+
+// begun is an Iterator whose first entries have been read.
+type begun struct {
+	Iterator         // of the rest
+	entries  []entry // the first ones
+	all      bool    // there are no others
+	next     int     // in entries
+}
+
+// ahead reads the first entries of an iterator.
+func ahead(it Iterator) *begun {
+	r := &begun{Iterator: it}
+	for size := 0; len(r.entries) < smallEntries && size < smallBytes; {
+		if !it.Next() {
+			r.all = it.Err() == nil
+			break
+		}
+		k := len(it.Key())
+		b := append(append(make([]byte, 0, k+len(it.Value())), it.Key()...), it.Value()...)
+		r.entries = append(r.entries, entry{b[:k:k], b[k:]})
+		size += len(b)
+	}
+	return r
+}
+
+// Next implements Iterator.
+func (r *begun) Next() bool {
+	if r.next++; r.next <= len(r.entries) {
+		return true
+	}
+	return !r.all && r.Iterator.Next()
+}
+
+// Key implements Iterator.
+func (r *begun) Key() []byte {
+	if r.next <= len(r.entries) {
+		return r.entries[r.next-1].key
+	}
+	return r.Iterator.Key()
+}
+
+// Value implements Iterator.
+func (r *begun) Value() []byte {
+	if r.next <= len(r.entries) {
+		return r.entries[r.next-1].value
+	}
+	return r.Iterator.Value()
+}
+
+// keepRow remembers a row, all of which Below has just given, and marks it complete. It
+// sets the mark early, since to evict one of the entries takes it away again.
+func (t *Table) keepRow(row *Place, below []entry, in func(key []byte) Place) {
+	var lacks []entry // all of them now: a tombstone may be evicted before its key comes up
+	for _, e := range below {
+		p := in(e.key)
+		if _, b := t.index.find(t.arena.memory, p.hash(), e.key, false); b == nil {
+			lacks = append(lacks, e)
+		}
+	}
+	marked := t.rows.mark(t.arena.memory, row, complete)
+	for _, e := range lacks {
+		p, value := in(e.key), e.value
+		if t.form != nil {
+			var err error
+			if t.scratch, err = t.form.Decode(t.scratch[:0], value); err != nil {
+				t.rows.mark(t.arena.memory, row, noAddress) // who reads the entry gets the error
+				return
+			}
+			value = t.scratch
+		}
+		if !t.remember(&p, value) {
+			t.rows.mark(t.arena.memory, row, noAddress)
+			return
+		}
+		if !marked {
+			marked = t.rows.mark(t.arena.memory, row, complete)
+		}
+	}
+	if !marked {
+		t.rememberEmpty(row)
+	}
+}
