@@ -83,6 +83,7 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 		return nil, failure("open", dir, err.Error())
 	}
 	d := &DB{flusher: flusher{dir, db, options, expiry, &contents{}}, resources: r, handles: handles, columns: map[string]*column.Column{}}
+	expiry.start(d.tableFiles())
 	d.tables = r.tables.NewTables(d.writer(""))
 	for i, name := range names {
 		d.columns[name] = d.newColumn(name, handles[i])

@@ -190,3 +190,42 @@ func TestColdFilesAreRewritten(t *testing.T) {
 		check(t, db.Checkpoint(filepath.Join(t.TempDir(), "later")))
 	}
 }
+
+// A machine whose clock runs ahead when the job starts again, and is set right later,
+// loses no value that had not expired: neither in RocksDB nor on its way there.
+func TestAClockThatRunsAheadDropsNothing(t *testing.T) {
+	const decade = 10 * 365 * 24 * time.Hour
+	clock := &statetest.Clock{}
+	clock.Advance(time.Duration(time.Now().UnixMilli()) * time.Millisecond)
+	r := resources(t, func(o *rocks.Options) { o.Clock = clock.Now })
+	first := open(t, t.TempDir(), r, count)
+	c := column(t, first, count)
+	value := expiring(clock.Now().Add(time.Hour).UnixMilli(), "value")
+	for i := range 100 {
+		check(t, c.Put(key(i), value))
+	}
+	dir := filepath.Join(t.TempDir(), "before")
+	check(t, first.Checkpoint(dir))
+	check(t, first.Close())
+	clock.Advance(decade)
+	db := open(t, dir, r)
+	defer func() { check(t, db.Close()) }()
+	c = column(t, db, count)
+	check(t, c.Put(key(100), value))
+	for _, pause := range []time.Duration{0, time.Minute, 30 * time.Minute} {
+		clock.Advance(pause)
+		check(t, db.Checkpoint(filepath.Join(t.TempDir(), "checkpoint")))
+		db.Compact()
+	}
+	for i := range 101 {
+		if _, found, err := c.Get(nil, key(i)); err != nil || !found {
+			t.Fatalf("key %d: %v, %v", i, found, err)
+		}
+	}
+	clock.Advance(time.Hour) // the clock stood the test
+	check(t, db.Checkpoint(filepath.Join(t.TempDir(), "checkpoint")))
+	db.Compact()
+	if m := db.Metrics(); m.ExpiredCompacted != 101 {
+		t.Errorf("%d values were dropped", m.ExpiredCompacted)
+	}
+}
