@@ -25,9 +25,10 @@ type OpenBase func(dir string, states []state.Descriptor) (Base, error)
 // The zero value of another field means its default.
 type Options struct {
 	// Dir is a directory for local state. It belongs to one Factory at a time
-	// (ErrInUse), and is made if it does not exist. A directory that holds anything
-	// else is refused (ErrForeignDir). What earlier Factories left in it is removed,
-	// since a job restores its state from the store.
+	// (ErrInUse), and is made if it does not exist, also when it was removed while a
+	// Factory has it. A directory that holds anything else is refused (ErrForeignDir).
+	// What earlier Factories left in it is removed, since a job restores its state from
+	// the store.
 	Dir string
 	// Store is the job's part of a store: object names begin with "data/". If a request
 	// fails, so does the checkpoint or the restore; upload.Retrying tries again.

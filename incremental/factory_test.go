@@ -265,6 +265,49 @@ func TestFactoryOwnsItsDirectory(t *testing.T) {
 	check(t, os.RemoveAll(dir))
 }
 
+// I17: what an attempt needs of the directory it makes again, the lock too, when somebody
+// has removed it. If others have taken the place meanwhile, it is theirs.
+func TestRemovedDirectoryIsTakenAgain(t *testing.T) {
+	request := state.OpenRequest{Operator: "count", KeyGroups: keygroup.Range{Start: 0, End: 8}, Attempt: 1}
+	for _, c := range []struct {
+		name  string
+		harm  func(t *testing.T, dir string)
+		wants error
+	}{
+		{"nothing", func(*testing.T, string) {}, nil},
+		{"directory", func(t *testing.T, dir string) { check(t, os.RemoveAll(dir)) }, nil},
+		{"lock", func(t *testing.T, dir string) { check(t, os.Remove(filepath.Join(dir, "lock"))) }, nil},
+		{"and made by somebody", func(t *testing.T, dir string) {
+			check(t, os.RemoveAll(dir))
+			check(t, os.Mkdir(dir, 0o755))
+			check(t, os.WriteFile(filepath.Join(dir, "letter"), nil, 0o644))
+		}, incremental.ErrForeignDir},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "state")
+			o := incremental.Options{Dir: dir, Store: memstore.New(), OpenBase: openNumbered}
+			f, err := incremental.NewFactory(o)
+			check(t, err)
+			defer func() { check(t, f.Close()) }()
+			first, err := f.Open(t.Context(), request)
+			check(t, err)
+			defer first.Close()
+			c.harm(t, dir)
+			b, err := f.Open(t.Context(), request)
+			if !errors.Is(err, c.wants) {
+				t.Fatalf("open: %v, want %v", err, c.wants)
+			}
+			if err != nil {
+				return
+			}
+			check(t, b.Close())
+			if _, err := incremental.NewFactory(o); !errors.Is(err, incremental.ErrInUse) {
+				t.Errorf("a second factory over the directory: %v", err)
+			}
+		})
+	}
+}
+
 // I17: a directory that holds anything but local state is refused, and keeps
 // what is in it; in one of local state only what a factory made is removed.
 func TestFactoryRefusesForeignDirectories(t *testing.T) {

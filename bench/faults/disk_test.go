@@ -51,7 +51,8 @@ func fill(t *testing.T, dir string) (free func()) {
 }
 
 // I11: the disk is full, under the local state or under the output, until two
-// checkpoints have failed for it; or local state vanishes. The job goes on, and
+// checkpoints have failed for it; or local state vanishes, with or without the
+// directory that all attempts share. The job goes on, and
 // ends as if nothing had been.
 func TestDiskFaults(t *testing.T) {
 	want := begun(t).unfailing(t)
@@ -70,6 +71,10 @@ func TestDiskFaults(t *testing.T) {
 			for _, dir := range subtasks {
 				check(t, os.RemoveAll(dir))
 			}
+			return func() {}
+		}},
+		{"vanished state directory", nil, func(t *testing.T, r trial) func() {
+			check(t, os.RemoveAll(filepath.Join(r.dir, "state")))
 			return func() {}
 		}},
 	} {

@@ -150,6 +150,20 @@ func (s *Store) absent() error {
 	return upload.ErrNotExist
 }
 
+// remake makes a directory of the store's own that somebody removed: cleaners of
+// temporary files remove what is empty or old. It makes no store where there is none any
+// more.
+func (s *Store) remake(dir string) error {
+	entries, err := os.ReadDir(s.root)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(entries) == 0 {
+		return s.absent()
+	}
+	return s.mkdirAll(s.path(dir))
+}
+
 // open opens an object's file and describes the object.
 func (s *Store) open(name string) (*os.File, upload.Info, error) {
 	f, err := os.Open(s.path(name))

@@ -139,6 +139,39 @@ func TestMissingRoot(t *testing.T) { // I2, I10
 	}
 }
 
+// Cleaners of temporary files remove what is empty or old: the store makes its own
+// directories again, but makes no store where there is none any more.
+func TestOwnDirectoriesAreMadeAgain(t *testing.T) { // I2, I11
+	dir := t.TempDir()
+	s := open(t, dir, filestore.Options{WithoutSync: true})
+	put := func(name string) error {
+		_, err := s.Put(t.Context(), name, upload.BodyFromBytes([]byte(name)), upload.PutOptions{IfAbsent: true})
+		return err
+	}
+	for i, own := range []string{"", ".tidemark/tmp", ".tidemark/locks", ".tidemark"} {
+		if own != "" {
+			if err := os.RemoveAll(filepath.Join(dir, own)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		name := fmt.Sprint("data/", i)
+		if err := put(name); err != nil {
+			t.Errorf("put without %q: %v", own, err)
+		}
+		if err := put(name); !errors.Is(err, upload.ErrPrecondition) {
+			t.Errorf("put of an object that exists: %v", err)
+		}
+	}
+	for _, gone := range []string{filepath.Join(dir, "data"), filepath.Join(dir, ".tidemark")} {
+		if err := os.RemoveAll(gone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := put("data/new"); !errors.Is(err, upload.ErrNoBucket) {
+		t.Errorf("put into an empty directory that was a store: %v", err)
+	}
+}
+
 func TestErrorsSayWhy(t *testing.T) { // I11
 	t.Run("full", func(t *testing.T) {
 		dir := tinyFileSystem(t)

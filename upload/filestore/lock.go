@@ -47,26 +47,36 @@ func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error
 			mu.Unlock()
 		}
 	}()
-	f, err := os.OpenFile(filepath.Join(s.path(lockDir), fmt.Sprintf("%02d", stripe)), os.O_CREATE|os.O_RDWR, fileMode)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, s.absent()
-	}
-	if err != nil {
-		return nil, err
-	}
+	path := filepath.Join(s.path(lockDir), fmt.Sprintf("%02d", stripe))
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() {
-				_ = f.Close() // which ends the lock
-				mu.Unlock()
-			}, nil
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, fileMode)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = s.remake(lockDir)
+		} else if err == nil {
+			if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil && isAt(f, path) {
+				return func() {
+					_ = f.Close() // which ends the lock
+					mu.Unlock()
+				}, nil
+			}
+			_ = f.Close()
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return nil, errors.Join(fmt.Errorf("lock: %w", err), f.Close())
+		if err != nil && !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			return nil, fmt.Errorf("lock: %w", err)
 		}
 		if err := pause(); err != nil {
-			return nil, errors.Join(err, f.Close())
+			return nil, err
 		}
 	}
+}
+
+// isAt reports whether a file is still the one of that name: somebody may have removed it
+// before it was locked.
+func isAt(f *os.File, path string) bool {
+	opened, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(opened, named)
 }

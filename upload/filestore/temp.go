@@ -21,7 +21,10 @@ func (s *Store) newTemp() (*temp, error) {
 		path := filepath.Join(s.path(tempDir), fmt.Sprintf("%d-%s", os.Getpid(), newVersion()))
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, s.absent()
+			if err := s.remake(tempDir); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if err != nil {
 			return nil, err
@@ -31,7 +34,7 @@ func (s *Store) newTemp() (*temp, error) {
 		if err == nil {
 			// Another process may have removed the file as abandoned before it was
 			// locked.
-			if _, err := os.Lstat(path); err == nil {
+			if isAt(f, path) {
 				return t, nil
 			}
 		}
