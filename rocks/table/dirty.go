@@ -1,6 +1,7 @@
 package table
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -15,6 +16,10 @@ type part struct {
 	since  int64     // when the oldest of its operands began
 }
 
+// partBlocks bounds how many blocks a part has: a record waits while dropDead goes
+// through them.
+const partBlocks = 16 << 10
+
 // never is the beginning of no operand.
 const never = math.MaxInt64
 
@@ -22,7 +27,7 @@ const never = math.MaxInt64
 // ended.
 func (t *Table) markDirty(at address, b block) {
 	n := len(t.dirty)
-	if n == 0 || t.dirty[n-1].bytes > t.share.partBytes {
+	if n == 0 || t.dirty[n-1].bytes > t.share.partBytes || len(t.dirty[n-1].blocks) >= partBlocks {
 		t.endGeneration()
 		b.setGeneration(t.ended + 1)
 		t.dirty = append(t.dirty, part{since: never})
@@ -62,7 +67,7 @@ func (t *Table) partsFor(bytes int64) (n int) {
 
 // partOf returns the part that has the blocks of a generation.
 func partOf(parts []part, generation uint64) *part {
-	i := slices.IndexFunc(parts, func(p part) bool { return generation <= p.to })
+	i, _ := slices.BinarySearchFunc(parts, generation, func(p part, g uint64) int { return cmp.Compare(p.to, g) })
 	return &parts[i]
 }
 

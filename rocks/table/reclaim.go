@@ -36,7 +36,9 @@ func (ts *Tables) reclaim(t *Table, size int) bool {
 	}
 	ts.settleEnded()
 	ts.yield(1)
-	t.collect(math.MaxInt)
+	for len(t.garbage) > 0 && !t.arena.fits(size) {
+		t.collect(collectedAtOnce)
+	}
 	if t.arena.fits(size) || ts.grow(t, size) {
 		return true
 	}
@@ -56,6 +58,9 @@ func (ts *Tables) reclaim(t *Table, size int) bool {
 	}
 	return false
 }
+
+// collectedAtOnce is how much garbage is freed between looks at what it left free.
+const collectedAtOnce = 256
 
 // tries is how many chunks giveBack looks at.
 const tries = 8
