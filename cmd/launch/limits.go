@@ -23,6 +23,30 @@ type limits struct {
 // manifest, lock, and files that are being written or downloaded.
 const otherFiles = 32
 
+// Bounds of openFiles. RocksDB needs some files open to merge a column's runs; reading
+// from more than these is not sped up by keeping all of them open.
+const fewestFiles, mostFiles = 64, 4096
+
+// fileMemory is what an open file takes of the block cache, and a cache that it is a
+// small part of: about 1/16.
+const fileMemory = 16 * (4 << 10)
+
+// openFiles is how many files each subtask's RocksDB may keep open: an even share of half
+// of what the process may open, as far as the block cache has memory for them. A file
+// that is not kept open is opened anew when it is read, which takes as long as the read.
+func (c Config) openFiles(l limits) int {
+	if c.Rocks.OpenFiles > 0 {
+		return c.Rocks.OpenFiles
+	}
+	subtasks := int64(max(1, c.KeyedSubtasks()))
+	most := int64(mostFiles)
+	if l.openFiles > 0 {
+		most = min(most, l.openFiles/2/subtasks-otherFiles)
+	}
+	most = min(most, c.Rocks.WithDefaults().MemoryBytes/fileMemory/subtasks)
+	return int(max(fewestFiles, most))
+}
+
 // warnOfLimits warns of budgets for which there is not enough.
 func (c Config) warnOfLimits(m Memory, l limits) {
 	warn := func(what string, needs, has int64, do string) {
@@ -32,7 +56,7 @@ func (c Config) warnOfLimits(m Memory, l limits) {
 	}
 	subtasks := int64(c.KeyedSubtasks())
 	warn("the job may take more memory than its container has", m.Total, l.memoryBytes, "lower --table-memory and --native-memory, or raise the limit")
-	warn("the job may open more files than the process may", (int64(c.Rocks.WithDefaults().OpenFiles)+otherFiles)*subtasks, l.openFiles, "raise the limit (ulimit -n), or lower --parallelism")
+	warn("the job may open more files than the process may", (int64(c.openFiles(l))+otherFiles)*subtasks, l.openFiles, "raise the limit (ulimit -n), or lower --parallelism")
 	if subtasks > 0 {
 		// All recent entries may have to be written while their files are merged.
 		warn("the disk may be too full for local state", m.Table+m.Writing, l.diskBytes, "make room below --state-dir, or choose another")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/enginetest"
+	"github.com/tidemark/tidemark/rocks"
 )
 
 // The least limit of the group and those above it counts, in either version.
@@ -69,6 +70,31 @@ func TestLimitsAreWarnedOf(t *testing.T) {
 	}
 	if l := hostLimits("/no/such/directory"); l.openFiles <= 0 || l.diskBytes <= 0 {
 		t.Errorf("this machine: %+v", l)
+	}
+}
+
+// Files are shared out by what the process may open, the databases and the cache.
+func TestOpenFiles(t *testing.T) {
+	j := engine.NewJob("j")
+	in := engine.From(j, "in", enginetest.FromSlice(1))
+	engine.Process(engine.KeyBy(in, func(v int) int { return v }), "op", func() *nothing { return &nothing{} }).To("out", enginetest.Discard[int]())
+	for _, c := range []struct {
+		limit       int64
+		memory      int64
+		parallelism int
+		want        int
+	}{
+		{0, 0, 1, 2048}, // no limit, 128 MiB
+		{1 << 20, 1 << 30, 1, 4096},
+		{1024, 1 << 30, 1, 1024/2 - 32},
+		{4096, 1 << 30, 4, 4096/2/4 - 32},
+		{1 << 20, 32 << 20, 4, 128},
+		{256, 1 << 30, 8, 64},
+	} {
+		config := Config{Job: j, Rocks: rocks.Options{MemoryBytes: c.memory}, Engine: engine.Config{Parallelism: c.parallelism}}
+		if got := config.openFiles(limits{openFiles: c.limit}); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
 	}
 }
 

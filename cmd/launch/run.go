@@ -27,7 +27,9 @@ func run(ctx context.Context, c Config) (report Report, err error) {
 	meter := startMeter()
 	report.Job, report.Memory = c.JobID, c.memory(gcPercent())
 	c.Logger.Info("memory that the job may take", "job", c.JobID, "bytes", report.Memory)
-	c.warnOfLimits(report.Memory, hostLimits(c.StateDir))
+	limits := hostLimits(c.StateDir)
+	c.warnOfLimits(report.Memory, limits)
+	c.Rocks.OpenFiles = c.openFiles(limits)
 
 	var p parts
 	if err = p.open(ctx, c); err == nil {
