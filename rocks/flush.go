@@ -45,16 +45,15 @@ func (f family) Write(e *table.Entries) error {
 	case n >= fileEntries || e.Bytes() >= flushBytes || e.DeletesRows(): // a file is written piece by piece
 		return f.writeFile(e)
 	}
-	// A few entries are no copy of the state, and not worth a sample.
-	if err := f.allowRuns(f.handle, 0, nil); err != nil {
-		return err
-	}
 	var all []byte
-	err := f.encode(e, math.MaxInt, func(entries []byte) error {
+	r, err := f.encode(e, math.MaxInt, func(entries []byte) error {
 		all = entries
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := f.prepare(f.handle, r); err != nil {
 		return err
 	}
 	return e.Publish(func() error {
@@ -83,7 +82,7 @@ func (f family) writeFile(e *table.Entries) (err error) {
 	}
 	defer C.tm_file_free(file)
 	empty := true
-	err = f.encode(e, flushBytes, func(entries []byte) error {
+	r, err := f.encode(e, flushBytes, func(entries []byte) error {
 		empty = false
 		if msg := C.tm_file_add(file, bytesOf(entries), C.size_t(len(entries))); msg != nil {
 			return failure("write", f.dir, taken(msg))
@@ -96,8 +95,8 @@ func (f family) writeFile(e *table.Entries) (err error) {
 	if empty { // all entries were replaced or came and went: RocksDB takes no such file
 		return e.Publish(func() error { return nil })
 	}
-	err = f.allowRuns(f.handle, int64(C.tm_file_bytes(file)), func() (float64, error) { return f.overwrites(file, f.handle) })
-	if err != nil {
+	r.bytes, r.overwrites = int64(C.tm_file_bytes(file)), func() (float64, error) { return f.overwrites(file, f.handle) }
+	if err := f.prepare(f.handle, r); err != nil {
 		return err
 	}
 	return e.Publish(func() error {
@@ -122,14 +121,17 @@ func (s flusher) newFile() (path string, err error) {
 }
 
 // encode passes the entries on to to, in order and in the shim's form, about atOnce
-// bytes at a time. Values that have expired become tombstones.
-func (f family) encode(e *table.Entries, atOnce int, to func(entries []byte) error) error {
+// bytes at a time, and counts them. Values that have expired become tombstones.
+func (f family) encode(e *table.Entries, atOnce int, to func(entries []byte) error) (r run, err error) {
 	expiry := f.expiry.at()
 	var buf []byte
-	err := e.Each(func(key, stored []byte, deleted bool) error {
+	err = e.Each(func(key, stored []byte, deleted bool) error {
 		deleted = deleted || expiry.drops(stored)
 		length := uint32(C.TM_DELETED)
-		if !deleted {
+		if deleted {
+			r.deletions++
+		} else {
+			r.entries++
 			length = uint32(len(stored))
 		}
 		buf = binary.NativeEndian.AppendUint32(buf, uint32(len(key)))
@@ -148,5 +150,5 @@ func (f family) encode(e *table.Entries, atOnce int, to func(entries []byte) err
 	if err == nil && len(buf) > 0 {
 		err = to(buf)
 	}
-	return err
+	return r, err
 }

@@ -4,6 +4,7 @@ package rocks
 import "C"
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/linxGnu/grocksdb"
@@ -20,6 +21,8 @@ const (
 	// them costs next to nothing, and each run has its share of every checkpoint: a file,
 	// and lines in the MANIFEST and in the manifest.
 	smallRuns, smallBytes = 8, 64 << 10
+	// fewDeletions are too few to merge for: a scan passes them in microseconds.
+	fewDeletions = 256
 )
 
 // mergeFrom decides from how many sorted runs on a column merges some. It returns
@@ -38,28 +41,48 @@ func mergeFrom(most int, newestBytes, largestBytes int64, overwrites float64) in
 	return n
 }
 
-// allowRuns sets from how many runs on the column merges, by mergeFrom, before a run
-// of that many bytes is added. It calls overwrites only where the answer matters.
-func (s flusher) allowRuns(h *grocksdb.ColumnFamilyHandle, bytes int64, overwrites func() (float64, error)) error {
+// manyDeleted decides whether all runs of a column are merged for the sake of their
+// tombstones, which scans have to pass: once these outnumber what lives. A tombstone is
+// of an older entry, mostly. So it costs a few entries rewritten, whatever the size of
+// the state.
+func manyDeleted(entries, deletions int64) bool {
+	return deletions >= fewDeletions && deletions > entries-deletions
+}
+
+// run is what is about to become a sorted run of a column.
+type run struct {
+	bytes      int64 // 0: few entries
+	entries    int64 // without tombstones
+	deletions  int64
+	overwrites func() (float64, error) // the share of its keys that the column has; nil: not known
+}
+
+// prepare sets how a column merges, by mergeFrom and manyDeleted, before a run is added.
+// It calls overwrites only where the answer matters.
+func (s flusher) prepare(h *grocksdb.ColumnFamilyHandle, r run) error {
 	if s.options.GetCompactionStyle() != grocksdb.UniversalCompactionStyle {
 		return nil // overridden
 	}
-	var largest C.int64_t
-	var now C.int
-	C.tm_runs(cDB(s.db), cColumn(h), &largest, &now)
-	most := s.options.GetLevel0FileNumCompactionTrigger()
-	n := mergeFrom(most, bytes, int64(largest), 1)
-	if overwrites != nil && n < mergeFrom(most, bytes, int64(largest), 0) {
-		share, err := overwrites()
+	now := C.tm_column_now(cDB(s.db), cColumn(h))
+	largest := int64(now.largest_run)
+	most, percent := s.options.GetLevel0FileNumCompactionTrigger(), int(C.tm_amplification(cOptions(s.options)))
+	n := mergeFrom(most, r.bytes, largest, 1)
+	switch {
+	case manyDeleted(int64(now.entries)+r.entries, int64(now.deletions)+r.deletions):
+		n, percent = 2, 0
+	case r.overwrites != nil && n < mergeFrom(most, r.bytes, largest, 0):
+		share, err := r.overwrites()
 		if err != nil {
 			return err
 		}
-		n = mergeFrom(most, bytes, int64(largest), share)
+		n = mergeFrom(most, r.bytes, largest, share)
 	}
-	if n == int(now) {
+	if n == int(now.merge_from) && percent == int(now.amplification) {
 		return nil
 	}
-	if err := s.db.SetOptionsCF(h, []string{"level0_file_num_compaction_trigger"}, []string{strconv.Itoa(n)}); err != nil {
+	names := []string{"level0_file_num_compaction_trigger", "compaction_options_universal"}
+	values := []string{strconv.Itoa(n), fmt.Sprintf("{max_size_amplification_percent=%d}", percent)}
+	if err := s.db.SetOptionsCF(h, names, values); err != nil {
 		return failure("write", s.dir, err.Error())
 	}
 	return nil

@@ -134,6 +134,73 @@ func TestFewCopiesOfAStateWrittenAnew(t *testing.T) {
 	}
 }
 
+// deletions returns how many tombstones and entries the files of a new checkpoint have.
+func deletions(t *testing.T, db *rocks.DB) (deletions, entries uint64) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "checkpoint")
+	check(t, db.Checkpoint(dir))
+	c, err := db.Contents(dir)
+	check(t, err)
+	for _, f := range c.Tables {
+		deletions += f.Deletions
+		entries += f.Entries - f.Deletions
+	}
+	return deletions, entries
+}
+
+// I12: tombstones do not stay until their runs happen to be merged: scans would pass
+// them. Columns whose entries come and go do not pile them up, and a large state is not
+// rewritten for a few.
+func TestTombstonesAreCompacted(t *testing.T) {
+	r := resources(t, func(o *rocks.Options) { o.TableBytes = 4 << 20 })
+	for _, size := range []int{100, 2000} { // through the write buffer; as files
+		t.Run(fmt.Sprint("a queue of ", size), func(t *testing.T) {
+			db := open(t, t.TempDir(), r, count)
+			defer func() { check(t, db.Close()) }()
+			c := column(t, db, count)
+			for round := range 12 {
+				for i := range size {
+					check(t, c.Put(key(round*size+i), []byte("queued")))
+					if round > 0 {
+						check(t, c.Delete(key((round-1)*size+i)))
+					}
+				}
+				check(t, db.Checkpoint(filepath.Join(t.TempDir(), "checkpoint")))
+				idle(t, db)
+			}
+			check(t, c.Put(key(0), nil))
+			if d, e := deletions(t, db); d > uint64(256+2*size) || e > uint64(4*size) {
+				t.Errorf("%d tombstones and %d entries, for %d that live", d, e, size)
+			}
+		})
+	}
+	t.Run("a few of many", func(t *testing.T) {
+		db := open(t, t.TempDir(), r, count)
+		defer func() { check(t, db.Close()) }()
+		c := column(t, db, count)
+		const many = 10_000
+		for i := range many {
+			check(t, c.Put(key(i), []byte("stays")))
+		}
+		var files map[string]int64
+		for round := range 5 {
+			dir := filepath.Join(t.TempDir(), "checkpoint")
+			check(t, db.Checkpoint(dir))
+			idle(t, db)
+			now := sizes(t, db, dir)
+			for name := range files {
+				if _, ok := now[name]; !ok {
+					t.Errorf("%s was rewritten in round %d", name, round)
+				}
+			}
+			files = now
+			for i := range many / 10 {
+				check(t, c.Delete(key(round*many/10+i)))
+			}
+		}
+	})
+}
+
 // What RocksDB writes when it is told to keep values in files of their own is
 // part of checkpoints as well.
 func TestOverride(t *testing.T) {

@@ -100,6 +100,10 @@ char* append(char* to, const rocksdb::Slice& s) {
   return to + s.size();
 }
 
+int amplification(const rocksdb::Options& o) {
+  return static_cast<int>(o.compaction_options_universal.max_size_amplification_percent);
+}
+
 int64_t big_endian(const char* at) {
   uint64_t n = 0;
   for (int i = 0; i < 8; i++) n = n << 8 | static_cast<uint8_t>(at[i]);
@@ -268,17 +272,27 @@ char* tm_file_ingest(tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* 
 
 int64_t tm_file_bytes(tm_file* f) { return static_cast<int64_t>(f->writer.FileSize()); }
 
-void tm_runs(rocksdb_t* db, rocksdb_column_family_handle_t* cf, int64_t* largest, int* merge_from) {
+tm_column tm_column_now(rocksdb_t* db, rocksdb_column_family_handle_t* cf) {
+  tm_column now{};
   rocksdb::ColumnFamilyMetaData column;
   db->rep->GetColumnFamilyMetaData(cf->rep, &column);
   uint64_t run = 0;
   for (const auto& level : column.levels) {
     if (level.level > 0) run = std::max(run, level.size);
-    else for (const auto& file : level.files) run = std::max<uint64_t>(run, file.size);
+    for (const auto& file : level.files) {
+      if (level.level == 0) run = std::max<uint64_t>(run, file.size);
+      now.deletions += static_cast<int64_t>(file.num_deletions);
+      now.entries += static_cast<int64_t>(file.num_entries - file.num_deletions);
+    }
   }
-  *largest = static_cast<int64_t>(run);
-  *merge_from = db->rep->GetOptions(cf->rep).level0_file_num_compaction_trigger;
+  now.largest_run = static_cast<int64_t>(run);
+  const rocksdb::Options o = db->rep->GetOptions(cf->rep);
+  now.merge_from = o.level0_file_num_compaction_trigger;
+  now.amplification = amplification(o);
+  return now;
 }
+
+int tm_amplification(const rocksdb_options_t* o) { return amplification(o->rep); }
 
 char* tm_file_overwrites(const tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* cf, double* share) {
   size_t there = 0;

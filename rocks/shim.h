@@ -75,9 +75,15 @@ void tm_file_free(tm_file*);
 
 // How many bytes a file has that is not ingested yet.
 int64_t tm_file_bytes(tm_file*);
-// How large the column's largest sorted run is, and from how many runs on some
-// are merged.
-void tm_runs(rocksdb_t*, rocksdb_column_family_handle_t*, int64_t* largest, int* merge_from);
+// What the files of a column hold, and how it merges them.
+typedef struct {
+  int64_t largest_run;         // bytes of the largest sorted run
+  int64_t entries, deletions;  // entries are without deletions; older versions count
+  int merge_from;              // so many runs
+  int amplification;           // all runs are merged if the newer ones have so many percent of the oldest
+} tm_column;
+tm_column tm_column_now(rocksdb_t*, rocksdb_column_family_handle_t*);
+int tm_amplification(const rocksdb_options_t*);
 // Of a sample of the file's keys, how many the column has already, from 0 to 1.
 char* tm_file_overwrites(const tm_file*, rocksdb_t*, rocksdb_column_family_handle_t*, double* share);
 
