@@ -37,18 +37,26 @@ func chosen(infos []coordinator.CheckpointInfo, args []string) (coordinator.Chec
 	if len(args) == 1 {
 		return infos[len(infos)-1], nil
 	}
-	id, err := strconv.ParseUint(args[1], 10, 64)
+	id, err := checkpointID(args[1])
 	if err != nil {
-		return coordinator.CheckpointInfo{}, cli.Usage(fmt.Errorf("checkpoint %q: give its number", args[1]))
+		return coordinator.CheckpointInfo{}, err
 	}
 	var have []string
 	for _, i := range infos {
-		if i.ID == checkpoint.ID(id) {
+		if i.ID == id {
 			return i, nil
 		}
 		have = append(have, i.ID.String())
 	}
 	return coordinator.CheckpointInfo{}, fmt.Errorf("checkpoint %d is not retained in %s: retained checkpoints: %s", id, args[0], strings.Join(have, ", "))
+}
+
+func checkpointID(s string) (checkpoint.ID, error) {
+	id, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0, cli.Usage(fmt.Errorf("checkpoint %q: give its number", s))
+	}
+	return checkpoint.ID(id), nil
 }
 
 // noJob says what it means that a job has no head.

@@ -171,7 +171,11 @@ func TestRetention(t *testing.T) {
 			had[name] = true
 		}
 	}
-	ok(t, p.run("--retain", "1")...)
+	if text := ok(t, "checkpoints", "retain", p.url()+"/count", "--policy", "1", "--apply"); !strings.Contains(text, ": dropped\n") {
+		t.Errorf("retain says %s", text)
+	}
+	r := tidemark(t, p.run("--retain", "2")...)
+	says(t, r, 0, "the retention of the job's head counts", `head="newest=1" given="newest=2"`)
 	reach, err := coordinator.Reachable(t.Context(), store)
 	if err != nil {
 		t.Fatal(err)
@@ -228,6 +232,67 @@ type explained struct {
 		Bytes      int64
 		Files      []struct{ State string }
 	}
+}
+
+// I2: a plan of retention changes nothing; a pin, a tag and the newest withstand any
+// policy and removal; a mistake says what is wrong.
+func TestKeep(t *testing.T) {
+	p := begun(t)
+	job := p.url() + "/count"
+	ids, err := retained(t.Context(), p, "count")
+	if err != nil || len(ids) != 3 {
+		t.Fatalf("retained are %v, %v", ids, err)
+	}
+	first, second, newest := number(ids[0]), number(ids[1]), number(ids[2])
+	before := tree(t, p.root())
+	if text := ok(t, "checkpoints", "retain", job, "--policy", "newest=1,monthly=2"); !strings.Contains(text, newest+": kept by newest, count, monthly\n"+first+": dropped\n"+second+": dropped\nretention: newest=1,monthly=2\nnothing was changed") {
+		t.Errorf("the plan is %s", text)
+	}
+	if d := differences(before, tree(t, p.root())); len(d) > 0 {
+		t.Errorf("a plan changed %q", d)
+	}
+	if text := ok(t, "checkpoints", "pin", job, first, "upgrade", "--reason", "version 7", "--until", "72h"); !strings.Contains(text, first+": kept by count, pin:upgrade\n") {
+		t.Errorf("pin says %s", text)
+	}
+	ok(t, "checkpoints", "tag", job, second, "release")
+	for _, c := range []struct {
+		args []string
+		code int
+		says []string
+	}{
+		{[]string{"pin", job, first, "upgrade"}, 1, []string{`pin "upgrade" keeps checkpoint ` + first, "version 7", "remove it first"}},
+		{[]string{"pin", job, "99", "other"}, 1, []string{"checkpoint 99", "not retained", first + ", " + second}},
+		{[]string{"pin", job, first, "other", "--until", "2001-01-01"}, 1, []string{"2001-01-01", "has passed"}},
+		{[]string{"pin", job, first, "other", "--until", "soon"}, 2, []string{`"soon" is not a time`}},
+		{[]string{"rm", job, first}, 1, []string{"kept by pin:upgrade", "take that away first"}},
+		{[]string{"rm", job, second}, 1, []string{"kept by tag:release"}},
+		{[]string{"rm", job, newest}, 1, []string{"checkpoint " + newest + " is the newest"}},
+		{[]string{"rm", job, "x"}, 2, []string{"give its number"}},
+		{[]string{"unpin", job, "nosuch"}, 1, []string{`pin "nosuch"`, "there is none of that name"}},
+		{[]string{"retain", job, "--policy", "yearly=1"}, 2, []string{`"yearly=1"`, "newest=3,within=24h"}},
+		{[]string{"pin", p.url(), first, "x"}, 1, []string{"no head"}},
+	} {
+		says(t, tidemark(t, append([]string{"checkpoints"}, c.args...)...), c.code, c.says...)
+	}
+	ok(t, "checkpoints", "untag", job, "release")
+	got := parse[struct {
+		Applied  bool
+		Policy   string
+		Retained []listed
+		Dropped  []uint64
+	}](t, ok(t, "checkpoints", "retain", "--json", job, "--policy", "newest=1,on-finish=newest", "--apply"))
+	if !got.Applied || got.Policy != "newest=1,on-finish=newest" || len(got.Retained) != 2 || !slices.Equal(got.Dropped, ids[1:2]) {
+		t.Errorf("retain printed %+v", got)
+	}
+	ok(t, "checkpoints", "unpin", job, "upgrade")
+	ok(t, p.run()...)
+	if ids, err := retained(t.Context(), p, "count"); err != nil || len(ids) != 1 {
+		t.Errorf("after the end %v are retained, %v", ids, err)
+	}
+	if plan := parse[collected](t, ok(t, "checkpoints", "gc", "--json", job)); plan.Orphans.Objects != 0 {
+		t.Errorf("orphans are left: %+v", plan)
+	}
+	ok(t, "checkpoints", "verify", job)
 }
 
 // I2, I5: gc names what is dead and deletes just that when told to; explain says of

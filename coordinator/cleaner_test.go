@@ -21,7 +21,7 @@ import (
 func TestManifestIsDeletedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := faultstore.Wrap(memstore.New(), nil)
-		c := open(t, store, func(o *coordinator.Options) { o.Retain = 1 })
+		c := open(t, store, func(o *coordinator.Options) { o.Retention.Newest = 1 })
 		w, _ := begin(t, store, c, 1)
 		store.Set(faultstore.Times(2, faultstore.When(faultstore.OfKind(faultstore.Delete), faultstore.Fault{Before: errTest})))
 		start := time.Now()
@@ -44,7 +44,7 @@ func TestManifestIsDeletedFirst(t *testing.T) {
 		// and goes on by itself.
 		var alarms []coordinator.Alarm
 		c = open(t, store, func(o *coordinator.Options) {
-			o.Retain = 1
+			o.Retention.Newest = 1
 			o.Listener.Alarm = func(a coordinator.Alarm) { alarms = append(alarms, a) }
 		})
 		w, _ = begin(t, store, c, 1)

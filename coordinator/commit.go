@@ -64,10 +64,10 @@ func (m *machine) sendCommit(now time.Time) {
 
 // including returns the head that commits p, retention applied.
 func (m *machine) including(now time.Time, p *pending) Head {
-	h := m.edited(m.head)
+	h := m.edited(m.withPolicy(m.head))
 	h.NextID, h.Graph = m.next, m.commit.manifest.Graph.Fingerprint()
-	h.Pins = slices.DeleteFunc(slices.Clone(h.Pins), func(p Pin) bool { return p.ended(now) })
-	h.Tags = slices.DeleteFunc(slices.Clone(h.Tags), func(t Tag) bool { return Pin(t).ended(now) })
+	ended := func(p Pin) bool { return p.ended(now) }
+	h.Pins, h.Tags = slices.DeleteFunc(slices.Clone(h.Pins), ended), slices.DeleteFunc(slices.Clone(h.Tags), ended)
 	hold := holds{tags: h.Tags, pins: h.Pins, claims: h.Claims}
 	for _, q := range m.pending {
 		// What is older than p will be overtaken by it, and needs no base.
@@ -75,11 +75,15 @@ func (m *machine) including(now time.Time, p *pending) Head {
 			hold.bases = append(hold.bases, based{q.base.ID, q.ID})
 		}
 	}
+	policy := *h.Policy
+	if p.kind == checkpoint.Final && policy.OnFinish == SurviveNewest {
+		policy = RetentionPolicy{}
+	}
 	s := m.commit.manifest.Stats
 	h.Retained = retain(append(slices.Clone(h.Retained), Retained{
 		ID: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: Kind(p.kind), Triggered: p.triggered.UTC(), Created: now.UTC(), FullBytes: s.FullBytes, NewBytes: s.NewBytes,
 		ManifestBytes: m.commit.written.Bytes, ManifestCRC32C: m.commit.written.CRC32C,
-	}), now, m.policy, hold)
+	}), now, policy, hold)
 	return h
 }
 
@@ -143,11 +147,14 @@ func (m *machine) resolve(now time.Time, e headRead) {
 	}
 }
 
-// rebase goes on from a head that a tool edited meanwhile (it added or removed a pin,
-// a tag or a claim): it plans the commit anew on that head.
+// rebase goes on from a head that a tool edited meanwhile: it plans the commit anew on
+// that head. What only checkpoints reached that the tool dropped is an orphan.
 func (m *machine) rebase(now time.Time, h Head, etag string) {
 	if h.Version > m.head.Version {
 		m.commit.sends = 0 // else the tool may yet bring the old ETag back
+	}
+	if len(dropped(m.head.Retained, h.Retained)) > 0 {
+		m.sweepBy(now)
 	}
 	m.head, m.etag = h, etag
 	m.abortBaseless(now)

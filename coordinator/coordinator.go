@@ -80,7 +80,7 @@ func Open(ctx context.Context, o Options) (*Coordinator, error) {
 		loop: loop{opened: reply, taken: map[checkpoint.ID][]waiter[answer]{}, m: &machine{settings: &settings{
 			job: o.Job, writer: o.Writer, nonce: rand.Text(), graph: o.Graph,
 			interval: o.Interval, minPause: o.MinPause, timeout: o.Timeout, maxConcurrent: o.MaxConcurrent,
-			tolerable: o.TolerableFailures, policy: policy{newest: o.Retain}, restore: o.Restore, drop: o.Drop,
+			tolerable: o.TolerableFailures, policy: o.Retention.withDefaults(), restore: o.Restore, drop: o.Drop,
 		}}},
 	}
 	c.cleaner = newCleaner(o, func(e event) { c.mail.post(letter{event: e}) })

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestPeriodicCheckpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		c := open(t, store, func(o *coordinator.Options) { o.Interval = time.Second; o.Retain = 2 })
+		c := open(t, store, func(o *coordinator.Options) { o.Interval = time.Second; o.Retention.Newest = 2 })
 		w, r := begin(t, store, c, 1)
 		if r != nil {
 			t.Fatalf("a new job starts from %+v", r)
@@ -51,7 +51,7 @@ func TestPeriodicCheckpoints(t *testing.T) {
 		closed(t, c)
 		tidy(t, store)
 
-		c = open(t, store, nil)
+		c = open(t, store, func(o *coordinator.Options) { o.Retention.Newest = 9 }) // the head's counts
 		w, r = begin(t, store, c, 1)
 		if r == nil || r.Checkpoint != 5 || r.Epoch != 1 || c.Epoch() != 2 {
 			t.Fatalf("epoch %d restored %+v", c.Epoch(), r)
@@ -60,7 +60,7 @@ func TestPeriodicCheckpoints(t *testing.T) {
 			t.Fatalf("checkpoint on demand: %d, %v", id, err)
 		}
 		infos, err := coordinator.List(t.Context(), store)
-		if err != nil || len(infos) != 3 || infos[2].Kind != checkpoint.Manual || !slices.Contains(infos[2].KeptBy, "newest") || infos[2].Base != 5 {
+		if err != nil || len(infos) != 2 || infos[1].Kind != checkpoint.Manual || !slices.Contains(infos[1].KeptBy, "newest") || infos[1].Base != 5 {
 			t.Fatalf("list %+v, %v", infos, err)
 		}
 		w.end()
@@ -110,11 +110,11 @@ func TestFinish(t *testing.T) {
 }
 
 func TestOptionsValidate(t *testing.T) {
-	err := coordinator.Options{Interval: -1, MinPause: -1, MaxConcurrent: -1, Timeout: -1, Retain: -1, DeletesPerSecond: -1, RequestTimeout: -1}.Validate()
+	err := coordinator.Options{Interval: -1, MinPause: -1, MaxConcurrent: -1, Timeout: -1, Retention: coordinator.RetentionPolicy{Newest: -1}, DeletesPerSecond: -1, RequestTimeout: -1}.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, name := range []string{"Store", "Job", "Graph", "Interval", "MinPause", "MaxConcurrent", "Timeout", "Retain", "DeletesPerSecond", "RequestTimeout"} {
+	for _, name := range []string{"Store", "Job", "Graph", "Interval", "MinPause", "MaxConcurrent", "Timeout", "Retention", "DeletesPerSecond", "RequestTimeout"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%v does not name %s", err, name)
 		}

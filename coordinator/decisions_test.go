@@ -174,7 +174,7 @@ func edit(t *testing.T, store upload.Store, change func(*coordinator.Head)) {
 func TestToolEditsHeadBesideALeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		c := open(t, store, func(o *coordinator.Options) { o.Retain = 1; o.TolerableFailures = 0 })
+		c := open(t, store, func(o *coordinator.Options) { o.Retention.Newest = 1; o.TolerableFailures = 0 })
 		w, _ := begin(t, store, c, 1)
 		trigger := func() {
 			t.Helper()
@@ -291,8 +291,8 @@ func TestHeadOfANewerProgramIsRefused(t *testing.T) {
 			h.Stopped = &coordinator.Stopped{Checkpoint: 1, Reason: "for the weekend", Made: now}
 		}, says: "for the weekend"},
 		"policy": {change: func(h *coordinator.Head) {
-			h.Policy = &coordinator.RetentionPolicy{Newest: 9, OnCancel: coordinator.SurviveAll, OnFinish: coordinator.SurviveAll}
-		}, says: "retention policy"},
+			h.Policy = &coordinator.RetentionPolicy{Newest: 9, OnCancel: coordinator.SurviveAll, OnFinish: coordinator.SurviveNone}
+		}, says: "keeps nothing of a finished job"},
 		"restore": {change: func(h *coordinator.Head) {
 			h.Restore = &coordinator.AppliedRestore{Request: "1", Epoch: 1, Made: now}
 		}, restore: coordinator.RestoreID(1), says: "restore"},
@@ -339,7 +339,7 @@ func TestHeadOfANewerProgramIsRefused(t *testing.T) {
 func TestPinsAndTagsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		c := open(t, store, func(o *coordinator.Options) { o.Retain = 1 })
+		c := open(t, store, func(o *coordinator.Options) { o.Retention.Newest = 1 })
 		w, _ := begin(t, store, c, 1)
 		retained := func(want ...checkpoint.ID) {
 			t.Helper()
@@ -383,7 +383,7 @@ func TestPinsAndTagsEnd(t *testing.T) {
 func TestTwoClaimsOfOneJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		c := open(t, store, func(o *coordinator.Options) { o.Retain = 1 })
+		c := open(t, store, func(o *coordinator.Options) { o.Retention.Newest = 1 })
 		w, _ := begin(t, store, c, 1)
 		for id := range checkpoint.ID(3) {
 			if _, err := c.Trigger(t.Context()); err != nil {
@@ -429,7 +429,7 @@ func TestWhatAToolDropsIsSwept(t *testing.T) {
 		if _, err := c.Trigger(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(61 * time.Minute)
+		time.Sleep(time.Minute) // at once, and not with the next hour's sweep
 		intact(t, store)
 		tidy(t, store)
 		w.end()

@@ -157,7 +157,7 @@ func (w *world) boot(yield func(*world, label)) {
 	c.boots++
 	c.procs[k] = &process{m: machine{settings: &settings{
 		graph: testGraph, nonce: string(rune('a' + k)), maxConcurrent: explorePending, tolerable: -1, timeout: 1000 * time.Hour,
-		policy: policy{newest: exploreRetain}, rules: w.rules,
+		policy: RetentionPolicy{Newest: exploreRetain}, rules: w.rules,
 	}}}
 	c.tell(k, opened{}, nil, false)
 	c.procs[k].reading = false

@@ -46,7 +46,7 @@ func oneFault(t *testing.T, index int, f faultstore.Fault) (injected bool) {
 	store := faultstore.Wrap(mem, faultstore.OnIndex(index, f))
 	change := func(o *coordinator.Options) {
 		o.Interval = time.Second
-		o.Retain = 2
+		o.Retention.Newest = 2
 		o.RequestTimeout = 2 * time.Second
 	}
 	c, err := tryOpen(t, store, change)
@@ -141,7 +141,7 @@ func TestUnreliableAcknowledgements(t *testing.T) {
 			var mu sync.Mutex
 			store := memstore.New()
 			c := open(t, store, func(o *coordinator.Options) {
-				o.Interval, o.Timeout, o.MaxConcurrent, o.Retain, o.TolerableFailures = time.Second, 4*time.Second, 3, 2, -1
+				o.Interval, o.Timeout, o.MaxConcurrent, o.Retention.Newest, o.TolerableFailures = time.Second, 4*time.Second, 3, 2, -1
 			})
 			w := newCrew(t, store, c, 1, nil)
 			if _, err := c.Attach(t.Context(), jobGraph(), 1); err != nil {
@@ -297,7 +297,7 @@ func TestDeletionHaltsOnUnreadableManifest(t *testing.T) {
 		store := memstore.New()
 		var alarms []coordinator.Alarm
 		options := func(o *coordinator.Options) {
-			o.Retain = 2
+			o.Retention.Newest = 2
 			o.Listener.Alarm = func(a coordinator.Alarm) { alarms = append(alarms, a) }
 		}
 		c := open(t, store, options)

@@ -15,7 +15,7 @@ import (
 // is the only object of a job that ever changes, and changes by compare-and-swap
 // only. incremental/FORMAT.md describes its bytes. Fields that are reserved are
 // checked and kept by every swap, and nothing sets or obeys them yet. A job that is
-// Stopped, or has a Policy, is not led (ErrCannotLead).
+// Stopped is not led (ErrCannotLead).
 type Head struct {
 	// Version rises by one with every write, so that no two heads are equal.
 	Version uint64 `json:"version"`
@@ -41,7 +41,8 @@ type Head struct {
 	// Restore (reserved) is the last restore that was asked for and applied. Nil:
 	// none.
 	Restore *AppliedRestore `json:"restore"`
-	// Policy (reserved) is the job's retention. Nil: that of the leader's options.
+	// Policy is the job's retention. Nil: that of the leader's options, which puts it
+	// here.
 	Policy *RetentionPolicy `json:"policy"`
 	// History (reserved) is the object that lists ended checkpoints. Nil: none.
 	History *ObjectRef `json:"history"`
@@ -96,7 +97,7 @@ type Pin struct {
 }
 
 // Tag names a checkpoint, and keeps it as a pin does.
-type Tag Pin
+type Tag = Pin
 
 // Stopped says that a job was stopped on purpose, and from what it should resume.
 type Stopped struct {
@@ -119,33 +120,6 @@ type AppliedRestore struct {
 	Epoch   checkpoint.Epoch `json:"epoch"` // of the leader that applied it
 	Made    time.Time        `json:"made"`
 }
-
-// RetentionPolicy says which checkpoints are kept, beside the newest and those with a
-// tag, pin or claim. A checkpoint is kept if any of the rules keeps it.
-type RetentionPolicy struct {
-	Newest        int   `json:"newest"`         // this many of the newest
-	WithinSeconds int64 `json:"within_seconds"` // those younger than this; zero: none by age
-	// Hourly keeps the newest checkpoint of each of the last Hourly hours (UTC)
-	// that have one. Daily, Weekly and Monthly do the same for days, weeks and
-	// months.
-	Hourly  int `json:"hourly"`
-	Daily   int `json:"daily"`
-	Weekly  int `json:"weekly"`
-	Monthly int `json:"monthly"`
-	// OnCancel and OnFinish say what is kept after the job is cancelled or finished.
-	OnCancel Survivors `json:"on_cancel"`
-	OnFinish Survivors `json:"on_finish"`
-}
-
-// Survivors says what outlives a job's end: "all", "newest" or "none".
-type Survivors string
-
-// The choices of Survivors.
-const (
-	SurviveAll    Survivors = "all"
-	SurviveNewest Survivors = "newest"
-	SurviveNone   Survivors = "none"
-)
 
 // ObjectRef names an object of the job's store and its content.
 type ObjectRef struct {
@@ -237,8 +211,8 @@ func (h Head) obeyed() error {
 	switch {
 	case h.Stopped != nil:
 		return fmt.Errorf("head says that the job was stopped at checkpoint %d (%.200q): %w", h.Stopped.Checkpoint, h.Stopped.Reason, ErrCannotLead)
-	case h.Policy != nil:
-		return fmt.Errorf("head has a retention policy: %w", ErrCannotLead)
+	case h.Policy != nil && h.Policy.OnFinish == SurviveNone:
+		return fmt.Errorf("head's retention keeps nothing of a finished job: %w", ErrCannotLead)
 	}
 	return nil
 }

@@ -97,7 +97,7 @@ func (h Head) validateHolds() error {
 	}
 	last = ""
 	for _, t := range h.Tags {
-		if err := pin("tag", Pin(t), last); err != nil {
+		if err := pin("tag", t, last); err != nil {
 			return err
 		}
 		last = t.Name
@@ -183,14 +183,7 @@ func (h Head) validateRest() error {
 		errs = append(errs, text("restore: request", r.Request, 1, maxHeadURL), utc("restore", r.Made))
 	}
 	if p := h.Policy; p != nil {
-		if p.Newest < 1 || p.WithinSeconds < 0 || min(p.Hourly, p.Daily, p.Weekly, p.Monthly) < 0 {
-			errs = append(errs, errors.New("policy: newest must be at least 1, and nothing negative"))
-		}
-		for _, s := range []Survivors{p.OnCancel, p.OnFinish} {
-			if s != SurviveAll && s != SurviveNewest && s != SurviveNone {
-				errs = append(errs, fmt.Errorf("policy: unknown choice of survivors %.80q", s))
-			}
-		}
+		errs = append(errs, p.validate())
 	}
 	if o := h.History; o != nil {
 		if !strings.HasPrefix(o.Name, historyPrefix) || o.Bytes < 0 {

@@ -24,13 +24,13 @@ func TestEverySwapKeepsTheRestOfHead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old.Stopped, old.Policy = nil, nil // with them nobody leads
+	old.Stopped = nil // with it nobody leads
 	b, err = EncodeHead(old)
 	if err != nil {
 		t.Fatal(err)
 	}
 	graph := checkpoint.Graph{Job: old.Job, MaxParallelism: 8, Operators: testGraph.Operators}
-	d := direct(t, func(s *settings) { s.job, s.graph, s.policy.newest = old.Job, graph, 9 })
+	d := direct(t, func(s *settings) { s.job, s.graph, s.policy.Newest = old.Job, graph, 9 })
 	edits := map[string]bool{}
 	var last Head
 	tell := func(e event) {

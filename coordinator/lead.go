@@ -67,7 +67,7 @@ func (m *machine) leadOn(e headRead) {
 		m.do(readManifest{from})
 		return
 	}
-	next := m.edited(e.head)
+	next := m.edited(m.withPolicy(e.head))
 	next.Epoch, next.Writer, next.Leader = e.head.Epoch+1, m.nonce, ""
 	m.swapToLead(next, e.etag)
 }
@@ -110,7 +110,7 @@ func (m *machine) onProbed(e probed) {
 	case e.found != "":
 		m.giveUp(fmt.Errorf("%w, but there is %s: nothing was created or deleted; put back head (a bucket with versions has it), or give the job another place", ErrHeadMissing, e.found))
 	default:
-		first := m.edited(Head{Job: m.job})
+		first := m.edited(m.withPolicy(Head{Job: m.job}))
 		first.Version, first.Epoch, first.NextID, first.Writer = 1, 1, 1, m.nonce
 		m.swapToLead(first, "")
 	}
@@ -159,6 +159,14 @@ func (m *machine) edited(h Head) Head {
 	h.Version++
 	m.edits++
 	h.Edit = fmt.Sprintf("%s-%d", m.nonce, m.edits)
+	return h
+}
+
+// withPolicy returns the head with the policy of the settings, if it has none.
+func (m *machine) withPolicy(h Head) Head {
+	if h.Policy == nil {
+		h.Policy = &m.policy
+	}
 	return h
 }
 

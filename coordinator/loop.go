@@ -120,7 +120,10 @@ func (c *Coordinator) carryOut(a action) {
 	case readHead, probe, swapHead, writeManifest, readManifest:
 		c.request(a)
 	case lead:
-		log.Info("leading", "retained", w.m.head.ids())
+		log.Info("leading", "retained", w.m.head.ids(), "retention", w.m.head.Policy)
+		if given := c.o.Retention; given != (RetentionPolicy{}) && given.withDefaults() != *w.m.head.Policy {
+			log.Warn("the retention of the job's head counts, and not the one given", "head", w.m.head.Policy, "given", given.withDefaults())
+		}
 		c.epoch = a.epoch
 		w.opened <- nil
 		w.opened = nil

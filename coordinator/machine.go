@@ -70,8 +70,8 @@ type settings struct {
 	interval, minPause time.Duration
 	timeout            time.Duration
 	maxConcurrent      int
-	tolerable          int // negative: any number
-	policy             policy
+	tolerable          int             // negative: any number
+	policy             RetentionPolicy // of a head that has none
 	restore            Restore
 	drop               []checkpoint.Drop
 	rules              rules

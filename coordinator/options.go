@@ -51,9 +51,10 @@ type Options struct {
 	// DefaultTolerableFailures; negative: any number.
 	TolerableFailures int
 
-	// Retain is how many of the newest checkpoints are kept. Zero:
+	// Retention says which checkpoints are kept, where head does not say so yet: a new
+	// job's head gets it, and from then on head's counts. Zero: the newest
 	// DefaultRetain.
-	Retain int
+	Retention RetentionPolicy
 	// Restore chooses what the first attempt starts from. Zero: the newest.
 	Restore Restore
 	// Drop names state of the checkpoint that the job no longer has. It is not
@@ -89,7 +90,9 @@ func (o Options) Validate() error {
 	check(o.MinPause >= 0, "MinPause is %v: give a positive duration, or 0 for none", o.MinPause)
 	check(o.MaxConcurrent >= 0, "MaxConcurrent is %d: give at least 1, or 0 for 1", o.MaxConcurrent)
 	check(o.Timeout >= 0, "Timeout is %v: give a positive duration, or 0 for %v", o.Timeout, DefaultTimeout)
-	check(o.Retain >= 0, "Retain is %d: give at least 1, or 0 for %d", o.Retain, DefaultRetain)
+	if err := o.Retention.withDefaults().validate(); err != nil {
+		check(false, "Retention: %w", err)
+	}
 	check(o.DeletesPerSecond >= 0, "DeletesPerSecond is %d: give at least 1, or 0 for %d", o.DeletesPerSecond, DefaultDeletesPerSecond)
 	check(o.RequestTimeout >= 0, "RequestTimeout is %v: give a positive duration, or 0 for %v", o.RequestTimeout, DefaultRequestTimeout)
 	return errors.Join(bad...)
@@ -106,9 +109,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.TolerableFailures == 0 {
 		o.TolerableFailures = DefaultTolerableFailures
-	}
-	if o.Retain == 0 {
-		o.Retain = DefaultRetain
 	}
 	if o.DeletesPerSecond == 0 {
 		o.DeletesPerSecond = DefaultDeletesPerSecond

@@ -7,11 +7,6 @@ import (
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
-// policy says what retention keeps.
-type policy struct {
-	newest int // how many of the newest; at least 1
-}
-
 // holds are reasons to keep a checkpoint that lie outside the policy.
 type holds struct {
 	tags   []Tag
@@ -32,10 +27,10 @@ type reason func(all []Retained, now time.Time, keep func(i int, why string))
 
 // retain returns the checkpoints that are kept, each with all reasons. The newest is
 // always kept. retain does not change its arguments.
-func retain(all []Retained, now time.Time, p policy, h holds) []Retained {
+func retain(all []Retained, now time.Time, p RetentionPolicy, h holds) []Retained {
 	why := make([][]string, len(all))
 	keep := func(i int, reason string) { why[i] = append(why[i], reason) }
-	for _, r := range []reason{newest, p.count, h.held} {
+	for _, r := range []reason{newest, p.count, p.within, p.hourly, p.daily, p.weekly, p.monthly, h.held} {
 		r(all, now, keep)
 	}
 	var kept []Retained
@@ -56,9 +51,48 @@ func newest(all []Retained, _ time.Time, keep func(int, string)) {
 }
 
 // count keeps the newest few.
-func (p policy) count(all []Retained, _ time.Time, keep func(int, string)) {
-	for i := max(0, len(all)-p.newest); i < len(all); i++ {
+func (p RetentionPolicy) count(all []Retained, _ time.Time, keep func(int, string)) {
+	for i := max(0, len(all)-p.Newest); i < len(all); i++ {
 		keep(i, "count")
+	}
+}
+
+// within keeps the young.
+func (p RetentionPolicy) within(all []Retained, now time.Time, keep func(int, string)) {
+	for i, c := range all {
+		if p.WithinSeconds > 0 && now.Sub(c.Created) < time.Duration(p.WithinSeconds)*time.Second {
+			keep(i, "within")
+		}
+	}
+}
+
+func (p RetentionPolicy) hourly(all []Retained, _ time.Time, keep func(int, string)) {
+	perPeriod(all, p.Hourly, "hourly", func(t time.Time) int { return int(t.Unix() / 3600) }, keep)
+}
+
+func (p RetentionPolicy) daily(all []Retained, _ time.Time, keep func(int, string)) {
+	perPeriod(all, p.Daily, "daily", func(t time.Time) int { return int(t.Unix() / 86400) }, keep)
+}
+
+// weekly counts weeks from Monday to Sunday, as ISO 8601 does.
+func (p RetentionPolicy) weekly(all []Retained, _ time.Time, keep func(int, string)) {
+	perPeriod(all, p.Weekly, "weekly", func(t time.Time) int {
+		year, week := t.UTC().ISOWeek()
+		return 100*year + week
+	}, keep)
+}
+
+func (p RetentionPolicy) monthly(all []Retained, _ time.Time, keep func(int, string)) {
+	perPeriod(all, p.Monthly, "monthly", func(t time.Time) int { return 12*t.UTC().Year() + int(t.UTC().Month()) }, keep)
+}
+
+// perPeriod keeps the newest checkpoint of each of the last n periods that have one.
+func perPeriod(all []Retained, n int, why string, period func(time.Time) int, keep func(int, string)) {
+	for i := len(all) - 1; i >= 0 && n > 0; i-- {
+		if i == len(all)-1 || period(all[i].Created) != period(all[i+1].Created) {
+			keep(i, why)
+			n--
+		}
 	}
 }
 

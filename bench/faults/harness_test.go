@@ -68,7 +68,7 @@ func (r trial) run(ctx context.Context, o options) outcome {
 	c := launch.Config{
 		Job: job, Store: r.store, StateDir: filepath.Join(r.dir, "state"), Interval: 30 * time.Millisecond,
 		Decorate: o.decorate, Retry: o.retry, Rocks: rocks.Options{TableBytes: 1 << 20},
-		Checkpoints: coordinator.Options{Retain: 2, Timeout: checkpointTimeout, RequestTimeout: requestTimeout},
+		Checkpoints: coordinator.Options{Retention: coordinator.RetentionPolicy{Newest: 2}, Timeout: checkpointTimeout, RequestTimeout: requestTimeout},
 		Engine: engine.Config{
 			Parallelism: 2, RateLimit: 15_000, BatchRecords: 32,
 			Restart: engine.FixedDelay{Attempts: 5, Delay: time.Millisecond},

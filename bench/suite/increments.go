@@ -90,7 +90,7 @@ func incrementArm(name string, bytes int64, checkpoints int, interval time.Durat
 		}
 		defer func() { _ = os.RemoveAll(dir) }()
 		r, err := runUpdate(ctx, dir, "file://"+filepath.Join(dir, "checkpoints"), o, interval, func(c *launch.Config) {
-			c.Engine.RateLimit, c.Checkpoints.Retain = perSecond, 1000
+			c.Engine.RateLimit, c.Checkpoints.Retention.Newest = perSecond, 1000
 		})
 		if err != nil {
 			return experiment.Sample{}, err

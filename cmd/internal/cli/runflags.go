@@ -43,7 +43,7 @@ func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
 	fs.DurationVar(&c.Checkpoints.Timeout, "checkpoint-timeout", coordinator.DefaultTimeout, "time after which a checkpoint is aborted; the next gets twice the time")
 	fs.IntVar(&c.Checkpoints.MaxConcurrent, "max-concurrent", 1, "checkpoints in flight at once")
 	fs.IntVar(&c.Checkpoints.TolerableFailures, "tolerable-failures", coordinator.DefaultTolerableFailures, "checkpoints that may fail in a row before the job restarts, timeouts aside; -1: any number")
-	fs.IntVar(&c.Checkpoints.Retain, "retain", coordinator.DefaultRetain, "newest checkpoints to keep")
+	fs.Var(Parsed(&c.Checkpoints.Retention, strconv.Itoa(coordinator.DefaultRetain), coordinator.ParsePolicy), "retain", "of a new job: newest checkpoints to keep, or rules such as newest=3,daily=7; checkpoints retain changes it")
 	fs.Var(Parsed(&c.Checkpoints.Restore, c.Checkpoints.Restore.String(), coordinator.ParseRestore), "restore", "checkpoint to start from: latest, none or an id")
 	fs.Var(Parsed(&c.Checkpoints.Drop, "", func(s string) ([]checkpoint.Drop, error) {
 		d, err := checkpoint.ParseDrop(s)
@@ -71,9 +71,6 @@ func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
 // names. Mistakes in flags and arguments are usage errors.
 func (f *RunFlags) Build(job *engine.Job, args []string) (launch.Config, *jobs.Results, error) {
 	c, results := f.Config, (*jobs.Results)(nil)
-	if c.Checkpoints.Retain < 1 {
-		return c, nil, Usage(fmt.Errorf("--retain %d: at least one checkpoint is kept", c.Checkpoints.Retain))
-	}
 	if c.Checkpoints.TolerableFailures == 0 {
 		return c, nil, Usage(errors.New("--tolerable-failures 0: use 1 or more, or -1 for any number"))
 	}

@@ -1,0 +1,183 @@
+package tidemarkcmd
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidemark/tidemark/cmd/internal/cli"
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/upload/storeurl"
+)
+
+// edited is what a verb that edits head prints with --json.
+type edited struct {
+	Applied  bool     `json:"applied"`
+	Policy   string   `json:"policy"`
+	Retained []kept   `json:"retained"`
+	Dropped  []uint64 `json:"dropped"`
+}
+
+type kept struct {
+	ID     uint64   `json:"id"`
+	KeptBy []string `json:"kept_by"`
+}
+
+func pinCommand(f *checkpointFlags) *cobra.Command {
+	var reason string
+	var until time.Time
+	c := &cobra.Command{
+		Use: "pin <store>/<job-id> <checkpoint> <name>", Short: "Keep a checkpoint, whatever the retention says, until it is unpinned",
+		Args: cli.Args(cobra.ExactArgs(3)),
+	}
+	c.Flags().StringVar(&reason, "reason", "", "why, for whoever finds the pin")
+	c.Flags().Var(cli.Parsed(&until, "", parseTime), "until", "when it ends: a date such as 2026-03-31, a time (RFC 3339), or from now, such as 72h (default: never)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		id, err := checkpointID(args[1])
+		if err != nil {
+			return err
+		}
+		return f.edit(c, args[0], coordinator.AddPin(coordinator.Pin{Name: args[2], Checkpoint: id, Reason: reason, Until: until}))
+	}
+	return c
+}
+
+func unpinCommand(f *checkpointFlags) *cobra.Command {
+	return &cobra.Command{
+		Use: "unpin <store>/<job-id> <name>", Short: "Take a pin away; retention decides about the checkpoint at the next commit",
+		Args: cli.Args(cobra.ExactArgs(2)),
+		RunE: func(c *cobra.Command, args []string) error { return f.edit(c, args[0], coordinator.RemovePin(args[1])) },
+	}
+}
+
+func tagCommand(f *checkpointFlags) *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use: "tag <store>/<job-id> <checkpoint> <name>", Short: "Name a checkpoint, and keep it until it is untagged",
+		Args: cli.Args(cobra.ExactArgs(3)),
+	}
+	c.Flags().StringVar(&reason, "reason", "", "what the name stands for")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		id, err := checkpointID(args[1])
+		if err != nil {
+			return err
+		}
+		return f.edit(c, args[0], coordinator.AddTag(coordinator.Tag{Name: args[2], Checkpoint: id, Reason: reason}))
+	}
+	return c
+}
+
+func untagCommand(f *checkpointFlags) *cobra.Command {
+	return &cobra.Command{
+		Use: "untag <store>/<job-id> <name>", Short: "Take a tag away; retention decides about the checkpoint at the next commit",
+		Args: cli.Args(cobra.ExactArgs(2)),
+		RunE: func(c *cobra.Command, args []string) error { return f.edit(c, args[0], coordinator.RemoveTag(args[1])) },
+	}
+}
+
+func rmCommand(f *checkpointFlags) *cobra.Command {
+	return &cobra.Command{
+		Use: "rm <store>/<job-id> <checkpoint>", Short: "Drop a checkpoint that is not the newest, and that nobody pinned, tagged or claimed",
+		Args: cli.Args(cobra.ExactArgs(2)),
+		RunE: func(c *cobra.Command, args []string) error {
+			id, err := checkpointID(args[1])
+			if err != nil {
+				return err
+			}
+			return f.edit(c, args[0], coordinator.Remove(id))
+		},
+	}
+}
+
+func retainCommand(f *checkpointFlags) *cobra.Command {
+	var apply bool
+	var policy coordinator.RetentionPolicy
+	c := &cobra.Command{
+		Use:   "retain <store>/<job-id>",
+		Short: "Plan which checkpoints a retention keeps; with --apply, make it the job's",
+		Long: "Say which checkpoints the job's retention, or another one, keeps and why, and which it drops. With --apply that\n" +
+			"is done, and the policy is the job's from then on; it may run beside the job.",
+		Args: cli.Args(cobra.ExactArgs(1)),
+	}
+	c.Flags().BoolVar(&apply, "apply", false, "do it")
+	c.Flags().Var(cli.Parsed(&policy, "", coordinator.ParsePolicy), "policy",
+		"a number of newest checkpoints, or rules such as newest=3,within=24h,hourly=24,daily=7,weekly=4,monthly=12,on-finish=newest (default: the job's)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		change := coordinator.Edit(coordinator.ApplyPolicy)
+		if policy != (coordinator.RetentionPolicy{}) {
+			change = coordinator.SetPolicy(policy)
+		}
+		if apply {
+			return f.edit(c, args[0], change)
+		}
+		store, err := f.open(c.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		e, err := coordinator.PlanEdit(c.Context(), store, change)
+		if err != nil {
+			return noJob(args[0], err)
+		}
+		return f.printEdited(c, e, false)
+	}
+	return c
+}
+
+// edit changes the job's head, and prints what it became.
+func (f *checkpointFlags) edit(c *cobra.Command, url string, change coordinator.Edit) error {
+	store, err := storeurl.Open(c.Context(), url, storeurl.Options{S3: f.store.Options()})
+	if err != nil {
+		return fmt.Errorf("checkpoint store %s: %w", url, err)
+	}
+	e, err := coordinator.EditHead(c.Context(), store, change)
+	if err != nil {
+		return noJob(url, err)
+	}
+	return f.printEdited(c, e, true)
+}
+
+// parseTime parses a date, a time, or a duration from now.
+func parseTime(s string) (time.Time, error) {
+	if d, err := time.ParseDuration(s); err == nil {
+		return time.Now().Add(d).UTC(), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is not a time: write it as 2026-03-31, 2026-03-31T12:00:00Z or 72h", s)
+}
+
+func (f *checkpointFlags) printEdited(c *cobra.Command, e coordinator.Edited, applied bool) error {
+	x := edited{Applied: applied, Retained: []kept{}, Dropped: []uint64{}}
+	if e.After.Policy != nil {
+		x.Policy = e.After.Policy.String()
+	}
+	for _, r := range e.After.Retained {
+		x.Retained = append(x.Retained, kept{uint64(r.ID), r.KeptBy})
+	}
+	for _, r := range e.Dropped {
+		x.Dropped = append(x.Dropped, uint64(r.ID))
+	}
+	w := c.OutOrStdout()
+	if f.json {
+		return cli.PrintJSON(w, x)
+	}
+	for _, k := range x.Retained {
+		_, _ = fmt.Fprintf(w, "%d: kept by %s\n", k.ID, strings.Join(k.KeptBy, ", "))
+	}
+	for _, id := range x.Dropped {
+		_, _ = fmt.Fprintf(w, "%d: dropped\n", id)
+	}
+	_, _ = fmt.Fprintf(w, "retention: %s\n", x.Policy)
+	switch {
+	case !applied:
+		_, _ = fmt.Fprintln(w, "nothing was changed; to do this: --apply")
+	case len(x.Dropped) > 0:
+		_, _ = fmt.Fprintln(w, "the job's leader deletes what only dropped checkpoints needed, or its next start does")
+	}
+	return nil
+}
