@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"unicode/utf8"
 
 	"github.com/tidemark/tidemark/engine"
@@ -20,7 +21,7 @@ import (
 // time.Time. At most one Options may be given.
 func CSV[T any](pattern string, opts ...Options) engine.Source[T] {
 	o, err := oneOptions(opts)
-	columns, columnsErr := columnsOf[T]()
+	columns, columnsErr := columnsOf(reflect.TypeFor[T]())
 	if err == nil {
 		err = columnsErr
 	}

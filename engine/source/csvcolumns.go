@@ -20,9 +20,8 @@ type column struct {
 	set  func(record any, text string) error // record is a pointer to the struct
 }
 
-// columnsOf returns the columns of T's fields.
-func columnsOf[T any]() ([]column, error) {
-	t := reflect.TypeFor[T]()
+// columnsOf returns the columns of a record type's fields.
+func columnsOf(t reflect.Type) ([]column, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("%w: csv: records are of type %v, which is not a struct", ErrOptions, t)
 	}

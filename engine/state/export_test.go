@@ -37,3 +37,26 @@ func (c ReflectCodec) Decode(src []byte) (decoded, borrowed reflect.Value, err e
 	}
 	return values[0].Elem(), values[1].Elem(), nil
 }
+
+// ReflectKeyCodec is KeyCodec for a type that only reflection knows.
+type ReflectKeyCodec struct {
+	t     reflect.Type
+	shape *keyShape
+}
+
+func ReflectKeyCodecOf(t reflect.Type) (ReflectKeyCodec, error) {
+	s, err := deriveKeyShape(t, t.String())
+	return ReflectKeyCodec{t, s}, err
+}
+
+func (c ReflectKeyCodec) Append(dst []byte, k reflect.Value) []byte {
+	return c.shape.append(dst, k.Addr().UnsafePointer())
+}
+
+func (c ReflectKeyCodec) Decode(src []byte) (k reflect.Value, rest []byte, err error) {
+	p := reflect.New(c.t)
+	rest, err = c.shape.decode(src, p.UnsafePointer())
+	return p.Elem(), rest, err
+}
+
+func (c ReflectKeyCodec) Hash(k reflect.Value) uint64 { return c.shape.hash(k.Addr().UnsafePointer()) }

@@ -1,9 +1,13 @@
-"""Writes the files of this folder with pyarrow 26, and what pyarrow reads back.
+"""Writes Parquet files with pyarrow and with DuckDB, and what each reads back.
 
-    pip install pyarrow==26.0.1 && python make.py
+    pip install pyarrow==26.0.1 duckdb==2.0.1 && python make.py
+
+The files of this folder are those of seed 1; `make written` draws others, larger ones.
 """
-import base64, datetime as dt, decimal, json, random, uuid
-import pyarrow as pa, pyarrow.parquet as pq
+import base64, datetime as dt, decimal, json, os, random, uuid
+import duckdb, pyarrow as pa, pyarrow.parquet as pq
+
+seed, rows = int(os.environ.get("SEED", 1)), int(os.environ.get("ROWS", 280))
 
 
 def text(v):
@@ -68,9 +72,9 @@ write("types", pa.table({
 write("int96", pa.table({"v": column(pa.timestamp("us"), dt.datetime(1969, 12, 31, 23, 59, 59, 1), dt.datetime(2026, 1, 1))}),
       use_deprecated_int96_timestamps=True)
 
-r = random.Random(1)
+r = random.Random(seed)
 nested = []
-for i in range(280):
+for i in range(rows):
     some = lambda f: [f() for _ in range(r.randrange(4))] if r.random() < 0.9 else None
     nested.append({
         "id": i, "list": some(lambda: r.choice([None, r.randrange(9)])), "lists": some(lambda: some(lambda: str(r.randrange(9)))),
@@ -84,8 +88,47 @@ write("nested", pa.Table.from_pylist(nested, pa.schema([
 ])), maps=["map"], row_group_size=270, data_page_size=200)
 
 for version in "1.0", "2.0":
-    write("lz4-v" + version[0], pa.table({"v": [r.randbytes(8).hex() for _ in range(150)]}),
+    write("lz4-v" + version[0], pa.table({"v": [r.randbytes(8).hex() for _ in range(max(150, rows // 2))]}),
           compression="lz4", use_dictionary=False, data_page_version=version)
 
 write("nulls", pa.table({"v": pa.array([None, None], pa.float32())}), compression="snappy", use_dictionary=False, data_page_version="2.0")
 write("empty", pa.table({"v": pa.array([], pa.int64())}))
+
+db = duckdb.connect()
+db.execute("SET TimeZone = 'UTC'")
+
+
+def duck(name, query, options=""):
+    db.execute(f"COPY ({query}) TO '{name}.parquet' (FORMAT parquet{options})")
+    got = db.execute(f"SELECT * FROM '{name}.parquet'")
+    names = [d[0] for d in got.description]
+    with open(name + ".jsonl", "w") as f:
+        for row in got.fetchall():
+            f.write(json.dumps(text(dict(zip(names, row))), separators=(",", ":")) + "\n")
+
+
+duck("duckdb-types", """
+    SELECT * FROM (VALUES
+        ((-128)::TINYINT, (-32768)::SMALLINT, (-2147483648)::INTEGER, (-9223372036854775808)::BIGINT,
+         0::UTINYINT, 1::USMALLINT, 1::UINTEGER, 1::UBIGINT, 0.25::FLOAT, 0.1::DOUBLE, true, '', '\\xFF\\x00'::BLOB,
+         '-1.2500'::DECIMAL(20,4), '-0.05'::DECIMAL(9,2), '0001-01-01'::DATE,
+         '1600-01-01'::TIMESTAMP_MS, '1600-01-01'::TIMESTAMPTZ, '1969-12-31 23:59:59.000001'::TIMESTAMP_NS,
+         '1600-01-01 00:00:00.000001'::TIMESTAMP, '00:00:00.000001'::TIME, '00000000-0000-0000-0000-000000000000'::UUID, 'a'::ENUM('a','b')),
+        (127, 32767, 2147483647, 9223372036854775807,
+         255, 65535, 2147483653, 18446744073709551615, (-3.5), (-1e300), false, 'caf\u00e9 \U0001f600', ''::BLOB,
+         '1234567890123456.7891', '1234567.89', '9999-12-31',
+         '9999-12-31 23:59:59', '9999-12-31 23:59:59.999999+00', '2200-01-01',
+         '9999-12-31 23:59:59.999999', '23:59:59.999999', '80000000-0000-0000-0000-000000000005', 'b'),
+        (NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+    ) t(i8, i16, i32, i64, u8, u16, u32, u64, f32, f64, flag, str, bin, dec, dec9, date, ms, us, ns, ts, t64, uuid, enum)""")
+
+duck("duckdb-nested", f"""
+    SELECT i AS id,
+        CASE WHEN i % 9 = 0 THEN NULL ELSE list_transform(range(i % 4), lambda x: CASE WHEN (x + i) % 3 = 0 THEN NULL ELSE (x * i)::INTEGER END) END AS list,
+        list_transform(range(i % 3), lambda x: list_transform(range(x), lambda y: (y + i)::VARCHAR)) AS lists,
+        CASE WHEN i % 7 = 0 THEN NULL ELSE map_from_entries(list_transform(range(i % 4), lambda x: {{'key': 'k' || x, 'value': x * i}})) END AS map,
+        CASE WHEN i % 5 = 0 THEN NULL ELSE {{'a': CASE WHEN i % 2 = 0 THEN NULL ELSE i END, 'b': list_transform(range(i % 3), lambda x: {{'c': 'c' || x}})}} END AS group
+    FROM range({rows}) t(j), LATERAL (SELECT j + {seed} AS i)""", ", ROW_GROUP_SIZE 2048")
+for codec, version in ("uncompressed", 1), ("snappy", 1), ("snappy", 2), ("gzip", 1), ("zstd", 2), ("lz4_raw", 1), ("lz4_raw", 2), ("brotli", 2):
+    duck(f"duckdb-{codec}-v{version}", f"SELECT md5((i * {seed})::VARCHAR) AS v FROM range({max(150, rows // 2)}) t(i)", f", CODEC {codec}, PARQUET_VERSION V{version}")
+duck("duckdb-empty", "SELECT 1::BIGINT AS v WHERE false")

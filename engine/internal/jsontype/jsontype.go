@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"time"
 )
 
 // ErrLossy: values of a type do not come back from JSON as they were.
@@ -139,6 +140,8 @@ func (c *checker) key(t reflect.Type, at string) error {
 	switch k := t.Kind(); {
 	case err != nil:
 		return err
+	case t == reflect.TypeFor[time.Time]():
+		return lossy(at, "a %v is no key, since == also compares locations, which are not written: use its UnixNano", t)
 	case k == reflect.String && (text || reflect.PointerTo(t).Implements(Read.text.of)):
 		return lossy(at, "a %v is written as its string and read by its method %s: use another key", t, Read.text.name)
 	case k == reflect.String, k >= reflect.Int && k <= reflect.Uintptr && !text:

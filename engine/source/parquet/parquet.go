@@ -63,7 +63,11 @@ func Files[T any](pattern string, opts ...source.Options) engine.Source[T] {
 		return divide(ctx, files, o.OnMalformed.Skips())
 	}
 	s.Records = func(split input.Split, c *input.Content) (input.Records[T], error) {
-		return open[T](split, c, &builder{complete: o.Complete || o.Strict, keep: o.OnMalformed.Keeps()})
+		r, err := open(split, c, t, &builder{complete: o.Complete || o.Strict, keep: o.OnMalformed.Keeps()})
+		if err != nil {
+			return nil, err
+		}
+		return records[T]{r}, nil
 	}
 	return s
 }
@@ -104,17 +108,23 @@ func rowGroups(file input.File) (int, error) {
 	return len(meta.RowGroups), nil
 }
 
+// records are the rows of a row group as records of type T.
+type records[T any] struct{ *rows }
+
+func (r records[T]) Next(v *T) error { return r.next(unsafe.Pointer(v)) }
+
 // rows reads a row group.
-type rows[T any] struct {
-	path      string
-	columns   *builder
-	read      readFunc
-	next, end int64
-	before    int64 // rows of the file before the row group
-	last      int64 // the row that was read last, in the file
+type rows struct {
+	path    string
+	columns *builder
+	read    readFunc
+	at, end int64 // the next row, and the number of rows
+	before  int64 // rows of the file before the row group
+	last    int64 // the row that was read last, in the file
 }
 
-func open[T any](s input.Split, c *input.Content, b *builder) (r *rows[T], err error) {
+// open opens a row group, for records of the type.
+func open(s input.Split, c *input.Content, t reflect.Type, b *builder) (r *rows, err error) {
 	meta, err := readFooter(c, s.File.Size)
 	if err != nil {
 		return nil, fmt.Errorf("read parquet footer: %w", err)
@@ -126,7 +136,7 @@ func open[T any](s input.Split, c *input.Content, b *builder) (r *rows[T], err e
 	if err != nil {
 		return nil, err
 	}
-	r = &rows[T]{path: s.File.Path, columns: b, next: s.Position, end: meta.RowGroups[s.Start].NumRows}
+	r = &rows{path: s.File.Path, columns: b, at: s.Position, end: meta.RowGroups[s.Start].NumRows}
 	for _, g := range meta.RowGroups[:s.Start] {
 		r.before += g.NumRows
 	}
@@ -136,7 +146,6 @@ func open[T any](s input.Split, c *input.Content, b *builder) (r *rows[T], err e
 	if b.view, b.chunks, err = openPlain(c, meta, int(s.Start)); err != nil {
 		return nil, fmt.Errorf("read row group %d: %w", s.Start, err)
 	}
-	t := reflect.TypeFor[T]()
 	if r.read, _, err = b.structure(root, t, t.String()); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -148,29 +157,30 @@ func open[T any](s input.Split, c *input.Content, b *builder) (r *rows[T], err e
 	return r, nil
 }
 
-func (r *rows[T]) Next(v *T) error {
-	if r.next >= r.end {
+// next reads the next row into the record at p, which is zero.
+func (r *rows) next(p unsafe.Pointer) error {
+	if r.at >= r.end {
 		return io.EOF
 	}
 	r.columns.begin()
-	r.last = r.before + r.next
-	if err := r.read(unsafe.Pointer(v)); err != nil {
+	r.last = r.before + r.at
+	if err := r.read(p); err != nil {
 		return err
 	}
-	r.next++
+	r.at++
 	if bad := r.columns.bad; bad != nil {
 		return &source.MalformedError{Path: r.path, Offset: -1, Row: r.last, Err: bad}
 	}
 	return nil
 }
 
-func (r *rows[T]) Last() (start int64, record []byte) {
+func (r *rows) Last() (start int64, record []byte) {
 	return r.last, r.columns.record()
 }
 
-func (r *rows[T]) Position() int64 { return r.next }
+func (r *rows) Position() int64 { return r.at }
 
-func (r *rows[T]) Close() error {
+func (r *rows) Close() error {
 	var errs []error
 	for _, c := range r.columns.open {
 		errs = append(errs, c.close())

@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -289,6 +290,28 @@ func fieldsOf(t reflect.Type) (fields []field) {
 	return fields
 }
 
+// checkKey refuses keys of maps that == tells apart though a column does not.
+func checkKey(t reflect.Type, at string) error {
+	switch {
+	case t == timeType:
+		return fmt.Errorf("%w: parquet: %s: a %v is no key, since == also compares locations", source.ErrOptions, at, t)
+	case t.Kind() == reflect.Pointer:
+		return fmt.Errorf("%w: parquet: %s: a %v is no key, since it is an address: use the %v", source.ErrOptions, at, t, t.Elem())
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Tag.Get("parquet") == "-" {
+				return fmt.Errorf("%w: parquet: %s.%s: no field of a key can be left out, since == compares it", source.ErrOptions, at, f.Name)
+			}
+		}
+		for _, f := range fieldsOf(t) {
+			if err := checkKey(f.typ, at+"."+f.name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // check refuses record types that no file has columns for.
 func check(t reflect.Type, at string, within []reflect.Type) error {
 	for _, outer := range within {
@@ -321,7 +344,7 @@ func check(t reflect.Type, at string, within []reflect.Type) error {
 		}
 		return nil
 	case reflect.Map:
-		if err := check(t.Key(), at+"[key]", within); err != nil {
+		if err := errors.Join(check(t.Key(), at+"[key]", within), checkKey(t.Key(), at+"[key]")); err != nil {
 			return err
 		}
 		return check(t.Elem(), at+"[]", within)

@@ -59,6 +59,7 @@ func Run(t *testing.T, h Harness) {
 		{"AddsOverWhatExpires", testAddsOverWhatExpires, false},
 		{"KeysAndNamespacesStayApart", testApart, false},
 		{"EachKey", testEachKey, false},
+		{"Types", testTypes, false},
 		{"ExpiryAfterWrites", testExpiryAfterWrites, false},
 		{"ExpiryAfterReads", testExpiryAfterReads, false},
 		{"ExpiryStaysWithTheValue", testExpiryStaysWithTheValue, false},
