@@ -10,7 +10,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 # Fully static: no library is left to install in the final image.
-RUN CGO_LDFLAGS="-L/opt/rocksdb" go build -tags grocksdb_clean_link,tidemark_static,netgo,osusergo \
+RUN .ci/binding && CGO_LDFLAGS="-L/opt/rocksdb" CGO_CPPFLAGS="-I/opt/rocksdb/include" go build -tags grocksdb_clean_link,tidemark_static,netgo,osusergo \
       -ldflags '-s -w -linkmode external -extldflags "-static"' -o /out/tidemark ./cmd/tidemark && mkdir /out/home
 
 # The binary, the certificates that S3 needs, and a place for local state.

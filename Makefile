@@ -8,7 +8,6 @@ GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PROTOC_GEN := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 BENCHSTAT  := golang.org/x/perf/cmd/benchstat@latest
 TAGS       := grocksdb_clean_link
-ROCKSDB    := $(CACHE)/rocksdb-7.8.3
 SEED       ?= 1
 N          ?= 50
 # The packages below the wiring that need no cgo.
@@ -16,9 +15,11 @@ PURE       := ./engine/... ./rocks/table ./rocks/column ./incremental/... ./uplo
 
 export PATH := $(TOOLS):$(PATH)
 export TIDEMARK_REQUIRE_S3 := 1
-# A release build of RocksDB (make rocksdb) is used where it lies in the cache.
+# A release build of RocksDB (make rocksdb) is used where it lies in the cache. ROCKSDB=DIR names another.
+ROCKSDB    := $(or $(ROCKSDB),$(CACHE)/rocksdb-$(shell .ci/binding version))
 ifneq ($(wildcard $(ROCKSDB)/librocksdb.a),)
 export CGO_LDFLAGS := -L$(ROCKSDB)
+export CGO_CPPFLAGS := -I$(ROCKSDB)/include
 endif
 
 .DEFAULT_GOAL := help
@@ -30,6 +31,7 @@ help: ## List the targets
 .PHONY: deps
 deps: ## Install the Debian packages and Go modules that the build needs
 	@.ci/deps
+	@.ci/binding
 	@go mod download
 
 .PHONY: build
@@ -110,6 +112,10 @@ bench-compare: deps $(TOOLS)/benchstat ## Compare the Go benchmarks with another
 .PHONY: rocksdb
 rocksdb: deps ## Build a release library of RocksDB from Debian's source package, outside the work tree; used from then on
 	.ci/rocksdb $(ROCKSDB)
+
+.PHONY: debian13
+debian13: build ## Test in a Debian 13 system (RocksDB 9.10) that is made in the cache: as root; takes minutes
+	.ci/debian13
 
 .PHONY: image
 image: ## Build the container image

@@ -76,10 +76,27 @@ func (s shown) module(t *testing.T) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write("go.sum", string(sum))
+	// Where go.work chooses another binding, as it does for this module's build.
+	work, _ := os.ReadFile(filepath.Join(root, "go.work.sum"))
+	write("go.sum", string(sum)+string(work))
 	write("go.mod", strings.Replace(string(mod), "module github.com/tidemark/tidemark", "module example.org/job", 1)+
 		fmt.Sprintf("\nrequire github.com/tidemark/tidemark v0.0.0\n\nreplace github.com/tidemark/tidemark => %s\n", root))
+	if binding := chosenBinding(t); !strings.Contains(string(mod), binding) {
+		must(t, in(t, dir, "go", "get", "github.com/linxGnu/"+strings.Replace(binding, " ", "@", 1)))
+	}
 	return dir
+}
+
+// chosenBinding is the version of package grocksdb that this test was built with:
+// "grocksdb v1.7.14".
+func chosenBinding(t *testing.T) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "grocksdb {{or (and .Replace .Replace.Version) .Version}}", "github.com/linxGnu/grocksdb")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v", cmd, err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // in prepares a command in the module.

@@ -277,6 +277,29 @@ var mistakes = []mistake{
 		code: 1, says: []string{"manifests/", "newer than this program", "Use the version of tidemark that wrote it"}, leads: true,
 	},
 	{
+		name: "state of a newer RocksDB",
+		with: func(t *testing.T, p place) []string {
+			_, info := newestInfo(t, p)
+			replace(t, p, info.Manifest, func(b []byte) []byte {
+				m, err := incremental.DecodeManifest(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, s := range m.Subtasks {
+					if s.Keyed != nil {
+						s.Keyed.Backend.Version = "99.1.0"
+					}
+				}
+				if b, err = incremental.EncodeManifest(m); err != nil {
+					t.Fatal(err)
+				}
+				return b
+			})
+			return p.run()
+		},
+		code: 1, says: []string{"written by rocksdb 99.1.0", "build it with rocksdb 99.1 or newer", "nothing was changed", "--restore <id>"},
+	},
+	{
 		name: "missing manifest",
 		with: func(t *testing.T, p place) []string {
 			if err := os.Remove(manifestPath(t, p)); err != nil {

@@ -121,6 +121,7 @@ func TestWrongJobChangesNothing(t *testing.T) {
 		}{
 			"graph":   {func(o *coordinator.Options) { o.Graph.Operators[0].Key = "string" }, checkpoint.ErrGraphMismatch},
 			"job":     {func(o *coordinator.Options) { o.Job = "k" }, incremental.ErrWrongJob},
+			"backend": {func(o *coordinator.Options) { o.Backend = backend; o.Backend.Version = "7.7.3" }, incremental.ErrCannotRestore},
 			"restore": {func(o *coordinator.Options) { o.Restore = coordinator.RestoreID(9) }, coordinator.ErrNotRetained},
 		} {
 			if _, err := tryOpen(t, store, wrong.change); !errors.Is(err, wrong.want) {

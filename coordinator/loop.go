@@ -283,7 +283,7 @@ func (c *Coordinator) request(a action) {
 		case readManifest:
 			m, err := incremental.ReadManifest(ctx, c.o.Store, a.ref.ID, a.ref.Epoch)
 			if err == nil {
-				err = errors.Join(m.CheckJob(c.o.Job), m.CheckRestorable())
+				err = errors.Join(m.CheckJob(c.o.Job), m.CheckRestorable(c.o.Backend))
 			}
 			if err != nil {
 				m, err = nil, fmt.Errorf("from %s: %w", c.o.Store, err)

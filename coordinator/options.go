@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
 
@@ -29,6 +30,10 @@ type Options struct {
 	// Graph is the job's. If it does not fit the checkpoint to start from, Open
 	// fails before it changes anything. Required.
 	Graph checkpoint.Graph
+	// Backend is the local store of the job's subtasks. If a newer one wrote the state of
+	// the checkpoint to start from, Open fails before it changes anything. Zero: any
+	// state will do.
+	Backend incremental.BackendInfo
 	// Writer names the program and its version, for people who read a manifest.
 	Writer string
 

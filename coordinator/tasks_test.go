@@ -109,6 +109,9 @@ func (w *crew) snapshot(b checkpoint.Barrier, i int) {
 	send()
 }
 
+// backend is the local store of the tasks.
+var backend = incremental.BackendInfo{Name: "rocksdb", Version: "7.8.3", Format: 5}
+
 func (w *crew) upload(b checkpoint.Barrier, i int) (*incremental.Handle, error) {
 	name := incremental.NewObjectName(b.Epoch, b.ID, operator, i, w.n).String()
 	content := fmt.Appendf(nil, "state of subtask %d at checkpoint %d of epoch %d", i, b.ID, b.Epoch)
@@ -120,7 +123,7 @@ func (w *crew) upload(b checkpoint.Barrier, i int) (*incremental.Handle, error) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	crc, size := upload.CRC32C(content), int64(len(content))
-	h := &incremental.Handle{Operator: operator, Index: i, Range: keygroup.Assign(8, 2, i), Checkpoint: b.ID, Uploaded: size}
+	h := &incremental.Handle{Operator: operator, Index: i, Range: keygroup.Assign(8, 2, i), Checkpoint: b.ID, Uploaded: size, Backend: backend}
 	if base := w.handles[b.Base][i]; base != nil {
 		old := base.Files[max(0, len(base.Files)-2):]
 		for _, f := range old {

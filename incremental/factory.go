@@ -35,6 +35,9 @@ type Options struct {
 	Store upload.Store
 	// OpenBase opens the local store of a subtask.
 	OpenBase OpenBase
+	// Backend is what OpenBase opens. State that a newer one wrote is refused. The zero
+	// value refuses none.
+	Backend BackendInfo
 	// Parallel bounds the transfers of all backends together. Default 8.
 	Parallel int
 	// Plan trades uploading little against storing little.
@@ -107,7 +110,7 @@ func (f *Factory) Open(ctx context.Context, r state.OpenRequest) (state.Backend,
 }
 
 func (f *Factory) open(ctx context.Context, r state.OpenRequest) (_ *Backend, err error) {
-	handles, err := relevant(r)
+	handles, err := relevant(r, f.options.Backend)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +179,7 @@ func (f *Factory) open(ctx context.Context, r state.OpenRequest) (_ *Backend, er
 // relevant returns the handles that hold some of the requested key groups. They must
 // hold each of these exactly once (I9): if two held a key group, one would win by
 // chance, and one that no handle holds would restore as empty state.
-func relevant(r state.OpenRequest) ([]*Handle, error) {
+func relevant(r state.OpenRequest, local BackendInfo) ([]*Handle, error) {
 	if !checkpoint.ValidOperatorID(r.Operator) || r.Index < 0 {
 		return nil, errors.New("not a valid subtask")
 	}
@@ -192,7 +195,7 @@ func relevant(r state.OpenRequest) ([]*Handle, error) {
 		if err := validateHandle(fmt.Sprintf("handle %d", i), h); err != nil {
 			return nil, err
 		}
-		if err := h.checkRestorable(); err != nil {
+		if err := h.checkRestorable(local); err != nil {
 			return nil, fmt.Errorf("handle %d: %w", i, err)
 		}
 		if h.Operator != r.Operator {

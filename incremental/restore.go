@@ -3,6 +3,7 @@ package incremental
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/state"
@@ -31,9 +32,10 @@ func damagedBytes(err error) bool {
 }
 
 // CheckRestorable fails if m holds something that the format has a place for and this
-// program cannot restore, since it would be lost. The error wraps ErrCannotRestore and
-// names it. Factory.Open checks keyed state.
-func (m *Manifest) CheckRestorable() error {
+// program cannot restore, since it would be lost, or state that a newer local store than
+// local wrote. The error wraps ErrCannotRestore and names it. Factory.Open checks the
+// handles again.
+func (m *Manifest) CheckRestorable(local BackendInfo) error {
 	if len(m.Sources) > 0 {
 		return fmt.Errorf("%w: checkpoint %d has an enumerator of source %q", ErrCannotRestore, m.Checkpoint, m.Sources[0].Operator)
 	}
@@ -43,12 +45,21 @@ func (m *Manifest) CheckRestorable() error {
 				return fmt.Errorf("%w: subtask %s/%d of checkpoint %d has %s", ErrCannotRestore, s.Operator, s.Index, m.Checkpoint, what)
 			}
 		}
+		if s.Keyed == nil {
+			continue
+		}
+		if err := s.Keyed.checkRestorable(local); err != nil {
+			return fmt.Errorf("subtask %s/%d of checkpoint %d: %w", s.Operator, s.Index, m.Checkpoint, err)
+		}
 	}
 	return nil
 }
 
 // checkRestorable is CheckRestorable of a handle.
-func (h *Handle) checkRestorable() error {
+func (h *Handle) checkRestorable(local BackendInfo) error {
+	if err := local.reads(h.Backend); err != nil {
+		return err
+	}
 	for _, d := range h.States {
 		if d.Kind > state.KindAggregating {
 			return fmt.Errorf("%w: state %q holds %v", ErrCannotRestore, d.Name, d.Kind)
@@ -71,6 +82,29 @@ func (h *Handle) checkRestorable() error {
 	}
 	if len(h.Auxiliary) > 0 {
 		return fmt.Errorf("%w: state %q has a file for %s", ErrCannotRestore, h.Auxiliary[0].State, h.Auxiliary[0].Purpose)
+	}
+	return nil
+}
+
+// reads fails if a local store of a newer release than b, or of another name, wrote the
+// files. A local store opens what its older releases wrote, and promises nothing of what
+// newer ones write. A zero b reads everything.
+func (b BackendInfo) reads(files BackendInfo) error {
+	switch {
+	case b == BackendInfo{} || files == BackendInfo{}:
+		return nil
+	case files.Name != b.Name:
+		return fmt.Errorf("%w: its state was written by %s, and this program keeps state in %s", ErrCannotRestore, files.Name, b.Name)
+	}
+	var is, was [2]int // the release: "9.10.0" is of 9.10
+	_, unknown := fmt.Sscanf(files.Version, "%d.%d", &was[0], &was[1])
+	_, err := fmt.Sscanf(b.Version, "%d.%d", &is[0], &is[1])
+	if err := errors.Join(unknown, err); err != nil {
+		return fmt.Errorf("%w: its state was written by %s %q, and this program has %q: %w", ErrCannotRestore, files.Name, files.Version, b.Version, err)
+	}
+	if slices.Compare(was[:], is[:]) > 0 || files.Format > b.Format {
+		return fmt.Errorf("%w: its state was written by %s %s (table format %d), and this program has %s (%d), which does not read what newer ones write: build it with %s %d.%d or newer",
+			ErrCannotRestore, files.Name, files.Version, files.Format, b.Version, b.Format, files.Name, was[0], was[1])
 	}
 	return nil
 }

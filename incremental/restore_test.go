@@ -39,7 +39,7 @@ func TestWhatCannotBeRestoredIsRefused(t *testing.T) {
 		}
 	}
 
-	refused(t, []reason{
+	others := []reason{
 		{"an enumerator of source", func(m *incremental.Manifest) { m.Sources = nil }},
 		{"splits", func(m *incremental.Manifest) {
 			for i := range m.Subtasks {
@@ -48,10 +48,9 @@ func TestWhatCannotBeRestoredIsRefused(t *testing.T) {
 		}},
 		{"watermarks", func(m *incremental.Manifest) { m.Subtasks[0].Progress = nil }},
 		{"records in flight", func(m *incremental.Manifest) { m.Subtasks[0].InFlight = nil }},
-	}, (*incremental.Manifest).CheckRestorable)
-
-	f := newFactory(t, t.TempDir(), memstore.New())
-	refused(t, []reason{
+	}
+	keyed := []reason{
+		{"written by rocksdb 7.8.3", func(m *incremental.Manifest) { m.Subtasks[0].Keyed.Backend.Version = "7.7.9" }},
 		{"holds panes", func(m *incremental.Manifest) { m.Subtasks[0].Keyed.States[1].Kind = state.KindValue }},
 		{"belongs to job", func(m *incremental.Manifest) {
 			for i := range m.Subtasks[0].Keyed.Objects {
@@ -71,7 +70,14 @@ func TestWhatCannotBeRestoredIsRefused(t *testing.T) {
 			slices.SortFunc(h.Files, func(a, b incremental.File) int { return strings.Compare(a.Name, b.Name) })
 		}},
 		{"has a file for index", func(m *incremental.Manifest) { m.Subtasks[0].Keyed.Auxiliary = nil }},
-	}, func(m *incremental.Manifest) error {
+	}
+	local := incremental.BackendInfo{Name: "rocksdb", Version: "7.7.3", Format: 5}
+	refused(t, slices.Concat(others, keyed), func(m *incremental.Manifest) error { return m.CheckRestorable(local) })
+
+	f, err := incremental.NewFactory(incremental.Options{Dir: t.TempDir(), Store: memstore.New(), OpenBase: openNumbered, Backend: local})
+	check(t, err)
+	defer func() { check(t, f.Close()) }()
+	refused(t, keyed, func(m *incremental.Manifest) error {
 		h := m.Subtasks[0].Keyed
 		for i := range h.Files {
 			h.Files[i].Table = nil
@@ -81,6 +87,41 @@ func TestWhatCannotBeRestoredIsRefused(t *testing.T) {
 		})
 		return err
 	})
+}
+
+// A local store reads what older releases of it wrote, and refuses what newer ones or
+// another store wrote.
+func TestStateOfANewerLocalStoreIsRefused(t *testing.T) {
+	rocks := func(version string, format int) incremental.BackendInfo {
+		return incremental.BackendInfo{Name: "rocksdb", Version: version, Format: format}
+	}
+	for _, c := range []struct {
+		wrote, reads incremental.BackendInfo
+		says         string // empty: it can be read
+	}{
+		{rocks("7.8.3", 5), rocks("7.8.3", 5), ""},
+		{rocks("7.8.4", 5), rocks("7.8.3", 5), ""}, // of one release
+		{rocks("7.8.3", 5), rocks("9.10.0", 5), ""},
+		{rocks("9.10.0", 5), rocks("10.4.2", 6), ""},
+		{rocks("9.9.3", 5), rocks("9.10.0", 5), ""},
+		{incremental.BackendInfo{}, rocks("9.10.0", 5), ""},
+		{rocks("99.0.0", 9), incremental.BackendInfo{}, ""},
+		{rocks("9.10.0", 5), rocks("7.8.3", 5), "written by rocksdb 9.10.0 (table format 5), and this program has 7.8.3 (5)"},
+		{rocks("9.10.0", 5), rocks("9.9.3", 5), "build it with rocksdb 9.10 or newer"},
+		{rocks("10.0.1", 5), rocks("9.11.2", 5), "10.0 or newer"},
+		{rocks("7.8.3", 6), rocks("7.8.3", 5), "table format 6"},
+		{rocks("", 5), rocks("7.8.3", 5), `written by rocksdb ""`},
+		{rocks("7.8.3", 5), rocks("newest", 5), `this program has "newest"`},
+		{incremental.BackendInfo{Name: "pebble", Version: "1.1"}, rocks("7.8.3", 5), "written by pebble, and this program keeps state in rocksdb"},
+	} {
+		m := &incremental.Manifest{Subtasks: []incremental.Subtask{{Operator: "count", Keyed: &incremental.Handle{Backend: c.wrote}}}}
+		switch err := m.CheckRestorable(c.reads); {
+		case c.says == "" && err != nil:
+			t.Errorf("%+v does not read what %+v wrote: %v", c.reads, c.wrote, err)
+		case c.says != "" && (!errors.Is(err, incremental.ErrCannotRestore) || !strings.Contains(err.Error(), c.says)):
+			t.Errorf("%+v reads what %+v wrote: %v, want %q", c.reads, c.wrote, err, c.says)
+		}
+	}
 }
 
 // One handle has one encoding: what follows from the rest of an object's name is

@@ -223,15 +223,22 @@ func TestToolsReadARestoredCheckpoint(t *testing.T) {
 		check(t, errors.Join(err, body.Close()))
 		check(t, os.WriteFile(filepath.Join(dir, file.Name), bytes, 0o644))
 	}
-	out, err := exec.Command(tool, "--db="+dir, "--column_family=s-count", "scan").CombinedOutput()
+	// A checkpoint has no record of options, and the tool has fewer levels by itself.
+	options := "[Version]\n  rocksdb_version=" + rocks.Linked().Version + "\n  options_file_version=1.1\n[DBOptions]\n"
+	for _, column := range []string{"default", "s-count"} {
+		options += fmt.Sprintf("[CFOptions %q]\n  num_levels=40\n[TableOptions/BlockBasedTable %[1]q]\n", column)
+	}
+	check(t, os.WriteFile(filepath.Join(dir, "OPTIONS-000001"), []byte(options), 0o644))
+	out, err := exec.Command(tool, "--db="+dir, "--try_load_options", "--column_family=s-count", "scan").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	lines := strings.Count(string(out), " : value")
-	if lines != n-1 || !strings.Contains(string(out), "key000042 : value42\n") || strings.Contains(string(out), "key000007 ") {
+	read := strings.ReplaceAll(string(out), " ==> ", " : ") // as RocksDB 9 writes it
+	lines := strings.Count(read, " : value")
+	if lines != n-1 || !strings.Contains(read, "key000042 : value42\n") || strings.Contains(read, "key000007 ") {
 		t.Errorf("the tool reads %d entries, want %d:\n%.500s", lines, n-1, out)
 	}
-	out, err = exec.Command(tool, "--db="+dir, "checkconsistency").CombinedOutput()
+	out, err = exec.Command(tool, "--db="+dir, "--try_load_options", "checkconsistency").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "OK") {
 		t.Errorf("checkconsistency: %v: %s", err, out)
 	}

@@ -1,5 +1,7 @@
 #include "shim.h"
 
+#include "handles.h"
+
 #include <sys/mman.h>
 
 #include <array>
@@ -7,11 +9,6 @@
 #include <memory>
 #include <mutex>
 #include <vector>
-
-#include <rocksdb/memory_allocator.h>
-
-// As db/c.cc closes it; shim.cc says for which versions.
-struct rocksdb_memory_allocator_t { std::shared_ptr<rocksdb::MemoryAllocator> rep; };
 
 namespace {
 

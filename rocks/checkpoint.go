@@ -2,6 +2,8 @@ package rocks
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/linxGnu/grocksdb"
@@ -23,6 +25,33 @@ func (s flusher) copyTo(dir string) error {
 	// what they buffer to get into the checkpoint.
 	if err := c.CreateCheckpoint(dir, 0); err != nil {
 		return failure("checkpoint", s.dir, err.Error())
+	}
+	if err := strip(dir); err != nil {
+		return &Error{Op: "checkpoint", Dir: s.dir, Message: err.Error(), Err: ErrIO}
+	}
+	return nil
+}
+
+// strip removes from a local checkpoint what no restore needs. Options come from this
+// program, whether RocksDB recorded them (files.cc) or not. Nothing is written to the
+// log, and RocksDB 9 and later copy the empty file.
+func strip(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		emptyLog := filepath.Ext(e.Name()) == ".log" && info.Size() == 0
+		if !emptyLog && !strings.HasPrefix(e.Name(), "OPTIONS-") {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
 	}
 	return nil
 }

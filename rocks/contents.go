@@ -19,6 +19,9 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
+// StoreName is how a checkpoint names this local store.
+const StoreName = "rocksdb"
+
 // tableFormat is the version of RocksDB's block-based tables that is written.
 const tableFormat = 5
 
@@ -53,7 +56,8 @@ func (d *DB) Contents(dir string) (state.Contents, error) {
 	if !ok {
 		return state.Contents{}, &Error{Op: "describe checkpoint", Dir: dir, Message: "there is none, or it was described before", Err: ErrUsage}
 	}
-	out := state.Contents{Store: "rocksdb", Version: Linked().Version, Format: tableFormat, Tables: tables}
+	l := Linked()
+	out := state.Contents{Store: StoreName, Version: l.Version, Format: l.TableFormat, Tables: tables}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for name := range d.columns {
@@ -73,7 +77,7 @@ func (s flusher) tableFiles() []state.TableFile {
 	var all []state.TableFile
 	for len(b) > 0 {
 		var texts [4][]byte
-		var n [6]uint64
+		var n [7]uint64
 		rest := b[4*len(texts)+8*len(n):]
 		for i := range texts {
 			length := binary.NativeEndian.Uint32(b[4*i:])
@@ -84,7 +88,7 @@ func (s flusher) tableFiles() []state.TableFile {
 		}
 		all = append(all, state.TableFile{
 			Name: string(texts[0]), Column: string(texts[1]), Smallest: texts[2], Largest: texts[3],
-			Level: int(n[0]), SmallestSeqno: n[1], LargestSeqno: n[2], CreatedUnix: int64(n[3]), Entries: n[4], Deletions: n[5],
+			Level: int(n[0]), SmallestSeqno: n[1], LargestSeqno: n[2], CreatedUnix: int64(n[3]), Entries: n[4], Deletions: n[5], Epoch: n[6],
 		})
 		b = rest
 	}

@@ -1,14 +1,12 @@
 #include "shim.h"
 
+#include "handles.h"
+
 #include <memory>
 #include <string>
 
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
-#include <rocksdb/options.h>
-
-// As db/c.cc closes it; shim.cc says for which versions.
-struct rocksdb_options_t { rocksdb::Options rep; };
 
 namespace {
 
@@ -34,6 +32,9 @@ class Directory : public rocksdb::FSDirectoryWrapper {
   }
 };
 
+// From this release on RocksDB fails if it cannot record options.
+constexpr bool kRecordsOptions = TM_RELEASE >= 1002;
+
 template <typename W, typename T>
 IOStatus wrapped(IOStatus s, std::unique_ptr<T>* out) {
   if (s.ok()) out->reset(new W(std::move(*out)));
@@ -49,7 +50,7 @@ bool holds_options(const std::string& path) {
 // state from the object store. So nothing is synced. (Whoever uploads a file makes sure
 // that the disk took it.) And options are not recorded: whenever a column or an option
 // changes RocksDB would write, read and compare those of all columns, which takes
-// seconds where there are hundreds.
+// seconds where there are hundreds. (Where it insists, it does.)
 class Files : public rocksdb::FileSystemWrapper {
  public:
   using FileSystemWrapper::FileSystemWrapper;
@@ -57,7 +58,7 @@ class Files : public rocksdb::FileSystemWrapper {
 
   IOStatus NewWritableFile(const std::string& path, const FileOptions& o, std::unique_ptr<rocksdb::FSWritableFile>* out,
                            IODebugContext* d) override {
-    if (holds_options(path)) return IOStatus::NotSupported("options are not recorded");
+    if (!kRecordsOptions && holds_options(path)) return IOStatus::NotSupported("options are not recorded");
     return wrapped<File>(FileSystemWrapper::NewWritableFile(path, o, out, d), out);
   }
 
@@ -77,5 +78,7 @@ class Files : public rocksdb::FileSystemWrapper {
 extern "C" void tm_use_files(rocksdb_options_t* o) {
   static rocksdb::Env* env = rocksdb::NewCompositeEnv(std::make_shared<Files>(rocksdb::FileSystem::Default())).release();
   o->rep.env = env;
+#if TM_RELEASE < 1002
   o->rep.fail_if_options_file_error = false;
+#endif
 }

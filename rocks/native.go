@@ -24,6 +24,10 @@ func init() {
 			panic(fmt.Sprintf("rocks: %v does not begin with its C handle: adapt native.go to this version of grocksdb", t))
 		}
 	}
+	// The shim reads RocksDB's structs, whose layout is that of the headers.
+	if is, was := taken(C.tm_version()), taken(C.tm_compiled_version()); is != was {
+		panic(fmt.Sprintf("rocks: linked with RocksDB %s and compiled with the headers of %s: give the compiler the headers of the library (CGO_CPPFLAGS), or the linker the library of the headers (CGO_LDFLAGS)", is, was))
+	}
 }
 
 func handle[T any](p *T) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(p)) }

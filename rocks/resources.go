@@ -1,6 +1,6 @@
 package rocks
 
-// #cgo CXXFLAGS: -std=c++17 -O2 -fvisibility=hidden -fno-rtti
+// #cgo CXXFLAGS: -std=c++20 -O2 -fvisibility=hidden -fno-rtti
 // #include <stdlib.h>
 // #include "shim.h"
 import "C"

@@ -1,5 +1,7 @@
 #include "shim.h"
 
+#include "handles.h"
+
 #include <malloc.h>
 
 #include <atomic>
@@ -19,15 +21,6 @@
 #include <rocksdb/version.h>
 #include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
-
-// rocksdb/c.h leaves these types open; db/c.cc closes them like this. Checked
-// for the versions below: look at db/c.cc before adding one.
-static_assert(ROCKSDB_MAJOR == 7 && ROCKSDB_MINOR == 8, "compare the handles below with db/c.cc of this version");
-struct rocksdb_t { rocksdb::DB* rep; };
-struct rocksdb_options_t { rocksdb::Options rep; };
-struct rocksdb_block_based_table_options_t { rocksdb::BlockBasedTableOptions rep; };
-struct rocksdb_cache_t { std::shared_ptr<rocksdb::Cache> rep; };
-struct rocksdb_column_family_handle_t { rocksdb::ColumnFamilyHandle* rep; };
 
 struct tm_budget { std::shared_ptr<rocksdb::WriteBufferManager> manager; };
 
@@ -352,8 +345,12 @@ char* tm_tables(rocksdb_t* db, size_t* len) {
       const uint32_t n = static_cast<uint32_t>(t->size());
       out.append(reinterpret_cast<const char*>(&n), sizeof n);
     }
+    uint64_t epoch = 0;  // not known
+#if TM_RELEASE >= 710
+    epoch = f.epoch_number;
+#endif
     const uint64_t numbers[] = {static_cast<uint64_t>(f.level), f.smallest_seqno, f.largest_seqno,
-                                f.file_creation_time, f.num_entries, f.num_deletions};
+                                f.file_creation_time, f.num_entries, f.num_deletions, epoch};
     out.append(reinterpret_cast<const char*>(numbers), sizeof numbers);
     for (const auto* t : texts) out.append(*t);
   }
@@ -371,5 +368,9 @@ void tm_bound_malloc(void) {
 int tm_has_assertions(void) { return tm_sync_point != nullptr; }
 
 char* tm_version(void) { return copied(rocksdb::GetRocksVersionAsString(true)); }
+
+char* tm_compiled_version(void) {
+  return copied(std::to_string(ROCKSDB_MAJOR) + "." + std::to_string(ROCKSDB_MINOR) + "." + std::to_string(ROCKSDB_PATCH));
+}
 
 }  // extern "C"

@@ -98,8 +98,8 @@ void tm_scan_free(tm_scan*);
 
 // Describes the table files of the database. For each: uint32 lengths of name,
 // column, smallest and largest key; uint64 level, smallest and largest sequence
-// number, time of creation, entries, deletions; then the four texts. Numbers are
-// native. The caller frees what is returned.
+// number, time of creation, entries, deletions, epoch; then the four texts. Numbers
+// are native. The caller frees what is returned.
 char* tm_tables(rocksdb_t*, size_t* len);
 
 // Keeps the memory that is freed from staying with the process: blocks of a
@@ -108,7 +108,10 @@ void tm_bound_malloc(void);
 
 // 1: the library was built with its assertions, and is slower for it.
 int tm_has_assertions(void);
+// The library's version, and that of the headers that the shim was compiled with.
+// The caller frees them.
 char* tm_version(void);
+char* tm_compiled_version(void);
 
 #ifdef __cplusplus
 }

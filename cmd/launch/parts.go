@@ -110,7 +110,7 @@ func (p *parts) openBackends(_ context.Context, c Config) error {
 		return fmt.Errorf("%w %s: %w", ErrStateDir, c.StateDir, err)
 	}
 	factory, err := incremental.NewFactory(incremental.Options{
-		Dir: dir, Store: p.store, Plan: c.Plan, Log: c.Logger,
+		Dir: dir, Store: p.store, Plan: c.Plan, Log: c.Logger, Backend: backend(),
 		OpenBase: func(dir string, states []state.Descriptor) (incremental.Base, error) {
 			return rocks.Open(dir, resources, states)
 		},
@@ -123,13 +123,19 @@ func (p *parts) openBackends(_ context.Context, c Config) error {
 	return nil
 }
 
+// backend describes the local store that is linked.
+func backend() incremental.BackendInfo {
+	l := rocks.Linked()
+	return incremental.BackendInfo{Name: rocks.StoreName, Version: l.Version, Format: l.TableFormat}
+}
+
 // lead opens the job's coordinator.
 func (p *parts) lead(ctx context.Context, c Config) (err error) {
 	if c.Interval == 0 {
 		return nil
 	}
 	o := c.Checkpoints
-	o.Store, o.Job, o.Graph, o.Interval, o.Logger = p.store, c.JobID, c.graph(), c.Interval, c.Logger
+	o.Store, o.Job, o.Graph, o.Interval, o.Logger, o.Backend = p.store, c.JobID, c.graph(), c.Interval, c.Logger, backend()
 	ended := o.Listener.Ended
 	o.Listener.Ended = func(r coordinator.Report) {
 		p.history.add(r)

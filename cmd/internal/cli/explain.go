@@ -27,6 +27,7 @@ var advice = []struct {
 	{state.ErrIncompatible, "nothing was changed. Give the state another name, or start anew with --restore none or another --job-id"},
 	{sink.ErrForeignOutput, "nothing was changed. Move the output away, or choose another directory"},
 	{incremental.ErrNewerVersion, "nothing was changed. Use the version of tidemark that wrote it, or a newer one"},
+	{incremental.ErrCannotRestore, "nothing was changed. Use the program that wrote it or a newer one, or start from an older checkpoint with --restore <id> (PROGRAM checkpoints show names what wrote it)"},
 	{incremental.ErrCorruptState, "nothing was deleted. Start from another checkpoint with --restore <id> (PROGRAM checkpoints ls, verify)"},
 	{coordinator.ErrNotRetained, "nothing was changed. Choose a retained one, latest or none with --restore"},
 	{upload.ErrNoBucket, "create the bucket, or correct --checkpoint-store"},
