@@ -290,44 +290,78 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// I2, I10: an unreadable manifest of a checkpoint that was retained, and that
-// another leader wrote, halts all deletion, loudly; checkpoints go on.
+// I2, I10: a manifest that is damaged or gone, of a checkpoint that is retained,
+// halts all deletion, loudly. Checkpoints go on. A sweep finds it of an earlier
+// leader, the collection after a commit of this one.
 func TestDeletionHaltsOnUnreadableManifest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := memstore.New()
-		var alarms []coordinator.Alarm
-		options := func(o *coordinator.Options) {
-			o.Retention.Newest = 2
-			o.Listener.Alarm = func(a coordinator.Alarm) { alarms = append(alarms, a) }
+	damaged := func(store *memstore.Store, name string) {
+		store.Damage(name, func(b []byte) []byte { b[len(b)-1] ^= 1; return b })
+	}
+	gone := func(store *memstore.Store, name string) {
+		if err := store.Delete(context.Background(), name); err != nil {
+			panic(err)
 		}
-		c := open(t, store, options)
-		w, _ := begin(t, store, c, 1)
-		trigger := func() {
-			if _, err := c.Trigger(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		trigger()
-		trigger()
-		w.end()
-		closed(t, c)
-		store.Damage("manifests/1-1", func(b []byte) []byte { b[len(b)-1] ^= 1; return b })
-		c = open(t, store, options)
-		w, _ = begin(t, store, c, 1)
-		time.Sleep(time.Minute) // the first sweep reads what is retained
-		trigger()
-		time.Sleep(time.Minute)
-		deleted := c.Status().Cleaner.Deleted
-		trigger()
-		time.Sleep(time.Minute)
-		s := c.Status()
-		if s.Completed != 2 || s.Cleaner.Halted == nil || s.Cleaner.Deleted != deleted || len(s.Alarms) != 1 || s.Alarms[0].Code != coordinator.DeletionHalted || len(alarms) == 0 {
-			t.Errorf("status %+v, alarms %v", s.Cleaner, alarms)
-		}
-		w.end()
-		closed(t, c)
-		intact(t, store)
-	})
+	}
+	for name, c := range map[string]struct {
+		spoil   func(*memstore.Store, string)
+		earlier bool
+	}{
+		"damaged, of an earlier leader": {damaged, true},
+		"gone, of an earlier leader":    {gone, true},
+		"gone, of this leader":          {gone, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spoil, earlier := c.spoil, c.earlier
+			synctest.Test(t, func(t *testing.T) {
+				store := memstore.New()
+				var alarms []coordinator.Alarm
+				spoilt := checkpoint.ID(4)
+				options := func(o *coordinator.Options) {
+					o.Retention.Newest = 2
+					o.Listener.Alarm = func(a coordinator.Alarm) { alarms = append(alarms, a) }
+					o.Listener.Ended = func(r coordinator.Report) {
+						if r.ID == spoilt {
+							spoil(store, incremental.ManifestName(r.ID, r.Epoch))
+						}
+					}
+				}
+				c := open(t, store, options)
+				w, _ := begin(t, store, c, 1)
+				trigger := func() {
+					if _, err := c.Trigger(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Minute)
+				}
+				for range 3 {
+					trigger()
+				}
+				if earlier {
+					spoilt = 0
+					w.end()
+					closed(t, c)
+					spoil(store, "manifests/2-1")
+					c = open(t, store, options)
+					w, _ = begin(t, store, c, 1)
+					time.Sleep(time.Minute) // the first sweep reads what is retained
+				}
+				deleted := c.Status().Cleaner.Deleted
+				for range 3 {
+					trigger()
+				}
+				time.Sleep(2 * time.Hour)
+				s := c.Status()
+				if s.Cleaner.Halted == nil || s.Cleaner.Deleted != deleted || len(s.Alarms) != 1 || s.Alarms[0].Code != coordinator.DeletionHalted || len(alarms) == 0 {
+					t.Errorf("status %+v, alarms %v", s.Cleaner, alarms)
+				}
+				if _, committed, _, failed := w.seen(); len(committed) < 3 || len(failed) > 0 {
+					t.Errorf("committed %v, failed %v", committed, failed)
+				}
+				w.end()
+				closed(t, c)
+			})
+		})
+	}
 }
 
 func named(objects []upload.Info) (all []string) {

@@ -191,6 +191,14 @@ func (w *world) own(k int) *process {
 // what could happen after one may happen at any time.
 var dawn = time.Unix(1, 0)
 
+// never is when a checkpoint times out, unless that is the step.
+const never = 1000 * time.Hour
+
+// overdue tells a machine the time at which one of its checkpoints times out.
+type overdue struct{}
+
+func (overdue) isEvent() {}
+
 // tell steps the machine of process k and does what it says. choose is what
 // the subtask reuses if a checkpoint starts; unwritable fails manifests.
 func (w *world) tell(k int, e event, choose func(checkpoint.Barrier) set, unwritable bool) {
@@ -265,6 +273,9 @@ func (w *world) tell(k int, e event, choose func(checkpoint.Barrier) set, unwrit
 	m.commit.sends = min(m.commit.sends, 2)
 	if m.sound {
 		m.sweepAt = dawn.Add(sweepEvery)
+	}
+	for i := range m.pending {
+		m.pending[i].deadline = dawn.Add(never)
 	}
 }
 
