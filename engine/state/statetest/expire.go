@@ -179,6 +179,40 @@ func testExpiryAfterReads(t *testing.T, h Harness) {
 	o.stop()
 }
 
+// A scan that refreshes what it reads leaves alone what was written since it began.
+func testScanSparesWhatIsNewer(t *testing.T, h Harness) {
+	o := newOp(t, h)
+	p := openPerishable(o.one(nil), state.TTL(second, state.RefreshOnRead))
+	a := key("a")
+	ok(t, p.table.Set(a, "x", 1))
+	ok(t, p.table.Set(a, "y", 1))
+	o.checkpoint()
+	o.clock.Advance(second / 4)
+	for e, err := range p.table.All(a) {
+		ok(t, err)
+		if e.Key == "x" {
+			o.clock.Advance(second / 2)
+			ok(t, p.table.Set(a, "y", 2))
+		}
+	}
+	o.clock.Advance(3 * second / 4) // what the scan refreshed is past, what was written is not
+	p.want(a, "[table[y]=2]")
+	o.clock.Advance(second)
+	ok(t, p.list.Add(a, 1, 2))
+	o.checkpoint()
+	o.clock.Advance(second / 4)
+	for v, err := range p.list.All(a) {
+		ok(t, err)
+		if v == 1 {
+			o.clock.Advance(second / 2)
+			ok(t, p.list.Set(a, []int64{3, 4}))
+		}
+	}
+	o.clock.Advance(3 * second / 4)
+	p.want(a, "[list=[3 4]]")
+	o.stop()
+}
+
 // An expiry is honoured whatever a state's options are when it is read.
 func testExpiryStaysWithTheValue(t *testing.T, h Harness) {
 	o := newOp(t, h)

@@ -62,6 +62,7 @@ func Run(t *testing.T, h Harness) {
 		{"Types", testTypes, false},
 		{"ExpiryAfterWrites", testExpiryAfterWrites, false},
 		{"ExpiryAfterReads", testExpiryAfterReads, false},
+		{"ScanSparesWhatIsNewer", testScanSparesWhatIsNewer, false},
 		{"ExpiryStaysWithTheValue", testExpiryStaysWithTheValue, false},
 		{"ExpiryOfLists", testExpiryOfLists, false},
 		{"ExpiryIsFinal", testExpiryIsFinal, false},

@@ -1,6 +1,7 @@
 package statetest
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -260,17 +261,36 @@ func testAggregating(t *testing.T, h Harness) {
 // awkward are keys and namespaces whose plain concatenations are equal.
 var awkward = []string{"", "\x00", "\x01", "\x02", "\x00\x00", "\x01\x01", "\x00\x01", "a", "a\x00", "a\x01", "a\x01\x02", "ab", "b", "\xff", "\xff\xff", "\x03abc"}
 
+// testApart covers namespaces whose lengths are of one and of two bytes, too, each a
+// prefix of the next, beside keys and map keys that spell the bytes of another's.
 func testApart(t *testing.T, h Harness) {
+	apart(t, h, awkward, awkward, awkward)
+	spaces, keys := []string{""}, []string{"", "n"}
+	for _, n := range []int{1, 44, 127, 128, 129, 255, 256, 300} {
+		space := strings.Repeat("n", n)
+		spaces = append(spaces, space)
+		keys = append(keys, string(binary.AppendUvarint([]byte("n"), uint64(n)))+space)
+	}
+	apart(t, h, keys, spaces, keys)
+}
+
+func apart(t *testing.T, h Harness, keys, spaces, mapKeys []string) {
 	o := newOp(t, h)
-	s := o.one(nil)
 	defer o.stop()
-	v := state.NewValue[string](s, "value", state.WithNamespace("string"))
-	l := state.NewList[string](s, "list", state.WithNamespace("string"))
-	m := state.NewMap[string, string](s, "map", state.WithNamespace("string"))
-	s.opened()
+	var v state.Value[string]
+	var l state.List[string]
+	var m state.Map[string, string]
+	open := func(from *stored) {
+		s := o.one(from)
+		v = state.NewValue[string](s, "value", state.WithNamespace("string"))
+		l = state.NewList[string](s, "list", state.WithNamespace("string"))
+		m = state.NewMap[string, string](s, "map", state.WithNamespace("string"))
+		s.opened()
+	}
+	open(nil)
 	each := func(f func(at *at, id string)) {
-		for _, k := range awkward {
-			for _, ns := range awkward {
+		for _, k := range keys {
+			for _, ns := range spaces {
 				f(keyIn(k, ns), fmt.Sprintf("%q %q", k, ns))
 			}
 		}
@@ -297,19 +317,29 @@ func testApart(t *testing.T, h Harness) {
 			}
 			n++
 		}
-		if there != (n == len(awkward)) || !there && n > 0 {
+		if there != (n == len(mapKeys)) || !there && n > 0 {
 			t.Fatalf("map of %s has %d entries", id, n)
 		}
 	}
 	each(func(at *at, id string) {
 		ok(t, v.Set(at, id))
 		ok(t, l.Add(at, id, "2"))
-		for _, mk := range awkward {
+		for _, mk := range mapKeys {
 			ok(t, m.Set(at, mk, id+mk))
 		}
 	})
 	each(func(at *at, id string) { check(at, id, true) })
-	// Clearing one leaves all others.
+	if got, want := o.visited(), slices.Sorted(slices.Values(keys)); !slices.Equal(got, want) {
+		t.Fatalf("visited %q, want %q", got, want)
+	}
+	// They stay so where the entries come from below, and clearing one leaves all others.
+	c := o.checkpoint()
+	o.stop()
+	open(c)
+	each(func(at *at, id string) { check(at, id, true) })
+	c = o.checkpoint()
+	o.stop()
+	open(c)
 	i := 0
 	each(func(at *at, id string) {
 		if i++; i%2 == 0 {
