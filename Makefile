@@ -93,6 +93,15 @@ test: build lint test-nocgo test-race ## All tests: build, lint, unit, race, wal
 explore: ## Explore the coordinator's decisions within long bounds, too: some minutes
 	go test -run Explore -v -timeout 60m ./coordinator -long
 
+.PHONY: planted
+planted: deps ## Plant every bug of testdata/planted; the test that each names must fail
+	go test -tags $(TAGS) -count 1 -v -timeout 120m -run Planted ./bench/planted -all
+
+.PHONY: mutants
+mutants: N := 300
+mutants: deps ## Run N random mutants of the decision code; the tests of its package must fail: make mutants N=300 SEED=1
+	go test -tags $(TAGS) -count 1 -v -timeout 120m -run Mutants ./bench/planted -mutants $(N) -seed $(SEED)
+
 .PHONY: crash
 crash: build tools ## Kill the jobs with -9 N times at random moments and compare: make crash N=50 SEED=1
 	bin/tidemark bench crash --n $(N) --seed $(SEED)
