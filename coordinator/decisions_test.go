@@ -139,6 +139,14 @@ func TestWrongJobChangesNothing(t *testing.T) {
 		}
 		w.end()
 		closed(t, c)
+		young := memstore.New() // a head without a checkpoint
+		closed(t, open(t, young, nil))
+		if _, err := tryOpen(t, young, func(o *coordinator.Options) { o.Job = "k" }); !errors.Is(err, incremental.ErrWrongJob) {
+			t.Errorf("another job, without a checkpoint: %v", err)
+		}
+		if h, _, err := coordinator.ReadHead(t.Context(), young); err != nil || h.Epoch != 1 {
+			t.Errorf("its head is %+v, %v", h, err)
+		}
 		renamed := func(o *coordinator.Options) { o.Graph.Operators[0].ID = "renamed" }
 		if _, err := tryOpen(t, store, renamed); !errors.Is(err, checkpoint.ErrGraphMismatch) {
 			t.Errorf("without an operator of the checkpoint: %v", err)

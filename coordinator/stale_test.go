@@ -111,3 +111,43 @@ func TestTimeoutOfACommitInDoubtDeletesNothing(t *testing.T) {
 		t.Errorf("the checkpoint did not complete\n%s", &d.trace)
 	}
 }
+
+// An end counts as a failure if checkpointing is at fault, and not if the attempt
+// ended, a newer checkpoint overtook it, or it completed.
+func TestWhatCountsAsFailure(t *testing.T) {
+	one := Ref{ID: 1, Epoch: 1}
+	for name, c := range map[string]struct {
+		play    func(*director) []action
+		counted bool
+	}{
+		"declined": {func(d *director) []action { return d.tell(0, declineOf(1, checkpoint.DeclinePersist, "no")) }, true},
+		"draining": {func(d *director) []action { return d.tell(0, declineOf(1, checkpoint.DeclineDraining, "no")) }, false},
+		"timeout":  {func(d *director) []action { return d.tell(10*time.Hour, ticked{}) }, true},
+		"detached": {func(d *director) []action { return d.tell(0, detached{}) }, false},
+		"manifest": {func(d *director) []action {
+			d.tell(0, ackOf(one))
+			return d.tell(0, manifestWritten{ref: one, err: errors.New("no")})
+		}, true},
+		"completed": {func(d *director) []action {
+			d.tell(0, ackOf(one))
+			d.tell(0, manifestWritten{ref: one})
+			return d.tell(0, swapped{outcome: won, etag: "e2"})
+		}, false},
+	} {
+		d := direct(t, func(s *settings) { s.interval, s.tolerable = 0, -1 })
+		d.leadAndStart()
+		d.tell(0, asked{})
+		ends := 0
+		for _, a := range c.play(d) {
+			if e, ok := a.(ended); ok {
+				ends++
+				if e.counted != c.counted || (d.m.failures > 0) != c.counted {
+					t.Errorf("%s: counted: %v, %d failures\n%s", name, e.counted, d.m.failures, &d.trace)
+				}
+			}
+		}
+		if ends != 1 {
+			t.Errorf("%s: %d ends\n%s", name, ends, &d.trace)
+		}
+	}
+}

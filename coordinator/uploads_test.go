@@ -120,8 +120,8 @@ func TestFailedManifestIsDeletedWithItsCheckpoint(t *testing.T) {
 		if _, err := c.Trigger(t.Context()); err == nil {
 			t.Fatal("a checkpoint without a manifest was committed")
 		}
-		if store.Injected() == 0 {
-			t.Error("no PUT was made to fail")
+		if s := c.Status(); store.Injected() == 0 || s.Failed != 1 || s.ConsecutiveFailures != 1 {
+			t.Errorf("%d PUTs were made to fail; status %+v", store.Injected(), s)
 		}
 		time.Sleep(sweepAfterAbort / 2)
 		if names := mem.Names(); !slices.Equal(names, []string{incremental.HeadName}) {

@@ -103,6 +103,24 @@ func TestPlan(t *testing.T) {
 	})
 }
 
+// I7: a file is reused only if it was immutable and is, and has the same size.
+func TestPlanReusesImmutableFilesOnly(t *testing.T) {
+	for _, was := range []bool{true, false} {
+		for _, is := range []bool{true, false} {
+			for _, size := range []int64{9, 10, 11} {
+				base := &incremental.Handle{
+					Files:   []incremental.File{{Name: "f", Immutable: was, Ref: incremental.FileRef{Object: "o", Length: 10}}},
+					Objects: []incremental.Object{{Name: "o", Size: 10, Adopted: 10}},
+				}
+				plan := incremental.Plan(base, []incremental.LocalFile{{Name: "f", Size: size, Immutable: is}}, incremental.PlanOptions{})
+				if reuses := len(plan.Reuse) == 1; reuses != (was && is && size == 10) || len(plan.Upload)+len(plan.Reuse) != 1 {
+					t.Errorf("it was immutable: %v, is: %v, and has %d of 10 bytes: %+v", was, is, size, plan)
+				}
+			}
+		}
+	}
+}
+
 // What is unchanged is not uploaded, however it is packed.
 func TestPlanReusesAllOfAnUnchangedSnapshot(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -223,4 +241,27 @@ func TestPlanFetches(t *testing.T) {
 			t.Fatalf("reads %d bytes for %d", read, asked)
 		}
 	})
+}
+
+// I12: a read is no longer than its bound, however near the files lie, unless one
+// file is; and what few bytes lie between two files are read with them.
+func TestFetchesAreBounded(t *testing.T) {
+	const mib = 1 << 20
+	file := func(name string, offset, length int64) incremental.File {
+		return incremental.File{Name: name, Ref: incremental.FileRef{Object: "o", Offset: offset, Length: length}}
+	}
+	for name, c := range map[string]struct {
+		files []incremental.File
+		reads int
+	}{
+		"within the bound": {[]incremental.File{file("a", 100*mib, 32*mib), file("b", 132*mib+64<<10, 31*mib)}, 1},
+		"beyond the bound": {[]incremental.File{file("a", 100*mib, 32*mib), file("b", 132*mib+64<<10, 33*mib)}, 2},
+		"one long file":    {[]incremental.File{file("a", 100*mib, 100*mib)}, 1},
+		"a small gap":      {[]incremental.File{file("a", 100*mib, mib), file("b", 101*mib+200<<10, mib)}, 1},
+		"a larger gap":     {[]incremental.File{file("a", 100*mib, mib), file("b", 101*mib+300<<10, mib)}, 2},
+	} {
+		if got := incremental.PlanFetches(c.files); len(got) != c.reads {
+			t.Errorf("%s: %d reads, want %d", name, len(got), c.reads)
+		}
+	}
 }

@@ -2,9 +2,13 @@ package incremental_test
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
@@ -141,5 +145,55 @@ func TestObjectNamesHaveOneSpelling(t *testing.T) {
 	check(t, err)
 	if _, err := incremental.DecodeHandle(append([]byte{b[0]}, longer...)); err == nil {
 		t.Error("a handle with another spelling of an object's name was accepted")
+	}
+}
+
+// I2: what is no object's or manifest's name is never taken for one: its owner would
+// be a checkpoint of an epoch that is over, and a sweep would delete it.
+func TestStrangersHaveNoOwner(t *testing.T) {
+	object := func(base string) string { // below the right one of all 256 prefixes
+		for i := range 256 {
+			if name := fmt.Sprintf("data/%02x/%s", i, base); parsesObject(name) {
+				return name
+			}
+		}
+		return ""
+	}
+	if object("1-2-op.0-1-0123456789abcdef") == "" {
+		t.Error("an object's name is not parsed")
+	}
+	for _, base := range []string{
+		"", "-", ".", "notes.txt", "1-2-op-0-1-0123456789abcdef", "1-2-op.0-1-0123456789abcde", "1-2-op.0-1-0123456789abcdeg",
+		"1-2-op.0-1-0123456789ABCDEF", "1-2-op.0-1-0123456789abcdef0", "1-2-op.0-1", "1-2-op.0", "1-2", "01-2-op.0-1-0123456789abcdef",
+		"+1-2-op.0-1-0123456789abcdef", "1-x-op.0-1-0123456789abcdef", "1--op.0-1-0123456789abcdef", "1-2-Op.0-1-0123456789abcdef", "1-2-.0-1-0123456789abcdef",
+		"1-2-op.65536-1-0123456789abcdef", "1-2-op.0-4294967296-0123456789abcdef", "9223372036854775808-2-op.0-1-0123456789abcdef",
+	} {
+		if name := object(base); name != "" {
+			t.Errorf("%s is taken for an object", name)
+		}
+	}
+	if id, e, ok := incremental.ParseManifestName(incremental.ManifestName(3, 4)); id != 3 || e != 4 || !ok {
+		t.Errorf("a manifest's name is parsed as %d of epoch %d, %v", id, e, ok)
+	}
+	for _, name := range []string{
+		"", "manifests/", "manifests/1", "manifests/1-", "manifests/-1", "manifests/01-1", "manifests/1-01", "manifests/1-1-1", "manifests/1-1.json", "manifests/+1-1", "manifest/1-1", "1-1",
+		"manifests/9223372036854775808-1", "manifests/1-9223372036854775808",
+	} {
+		if id, e, ok := incremental.ParseManifestName(name); ok {
+			t.Errorf("%q is taken for the manifest of %d of epoch %d", name, id, e)
+		}
+	}
+}
+
+func parsesObject(name string) bool { _, ok := incremental.ParseObjectName(name); return ok }
+
+// A number that its field cannot hold is refused: it would be cut.
+func TestNumbersFitTheirFields(t *testing.T) {
+	for _, v := range []uint64{1, math.MaxUint32, math.MaxUint32 + 1, math.MaxUint32 + 6, math.MaxUint64} {
+		b := protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType), v) // Handle.index
+		body := &format.Handle{}
+		if err := format.Unmarshal(b, body); (err == nil) != (v <= math.MaxUint32) || err == nil && uint64(body.Index) != v {
+			t.Errorf("%d is read as %d, %v", v, body.Index, err)
+		}
 	}
 }

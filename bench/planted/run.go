@@ -63,6 +63,7 @@ func (r Run) Go(ctx context.Context, root string, o Overlay) (Outcome, string, e
 		"test", "-tags", "grocksdb_clean_link", "-overlay", filepath.Join(dir, "overlay.json"), "-exec", "prlimit --as=17179869184",
 		"-count=1", "-failfast", "-vet=off", "-timeout", r.Timeout.String(),
 	}
+	defer forget(filepath.Join(root, r.Package, "testdata/rapid"))()
 	cmd := exec.CommandContext(ctx, "go", append(args, "-run", r.Test, "-short="+strconv.FormatBool(r.Short), "./"+r.Package)...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
@@ -81,6 +82,15 @@ func (r Run) Go(ctx context.Context, root string, o Overlay) (Outcome, string, e
 		return Failed, text, nil
 	}
 	return 0, text, fmt.Errorf("run tests of %s: %w: %s", r.Package, err, text)
+}
+
+// forget returns what removes a directory, if there is none yet: tests that draw
+// random cases keep those that fail.
+func forget(dir string) func() {
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		return func() {}
+	}
+	return func() { _ = os.RemoveAll(dir) } // else it is found by git status
 }
 
 var errNoTest = errors.New("there is no test")

@@ -58,6 +58,7 @@ func Run(t *testing.T, h Harness) {
 		{"AddsMeetWhatIsBelow", testAddsMeetWhatIsBelow, false},
 		{"AddsOverWhatExpires", testAddsOverWhatExpires, false},
 		{"KeysAndNamespacesStayApart", testApart, false},
+		{"EmptyValues", testEmptyValues, false},
 		{"EachKey", testEachKey, false},
 		{"Types", testTypes, false},
 		{"ExpiryAfterWrites", testExpiryAfterWrites, false},

@@ -355,6 +355,58 @@ func apart(t *testing.T, h Harness, keys, spaces, mapKeys []string) {
 	})
 }
 
+// testEmptyValues: a value of no bytes is a value.
+func testEmptyValues(t *testing.T, h Harness) {
+	o := newOp(t, h)
+	defer o.stop()
+	var v state.Value[struct{}]
+	var l state.List[struct{}]
+	var m state.Map[string, struct{}]
+	var texts state.Map[string, string]
+	open := func(from *stored) {
+		s := o.one(from)
+		v = state.NewValue[struct{}](s, "value")
+		l = state.NewList[struct{}](s, "list")
+		m = state.NewMap[string, struct{}](s, "map")
+		texts = state.NewMap[string, string](s, "texts")
+		s.opened()
+	}
+	a := key("a")
+	check := func() {
+		t.Helper()
+		_, found, err := v.Get(a)
+		ok(t, err)
+		list, err := l.Get(a)
+		ok(t, err)
+		has, err := m.Has(a, "")
+		ok(t, err)
+		text, there, err := texts.Get(a, "")
+		ok(t, err)
+		n := 0
+		for _, err := range m.All(a) {
+			ok(t, err)
+			n++
+		}
+		if !found || len(list) != 2 || !has || n != 2 || !there || text != "" {
+			t.Fatalf("value %v, list %v, map has it: %v, of %d, text %q: %v", found, list, has, n, text, there)
+		}
+	}
+	open(nil)
+	ok(t, v.Set(a, struct{}{}))
+	ok(t, l.Add(a, struct{}{}, struct{}{}))
+	ok(t, m.Set(a, "", struct{}{}))
+	ok(t, m.Set(a, "x", struct{}{}))
+	ok(t, texts.Set(a, "", ""))
+	check()
+	c := o.checkpoint()
+	o.stop()
+	open(c)
+	check()
+	if got := o.visited(); !slices.Equal(got, []string{"a"}) {
+		t.Fatalf("visited %q", got)
+	}
+}
+
 func testEachKey(t *testing.T, h Harness) {
 	o := newOp(t, h)
 	s := o.one(nil)
