@@ -59,10 +59,18 @@ func checkpointID(s string) (checkpoint.ID, error) {
 	return checkpoint.ID(id), nil
 }
 
-// noJob says what it means that a job has no head.
-func noJob(url string, err error) error {
-	if errors.Is(err, upload.ErrNotExist) {
-		return fmt.Errorf("%s is not the directory of a job: it has no head. Name it as <store>/<job-id>: %w", url, err)
+// noJob explains the error of reading a job: there may be no head, because it was lost or
+// because there is no job.
+func noJob(ctx context.Context, r upload.Reader, err error) error {
+	if !errors.Is(err, coordinator.ErrNoHead) {
+		return err
 	}
-	return err
+	switch err := coordinator.Headless(ctx, r); {
+	case errors.Is(err, coordinator.ErrHeadMissing):
+		return cli.Damaged(fmt.Errorf("%v: %w", r, err))
+	case errors.Is(err, coordinator.ErrNoJob):
+		return fmt.Errorf("%v: %w: name it as <store>/<job-id>", r, err)
+	default:
+		return err
+	}
 }

@@ -115,7 +115,7 @@ func TestVerify(t *testing.T) {
 	_, info := newestInfo(t, place{p.dir})
 	before := tree(t, p.root())
 	r := tidemark(t, "checkpoints", "verify", "--all", p.url())
-	says(t, r, 1, "damaged: ", "Nothing was changed", "--restore <id>")
+	says(t, r, 3, "damaged: ", "Nothing was changed", "--restore <id>")
 	for _, name := range names[:2] {
 		if !strings.Contains(r.out, "count "+number(uint64(info.ID))+": DAMAGED "+name) {
 			t.Errorf("it does not name %s: %s", name, r.out)
@@ -134,7 +134,7 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	}
-	if r.code != 1 || !found[names[0]] || !found[names[1]] || len(found) != 2 {
+	if r.code != 3 || !found[names[0]] || !found[names[1]] || len(found) != 2 {
 		t.Errorf("found %v: %v", found, r)
 	}
 	if d := differences(before, tree(t, p.root())); len(d) > 0 {
@@ -143,9 +143,43 @@ func TestVerify(t *testing.T) {
 	// A manifest that cannot be read is damage as well, and the rest is verified.
 	edit(t, manifestPath(t, p), flip(-9))
 	r = tidemark(t, "checkpoints", "verify", p.url()+"/count")
-	says(t, r, 1, "damaged: ")
+	says(t, r, 3, "damaged: ")
 	if !strings.Contains(r.out, "DAMAGED "+info.Manifest) {
 		t.Errorf("it does not name the manifest: %s", r.out)
+	}
+}
+
+// A job that has lost its head is found by verify --all, and every verb says what run
+// says. The other jobs are verified all the same.
+func TestLostHead(t *testing.T) { // I1
+	p := begun(t)
+	ok(t, slices.Concat([]string{"run", "q18", "--events", "3000", "--job-id", "another", "--interval", "40ms"}, p.where()[:4])...)
+	job := p.url() + "/another"
+	says(t, tidemark(t, "checkpoints", "verify", "--all", job), 2, "is a job itself", "leave --all out")
+	if err := os.Remove(filepath.Join(p.root(), "another", "head")); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, p.root())
+	const lost = "head is missing, but there is manifests/"
+	for _, verb := range []string{"ls", "show", "verify", "gc"} {
+		r := tidemark(t, "checkpoints", verb, job)
+		says(t, result{r.code, "", r.out + r.stderr}, 3, lost, "put back head")
+	}
+	says(t, tidemark(t, slices.Concat([]string{"run", "q18", "--events", "3000", "--job-id", "another"}, p.where()[:4])...), 1, lost, "put back head")
+	r := tidemark(t, "checkpoints", "verify", "--all", p.url())
+	says(t, r, 3, "1 jobs have lost their head")
+	if !strings.Contains(r.out, "another: DAMAGED head: ") || strings.Count(r.out, "count ") != 3 {
+		t.Errorf("it says %s", r.out)
+	}
+	all := parse[[]verified](t, tidemark(t, "checkpoints", "verify", "--all", "--json", p.url()).out)
+	if v := all[0]; len(all) != 4 || v.Job != "another" || v.OK || v.Damaged[0].Object != "head" {
+		t.Errorf("%+v", all)
+	}
+	for _, verb := range []string{"ls", "show", "verify"} {
+		says(t, tidemark(t, "checkpoints", verb, p.url()), 1, "there is no job here", "<store>/<job-id>")
+	}
+	if d := differences(before, tree(t, p.root())); len(d) > 0 {
+		t.Errorf("something changed: %q", d)
 	}
 }
 
@@ -355,7 +389,7 @@ func TestCollectAndExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	before = tree(t, p.root())
-	says(t, tidemark(t, "checkpoints", "gc", "--apply", job), 3, "no head")
+	says(t, tidemark(t, "checkpoints", "gc", "--apply", job), 3, "head is missing, but there is manifests/")
 	if d := differences(before, tree(t, p.root())); len(d) > 0 {
 		t.Errorf("gc without head changed %q", d)
 	}

@@ -59,7 +59,7 @@ func explainCommand(f *checkpointFlags) *cobra.Command {
 			name := strings.TrimPrefix(args[1], strings.TrimSuffix(args[0], "/")+"/")
 			e, err := coordinator.Explain(c.Context(), store, name)
 			if err != nil {
-				return noJob(args[0], err)
+				return noJob(c.Context(), store, err)
 			}
 			x := explained{
 				Object: name, Fate: e.Fate, Why: why(e), Stored: e.Stored, Bytes: e.Bytes, Put: e.Put,

@@ -82,8 +82,9 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 			}
 		}
 		s, err := coordinator.Sweep(c.Context(), upload.Counting(store, counters), o)
-		if errors.Is(err, upload.ErrNotExist) {
-			return headless(c, store, args[0], err)
+		if err = noJob(c.Context(), store, err); errors.Is(err, coordinator.ErrNoJob) {
+			_, err = fmt.Fprintf(c.ErrOrStderr(), "there is nothing below %s\n", args[0]) // to collect: no mistake
+			return err
 		}
 		if err != nil {
 			return err
@@ -101,18 +102,6 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 		return nil
 	}
 	return c
-}
-
-// headless says what it means that there is no head: nothing at all is no mistake.
-func headless(c *cobra.Command, store upload.Reader, url string, err error) error {
-	for _, listErr := range store.List(c.Context(), "") {
-		if listErr != nil {
-			return listErr
-		}
-		return cli.Damaged(noJob(url, err))
-	}
-	_, err = fmt.Fprintf(c.ErrOrStderr(), "there is nothing below %s\n", url)
-	return err
 }
 
 func printCollected(w io.Writer, r collected) {

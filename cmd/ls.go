@@ -36,7 +36,7 @@ func lsCommand(f *checkpointFlags) *cobra.Command {
 			}
 			infos, err := coordinator.List(c.Context(), store)
 			if err != nil {
-				return noJob(args[0], err)
+				return noJob(c.Context(), store, err)
 			}
 			list := make([]listed, 0, len(infos))
 			for _, i := range infos {

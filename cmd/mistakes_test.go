@@ -353,7 +353,7 @@ var mistakes = []mistake{
 	{
 		name: "a place for checkpoints that is no job's",
 		with: func(_ *testing.T, p place) []string { return []string{"checkpoints", "ls", p.url()} },
-		code: 1, says: []string{"DIR/checkpoints", "no head", "<store>/<job-id>"},
+		code: 1, says: []string{"DIR/checkpoints", "there is no job here", "<store>/<job-id>"},
 	},
 	{
 		name: "show of an unknown id",

@@ -34,7 +34,7 @@ func showCommand(f *checkpointFlags) *cobra.Command {
 			}
 			infos, err := coordinator.List(c.Context(), store)
 			if err != nil {
-				return noJob(args[0], err)
+				return noJob(c.Context(), store, err)
 			}
 			info, err := chosen(infos, args)
 			if err != nil {

@@ -1,6 +1,7 @@
 package tidemarkcmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +19,7 @@ import (
 // verified is the outcome for one checkpoint, as verify --json prints it.
 type verified struct {
 	Job        string    `json:"job"`
-	Checkpoint uint64    `json:"checkpoint"`
+	Checkpoint uint64    `json:"checkpoint"` // 0: of none, since head is lost
 	Objects    int       `json:"objects"`
 	Bytes      int64     `json:"bytes"`
 	OK         bool      `json:"ok"`
@@ -40,7 +41,8 @@ func verifyCommand(f *checkpointFlags) *cobra.Command {
 		Use:   "verify <store>/<job-id> [<checkpoint>]",
 		Short: "Read every object of the retained checkpoints and compare its checksum",
 		Long: "Read every object that the job's retained checkpoints reach, or one of them, and compare sizes and checksums.\n" +
-			"With --all: of every job below <store>. Nothing is changed. The exit code is 0 only if all is as the manifests say.",
+			"With --all: of every job below <store>. Nothing is changed. The exit code is 0 only if all is as the manifests say, and 3\n" +
+			"if something is damaged or a job's head is lost.",
 		Args: cli.Args(cobra.RangeArgs(1, 2)),
 	}
 	c.Flags().BoolVar(&all, "all", false, "verify every job below the store")
@@ -54,48 +56,81 @@ func verifyCommand(f *checkpointFlags) *cobra.Command {
 			if len(args) == 2 {
 				return cli.Usage(errors.New("--all verifies every checkpoint: name none"))
 			}
-			if jobs, err = coordinator.Jobs(c.Context(), store); err != nil {
+			if jobs, err = allJobs(c.Context(), store); err != nil {
 				return err
 			}
-			if len(jobs) == 0 {
-				return fmt.Errorf("no job below %s: none has a head", args[0])
-			}
 		}
-		results := []verified{}
+		results, errs := []verified{}, []error(nil)
 		for _, job := range jobs {
 			r, name := store, path.Base(strings.TrimSuffix(args[0], "/"))
 			if job != "" {
 				r, name = upload.PrefixedReader(store, job), job
 			}
 			got, err := verifyJob(c, f, r, name, args)
-			results = append(results, got...)
-			if err != nil {
-				return err
-			}
+			results, errs = append(results, got...), append(errs, err)
 		}
 		if f.json {
-			if err := cli.PrintJSON(c.OutOrStdout(), results); err != nil {
-				return err
-			}
+			errs = append(errs, cli.PrintJSON(c.OutOrStdout(), results))
 		}
-		bad := 0
-		for _, r := range results {
-			if !r.OK {
-				bad++
-			}
-		}
-		if bad > 0 {
-			return fmt.Errorf("%w: %d of %d checkpoints. Nothing was changed; start from one that is whole with --restore <id>", errDamaged, bad, len(results))
-		}
-		return nil
+		return errors.Join(append(errs, judge(results))...)
 	}
 	return c
 }
 
-func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string, args []string) ([]verified, error) {
+// allJobs returns the jobs below a store.
+func allJobs(ctx context.Context, store upload.Reader) ([]string, error) {
+	jobs, err := coordinator.Jobs(ctx, store)
+	if err != nil || len(jobs) > 0 {
+		return jobs, err
+	}
+	if _, _, err := coordinator.ReadHead(ctx, store); !errors.Is(err, coordinator.ErrNoHead) {
+		return nil, cli.Usage(fmt.Errorf("%v is a job itself, and --all verifies the jobs below a store: leave --all out", store))
+	}
+	return nil, fmt.Errorf("%v: %w", store, coordinator.ErrNoJob)
+}
+
+// judge returns nil only if all is whole.
+func judge(results []verified) error {
+	checkpoints, bad, heads := 0, 0, 0
+	for _, r := range results {
+		switch {
+		case r.Checkpoint == 0:
+			heads++
+		case !r.OK:
+			bad++
+			fallthrough
+		default:
+			checkpoints++
+		}
+	}
+	var what []string
+	if heads > 0 {
+		what = append(what, fmt.Sprintf("%d jobs have lost their head, so their checkpoints were not verified", heads))
+	}
+	if bad > 0 {
+		what = append(what, fmt.Sprintf("%d of %d checkpoints; start from one that is whole with --restore <id>", bad, checkpoints))
+	}
+	if len(what) == 0 {
+		return nil
+	}
+	return cli.Damaged(fmt.Errorf("%w: %s. Nothing was changed", errDamaged, strings.Join(what, "; ")))
+}
+
+// verifyJob verifies a job's checkpoints. A lost head is damage, of no checkpoint.
+func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string, args []string) (out []verified, err error) {
+	add := func(v verified) {
+		out = append(out, v)
+		if !f.json {
+			printVerified(c.OutOrStdout(), v)
+		}
+	}
 	infos, err := coordinator.List(c.Context(), r)
+	if err = noJob(c.Context(), r, err); errors.Is(err, coordinator.ErrHeadMissing) {
+		add(verified{Job: job, Damaged: []damaged{{Object: incremental.HeadName, Files: []string{}, Error: err.Error()}}})
+		return out, nil
+	}
 	if err != nil {
-		return nil, noJob(r.String(), err)
+		return nil, fmt.Errorf("job %s: %w", job, err)
 	}
 	if len(args) == 2 {
 		info, err := chosen(infos, args)
@@ -104,7 +139,6 @@ func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string
 		}
 		infos = []coordinator.CheckpointInfo{info}
 	}
-	var out []verified
 	for _, info := range infos {
 		report, err := incremental.VerifyCheckpoint(c.Context(), r, info.ID, info.Epoch, incremental.VerifyOptions{})
 		if err != nil {
@@ -114,10 +148,7 @@ func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string
 		for _, d := range report.Damaged {
 			v.Damaged = append(v.Damaged, damaged{d.Object, d.Files, d.Err.Error()})
 		}
-		out = append(out, v)
-		if !f.json {
-			printVerified(c.OutOrStdout(), v)
-		}
+		add(v)
 	}
 	if len(infos) == 0 && !f.json {
 		_, _ = fmt.Fprintf(c.OutOrStdout(), "%s: no checkpoint yet\n", job)
@@ -130,7 +161,11 @@ func printVerified(w io.Writer, v verified) {
 		_, _ = fmt.Fprintf(w, "%s %d: ok, %d objects, %s\n", v.Job, v.Checkpoint, v.Objects, cli.BytesText(v.Bytes))
 		return
 	}
+	of := v.Job
+	if v.Checkpoint != 0 {
+		of = fmt.Sprintf("%s %d", v.Job, v.Checkpoint)
+	}
 	for _, d := range v.Damaged {
-		_, _ = fmt.Fprintf(w, "%s %d: DAMAGED %s: %s\n", v.Job, v.Checkpoint, d.Object, d.Error)
+		_, _ = fmt.Fprintf(w, "%s: DAMAGED %s: %s\n", of, d.Object, d.Error)
 	}
 }

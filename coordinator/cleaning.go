@@ -94,7 +94,7 @@ func (c *cleaner) register(ctx context.Context, ref Ref) error {
 // manifest. A store that does not keep checksums is read instead.
 func (c *cleaner) stored(ctx context.Context, w written) bool {
 	var info upload.Info
-	err := c.request(ctx, 1, func(ctx context.Context) (err error) {
+	err := c.request(ctx, c.limit, func(ctx context.Context) (err error) {
 		info, err = c.store.Head(ctx, manifestName(w.ref))
 		return err
 	})

@@ -23,8 +23,12 @@ const MaxHeadBytes = 16 << 20
 var (
 	// ErrHeadFormat: head cannot be decoded. Nothing is written or deleted.
 	ErrHeadFormat = errors.New("head is not readable")
+	// ErrNoHead: there is no head. Headless tells what that means.
+	ErrNoHead = errors.New("there is no head")
 	// ErrHeadMissing: there is no head, but there are objects of its checkpoints.
 	ErrHeadMissing = errors.New("head is missing")
+	// ErrNoJob: there is neither head nor an object of a checkpoint.
+	ErrNoJob = errors.New("there is no job here")
 	// ErrHeadSize: head would exceed MaxHeadBytes.
 	ErrHeadSize = errors.New("head is too large")
 )

@@ -2,6 +2,8 @@ package coordinator
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -9,19 +11,33 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// Jobs returns the names of the jobs below a store: the prefixes that have a
-// head.
+// Jobs returns the sorted names of the jobs below a store: the prefixes that have a head,
+// a manifest or a data object. One without head has lost it.
 func Jobs(ctx context.Context, store upload.Reader) ([]string, error) {
-	var jobs []string
+	jobs := map[string]bool{}
 	for info, err := range store.List(ctx, "") {
 		if err != nil {
 			return nil, err
 		}
-		if job, ok := strings.CutSuffix(info.Name, "/"+incremental.HeadName); ok {
-			jobs = append(jobs, job)
+		if job, ok := jobOf(info.Name); ok {
+			jobs[job] = true
 		}
 	}
-	return jobs, nil
+	return slices.Sorted(maps.Keys(jobs)), nil
+}
+
+// jobOf returns the job that an object belongs to by its name.
+func jobOf(name string) (job string, ok bool) {
+	if job, ok = strings.CutSuffix(name, "/"+incremental.HeadName); ok {
+		return job, true
+	}
+	for _, prefix := range []string{incremental.ManifestPrefix, incremental.DataPrefix} {
+		if at := strings.LastIndex(name, "/"+prefix); at >= 0 {
+			_, ok := owner(name[at+1:])
+			return name[:at], ok
+		}
+	}
+	return "", false
 }
 
 // Inspect reads the manifest of a retained checkpoint. It also returns, for each of

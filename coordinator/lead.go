@@ -108,7 +108,7 @@ func (m *machine) onProbed(e probed) {
 	case e.err != nil:
 		m.giveUp(e.err)
 	case e.found != "":
-		m.giveUp(fmt.Errorf("%w, but there is %s: nothing was created or deleted; put back head (a bucket with versions has it), or give the job another place", ErrHeadMissing, e.found))
+		m.giveUp(fmt.Errorf("%w, or give the job another place", headMissing(e.found)))
 	default:
 		first := m.edited(m.withPolicy(Head{Job: m.job}))
 		first.Version, first.Epoch, first.NextID, first.Writer = 1, 1, 1, m.nonce

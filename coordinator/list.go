@@ -26,7 +26,7 @@ type CheckpointInfo struct {
 }
 
 // List describes the retained checkpoints by rising id. It reads head only. The error
-// wraps upload.ErrNotExist if the job has no head.
+// wraps ErrNoHead if the job has none.
 func List(ctx context.Context, r upload.Reader) ([]CheckpointInfo, error) {
 	h, _, err := ReadHead(ctx, r)
 	if err != nil {

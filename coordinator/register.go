@@ -9,10 +9,22 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// ReadHead reads a job's head and its ETag. The error wraps upload.ErrNotExist if there
-// is none, and ErrHeadFormat if it cannot be decoded.
+// ReadHead reads a job's head and its ETag. The error wraps ErrNoHead if there
+// is none, and ErrHeadFormat if it cannot be decoded: it was read twice then, since bytes
+// may be damaged on their way.
 func ReadHead(ctx context.Context, r upload.Reader) (Head, string, error) {
+	h, etag, err := readHeadOnce(ctx, r)
+	if errors.Is(err, ErrHeadFormat) || errors.Is(err, upload.ErrCorrupt) {
+		h, etag, err = readHeadOnce(ctx, r)
+	}
+	return h, etag, err
+}
+
+func readHeadOnce(ctx context.Context, r upload.Reader) (Head, string, error) {
 	b, info, err := upload.ReadAll(ctx, r, incremental.HeadName, MaxHeadBytes)
+	if errors.Is(err, upload.ErrNotExist) {
+		return Head{}, "", fmt.Errorf("%w: %w", ErrNoHead, err)
+	}
 	if err != nil {
 		return Head{}, "", fmt.Errorf("read head: %w", err)
 	}
@@ -21,6 +33,33 @@ func ReadHead(ctx context.Context, r upload.Reader) (Head, string, error) {
 		return Head{}, "", fmt.Errorf("read %s/%s: %w", r, incremental.HeadName, err)
 	}
 	return h, info.Version, nil
+}
+
+// Headless says what it means that a job has no head: its error wraps ErrHeadMissing if
+// there are objects of the job, and ErrNoJob if there is nothing.
+func Headless(ctx context.Context, r upload.Reader) error {
+	found, err := anyObject(ctx, r)
+	switch {
+	case err != nil:
+		return err
+	case found != "":
+		return headMissing(found)
+	}
+	return ErrNoJob
+}
+
+func headMissing(found string) error {
+	return fmt.Errorf("%w, but there is %s: nothing was created or deleted; put back head (a bucket with versions has it)", ErrHeadMissing, found)
+}
+
+// anyObject returns the name of a manifest or data object, empty if there is none.
+func anyObject(ctx context.Context, r upload.Reader) (string, error) {
+	for _, prefix := range []string{incremental.ManifestPrefix, incremental.DataPrefix} {
+		for info, err := range r.List(ctx, prefix) {
+			return info.Name, err
+		}
+	}
+	return "", nil
 }
 
 func (c *Coordinator) readHead(ctx context.Context) headRead {
@@ -34,18 +73,16 @@ func (c *Coordinator) readHead(ctx context.Context) headRead {
 // probe looks for a manifest or data object. If a head has appeared meanwhile, that is
 // the answer instead.
 func (c *Coordinator) probe(ctx context.Context) event {
-	for _, prefix := range []string{incremental.ManifestPrefix, incremental.DataPrefix} {
-		for info, err := range c.o.Store.List(ctx, prefix) {
-			if err != nil {
-				return probed{err: fmt.Errorf("check whether the job is new: %w", err)}
-			}
-			if h := c.readHead(ctx); !h.absent {
-				return h
-			}
-			return probed{found: info.Name}
+	found, err := anyObject(ctx, c.o.Store)
+	if err != nil {
+		return probed{err: fmt.Errorf("check whether the job is new: %w", err)}
+	}
+	if found != "" {
+		if h := c.readHead(ctx); !h.absent {
+			return h
 		}
 	}
-	return probed{}
+	return probed{found: found}
 }
 
 func (c *Coordinator) swapHead(ctx context.Context, a swapHead) swapped {

@@ -10,9 +10,13 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// ReadManifest reads the manifest of a checkpoint from a job's store. Its error wraps a
-// *CorruptManifestError, ErrNewerVersion, or the store's error.
+// ReadManifest reads the manifest of a checkpoint from a job's store, twice if it is
+// damaged. Its error wraps a *CorruptManifestError, ErrNewerVersion, or the store's error.
 func ReadManifest(ctx context.Context, r upload.Reader, id checkpoint.ID, e checkpoint.Epoch) (*Manifest, error) {
+	return twice(func() (*Manifest, error) { return readManifest(ctx, r, id, e) })
+}
+
+func readManifest(ctx context.Context, r upload.Reader, id checkpoint.ID, e checkpoint.Epoch) (*Manifest, error) {
 	name := ManifestName(id, e)
 	b, _, err := upload.ReadAll(ctx, r, name, MaxManifestBytes)
 	if err != nil {

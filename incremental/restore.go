@@ -10,14 +10,20 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// Restore calls read, which reads a checkpoint. If bytes are damaged it calls read once
-// more, since they may have been damaged on their way. If a restart cannot help, the
-// error wraps checkpoint.ErrUnrestorable.
-func Restore[T any](read func() (T, error)) (T, error) {
+// twice calls read, and once more if bytes are damaged: they may have been damaged on
+// their way.
+func twice[T any](read func() (T, error)) (T, error) {
 	v, err := read()
 	if damagedBytes(err) {
 		v, err = read()
 	}
+	return v, err
+}
+
+// Restore calls read, which reads a checkpoint, and once more if bytes are damaged. If a
+// restart cannot help, the error wraps checkpoint.ErrUnrestorable.
+func Restore[T any](read func() (T, error)) (T, error) {
+	v, err := twice(read)
 	if damagedBytes(err) || errors.Is(err, ErrNewerVersion) || errors.Is(err, ErrWrongJob) || errors.Is(err, ErrCannotRestore) {
 		err = fmt.Errorf("%w: %w", checkpoint.ErrUnrestorable, err)
 	}

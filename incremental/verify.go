@@ -60,8 +60,8 @@ func VerifyCheckpoint(ctx context.Context, r upload.Reader, id checkpoint.ID, e 
 	return Verify(ctx, r, m, o)
 }
 
-// Verify reads every object that the manifest reaches, once, and compares it and each
-// file in it with size and checksum (I1). The report lists what is damaged or missing.
+// Verify reads every object that the manifest reaches, twice if it is damaged, and
+// compares it and each file in it with size and checksum of the manifest (I1). The report lists what is damaged or missing.
 // An error means that the store did not answer all requests: it says nothing about the
 // objects, and the report holds what was found until then.
 func Verify(ctx context.Context, r upload.Reader, m *Manifest, o VerifyOptions) (*VerifyReport, error) {
@@ -169,10 +169,26 @@ func verifyTargets(m *Manifest) ([]*verifyTarget, []Damage) {
 	return list, slices.Collect(maps.Values(disputed))
 }
 
-// verify reads the object. An error is one of the store, not of the object.
-func (t *verifyTarget) verify(ctx context.Context, r upload.Reader) (n int64, _ *Damage, err error) {
-	name := t.object.Name
-	body, info, err := r.Get(ctx, name)
+// verify reads the object, and once more if it is damaged: bytes may have been changed on
+// their way, or the checksum that the store keeps may be wrong. The second time only the
+// manifest's counts. An error is one of the store, not of the object.
+func (t *verifyTarget) verify(ctx context.Context, r upload.Reader) (int64, *Damage, error) {
+	n, d, err := t.read(func() (io.ReadCloser, upload.Info, error) { return r.Get(ctx, t.object.Name) })
+	if err != nil || d == nil || errors.Is(d.Err, upload.ErrNotExist) {
+		return n, d, err
+	}
+	return t.read(func() (io.ReadCloser, upload.Info, error) {
+		info, err := r.Head(ctx, t.object.Name)
+		if err != nil {
+			return nil, info, err
+		}
+		body, err := r.GetRange(ctx, t.object.Name, 0, info.Size)
+		return body, info, err
+	})
+}
+
+func (t *verifyTarget) read(open func() (io.ReadCloser, upload.Info, error)) (n int64, _ *Damage, err error) {
+	body, info, err := open()
 	if errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt) {
 		return 0, t.damage(err, nil), nil
 	}
@@ -183,7 +199,7 @@ func (t *verifyTarget) verify(ctx context.Context, r upload.Reader) (n int64, _ 
 	sums := fileSums{files: t.files, crc: make([]uint32, len(t.files)), chunks: make([]chunkSums, len(t.files))}
 	n, err = io.CopyBuffer(&sums, body, make([]byte, 256<<10))
 	if err != nil && !errors.Is(err, upload.ErrCorrupt) {
-		return n, nil, fmt.Errorf("read %s: %w", name, err)
+		return n, nil, fmt.Errorf("read %s: %w", t.object.Name, err)
 	}
 	switch bad := sums.mismatches(); {
 	case err != nil:

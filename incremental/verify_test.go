@@ -41,6 +41,37 @@ func TestVerifyNamesTheDamage(t *testing.T) {
 	}
 }
 
+// Bytes that were changed on their way are read again, and the store's own checksum counts
+// for nothing beside the manifest's.
+func TestVerifyReadsTwice(t *testing.T) { // I1, I10
+	inner, h, _ := written(t)
+	for what, i := range map[string]faultstore.Injector{
+		"changed on the way":                       faultstore.Times(len(h.Objects), faultstore.When(faultstore.OfKind(faultstore.Get), faultstore.Fault{Flip: true, FlipAt: 7})),
+		"refused by a wrong checksum of the store": faultstore.When(faultstore.OfKind(faultstore.Get), faultstore.Fault{Before: upload.ErrCorrupt}),
+	} {
+		r, err := incremental.Verify(t.Context(), faultstore.Wrap(inner, i), manifestOf(h), incremental.VerifyOptions{})
+		if err != nil || !r.OK() || r.Objects != len(h.Objects) {
+			t.Errorf("%s: %+v, %v", what, r, err)
+		}
+	}
+	always := faultstore.When(faultstore.OfKind(faultstore.Get, faultstore.GetRange), faultstore.Fault{Flip: true, FlipAt: 7})
+	r, err := incremental.Verify(t.Context(), faultstore.Wrap(inner, always), manifestOf(h), incremental.VerifyOptions{})
+	if err != nil || len(r.Damaged) != len(h.Objects) {
+		t.Errorf("changed twice: %+v, %v", r, err)
+	}
+}
+
+// A manifest that was changed on its way is read again.
+func TestReadManifestTwice(t *testing.T) { // I10
+	s := memstore.New()
+	m := sample()
+	check(t, write(t, s, m))
+	once := faultstore.Wrap(s, faultstore.OnIndex(0, faultstore.Fault{Flip: true, FlipAt: 100}))
+	if _, err := incremental.ReadManifest(t.Context(), once, m.Checkpoint, m.Epoch); err != nil {
+		t.Error(err)
+	}
+}
+
 // A manifest whose checksum of a file is wrong is found out too, and so are
 // handles that disagree.
 func TestVerifyComparesEachFile(t *testing.T) {
