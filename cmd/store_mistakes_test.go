@@ -2,7 +2,12 @@ package tidemarkcmd_test
 
 import (
 	"encoding/json"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -91,6 +96,36 @@ func TestUnreachableEndpoint(t *testing.T) {
 	if d := tree(t, p.dir); len(d) > 0 {
 		t.Errorf("something was written: %q", differences(nil, d))
 	}
+}
+
+// A store that takes no data object, as with credentials that lack a permission or have
+// expired since the start, ends the job once its input has: nothing else would be tried.
+func TestStoreThatRefusesAtTheEnd(t *testing.T) { // I11
+	s := s3(t)
+	if err := s.CreateBucket("jobs"); err != nil {
+		t.Fatal(err)
+	}
+	target, err := url.Parse(s.Endpoint())
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Host = r.In.Host // which is signed
+	}}
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/data/") {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, `<Error><Code>ExpiredToken</Code><Message>as the test wants it</Message></Error>`)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	p := place{t.TempDir()}
+	r := tidemark(t, p.run("--checkpoint-store", "s3://jobs/a", "--s3-endpoint", proxy.URL, "--events", "2000")...)
+	says(t, r, 1, "checkpoints in a row failed", "access denied", "what to do: let the store take it", "resumes")
 }
 
 const goodLine = `{"date":"2001/01/01 00:47","delay":66,"distance":1750,"origin":"DTW","destination":"LAS"}`

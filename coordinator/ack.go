@@ -128,11 +128,14 @@ func (m *machine) decline(now time.Time, d checkpoint.Decline) {
 		return
 	}
 	if p, ok := m.find(d.Checkpoint); ok && d.Attempt == p.attempt && !m.commit.sent(p.ID) {
-		why := byDecline
-		if d.Code == checkpoint.DeclineDraining {
+		why, reason := byDecline, fmt.Errorf("subtask %s declined (%v): %s", d.Subtask, d.Code, d.Text)
+		switch d.Code {
+		case checkpoint.DeclineDraining:
 			why = byDrain
+		case checkpoint.DeclineRefused:
+			reason = checkpoint.Refused(reason)
 		}
-		m.abort(now, p.ID, why, fmt.Errorf("subtask %s declined (%v): %s", d.Subtask, d.Code, d.Text))
+		m.abort(now, p.ID, why, reason)
 	}
 	if slices.Contains(m.aborts, d.Checkpoint) {
 		m.discard(slices.DeleteFunc(slices.Clone(d.Objects), func(o string) bool { return !uploadedFor(d.Ref(), o) }))

@@ -71,6 +71,11 @@ type (
 		id  checkpoint.ID
 		err error
 	}
+	// overdue reports that the outcome is still not known, which counts as a failure.
+	overdue struct {
+		id  checkpoint.ID
+		err error
+	}
 	// alarmed reports an alarm that is raised, repeated or cleared.
 	alarmed struct{ Alarm }
 
@@ -107,6 +112,7 @@ func (finished) isAction()      {}
 func (moved) isAction()         {}
 func (ended) isAction()         {}
 func (doubt) isAction()         {}
+func (overdue) isAction()       {}
 func (alarmed) isAction()       {}
 func (collect) isAction()       {}
 func (discard) isAction()       {}

@@ -21,7 +21,7 @@ func (m *machine) attach(e attached) {
 	}
 	// A commit of the last attempt may still win, and is then the newest.
 	m.attempt = attempt{stage: waiting, number: e.attempt, graph: e.graph, chains: e.graph.Vertices()}
-	m.final, m.failures, m.late = notFinal, 0, 0
+	m.final, m.failures, m.late, m.refusals = notFinal, 0, 0, 0
 }
 
 // chooseRestore picks the checkpoint that the attempt starts from: the newest, if this

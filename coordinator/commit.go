@@ -101,6 +101,9 @@ func (m *machine) onCommitSwapped(now time.Time, e swapped) {
 			return
 		}
 		c.stage, c.since = looking, now
+		if p, ok := m.find(c.ref.ID); ok && now.Add(doubtToAlarm).Before(p.deadline) {
+			p.deadline = now.Add(doubtToAlarm)
+		}
 		m.raise(now, doubtToAlarm, CommitInDoubt, fmt.Sprintf("the outcome of the commit of checkpoint %d is not known since %s; nothing is committed until head can be read and written: %v", c.ref.ID, now.UTC().Format(time.RFC3339), e.err))
 		if e.outcome == unknown {
 			m.do(doubt{c.ref.ID, e.err})
@@ -191,7 +194,7 @@ func (m *machine) won(now time.Time, h Head, etag string) {
 	q, _ := m.find(c.ref.ID)
 	p := *q
 	m.pending = slices.DeleteFunc(m.pending, func(q pending) bool { return q.ID == p.ID })
-	m.base, m.lineage, m.failures, m.late = base{p.Ref, c.manifest.Objects()}, true, 0, 0
+	m.base, m.lineage, m.failures, m.late, m.refusals = base{p.Ref, c.manifest.Objects()}, true, 0, 0, 0
 	m.patience = 2 * now.Sub(p.triggered)
 	m.end(now, p, Completed, "", nil)
 	for _, old := range slices.Clone(m.pending) {

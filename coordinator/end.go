@@ -53,7 +53,8 @@ func (m *machine) move(p *pending, to State) {
 
 // expire aborts checkpoints that have been pending for too long, and gives the next one
 // twice the time: otherwise one that is too slow for the timeout would never complete.
-// A checkpoint whose commit is in doubt cannot be aborted, and counts as one more failure.
+// A checkpoint whose commit is in doubt cannot be aborted, and counts as one more failure
+// for each minute.
 func (m *machine) expire(now time.Time) {
 	for _, p := range slices.Clone(m.pending) {
 		if now.Before(p.deadline) {
@@ -67,8 +68,9 @@ func (m *machine) expire(now time.Time) {
 			continue
 		}
 		q, _ := m.find(p.ID)
-		q.deadline = now.Add(m.timeout)
-		m.failed(now, p, byTimeout, reason)
+		q.deadline = now.Add(min(m.timeout, doubtToAlarm))
+		m.do(overdue{p.ID, m.commit.cause})
+		m.failed(now, p, byTimeout, fmt.Errorf("the outcome of its commit is not known: %w", m.commit.cause))
 	}
 }
 
@@ -167,6 +169,9 @@ func (m *machine) end(now time.Time, p pending, to State, c cause, reason error)
 // away what was processed since the newest checkpoint.
 func (m *machine) failed(now time.Time, p pending, c cause, reason error) {
 	m.failures++
+	if m.refusals++; !errors.Is(reason, checkpoint.ErrRefused) {
+		m.refusals = 0
+	}
 	if c == byTimeout {
 		m.late++
 	}
@@ -194,11 +199,15 @@ func backoff(n int) time.Duration {
 	return min(100*time.Millisecond<<min(n, 10), 10*time.Second)
 }
 
+// refusalsAtEnd bounds the tries of a final checkpoint that the store refuses: no
+// records are left that could be worth waiting for.
+const refusalsAtEnd = 3
+
 // retryFinal takes the final checkpoint again, unless too many have failed.
 func (m *machine) retryFinal(now time.Time, reason error) {
-	if m.intolerable() {
+	if m.intolerable() || m.tolerable >= 0 && m.refusals >= refusalsAtEnd {
 		m.final = notFinal
-		m.do(finished{fmt.Errorf("final checkpoint: %w", reason)})
+		m.do(finished{fmt.Errorf("%d checkpoints in a row failed; the last: %w", m.failures, reason)})
 		return
 	}
 	m.final, m.finalAfter = finalWanted, now.Add(backoff(m.failures))

@@ -173,10 +173,5 @@ func (m *machine) withPolicy(h Head) Head {
 // permanent reports whether a request of the store fails in the same way
 // however often it is tried.
 func permanent(err error) bool {
-	for _, is := range []error{upload.ErrDenied, upload.ErrNoBucket, upload.ErrNoSpace, upload.ErrUnsupported} {
-		if errors.Is(err, is) {
-			return true
-		}
-	}
-	return false
+	return upload.Refused(err) || errors.Is(err, upload.ErrNoSpace)
 }

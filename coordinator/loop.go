@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/upload"
 )
 
 // letter is an event for the loop, with the channels for its answer.
@@ -179,6 +180,11 @@ func (c *Coordinator) carryOut(a action) {
 		}
 	case ended:
 		c.ended(a)
+	case overdue:
+		log.Warn("outcome of commit is still not known", "checkpoint_id", uint64(a.id), "error", a.err)
+		c.mu.Lock()
+		c.mu.status.Failed++
+		c.mu.Unlock()
 	case doubt:
 		log.Warn("outcome of commit is not known", "checkpoint_id", uint64(a.id), "error", a.err)
 	case alarmed:
@@ -278,6 +284,9 @@ func (c *Coordinator) request(a action) {
 			w, err := incremental.WriteManifest(ctx, c.o.Store, m)
 			if err == nil {
 				c.cleaner.wrote(ref, w, m)
+			}
+			if upload.Refused(err) {
+				err = checkpoint.Refused(err)
 			}
 			e = manifestWritten{ref, w, err}
 		case readManifest:

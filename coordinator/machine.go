@@ -38,6 +38,7 @@ type machine struct {
 	finalAfter  time.Time
 	failures    int           // in a row
 	late        int           // of them: timeouts
+	refusals    int           // the last of them, in a row, that the store refused
 	patience    time.Duration // how long the next checkpoint may be pending, if that is more than timeout
 	lastTrigger time.Time
 	lastEnd     time.Time

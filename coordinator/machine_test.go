@@ -141,6 +141,8 @@ func describeAction(a action) string {
 			return fmt.Sprintf("alarm %s is over", a.Code)
 		}
 		return fmt.Sprintf("alarm %s: %s", a.Code, a.Text)
+	case overdue:
+		return fmt.Sprintf("overdue %d: %v", a.id, a.err)
 	case doubt:
 		return fmt.Sprintf("doubt about %d: %v", a.id, a.err)
 	}
@@ -251,6 +253,19 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, ackOf(Ref{ID: 3, Epoch: 1}))
 			d.tell(0, manifestWritten{ref: Ref{ID: 3, Epoch: 1}})
 			d.tell(0, swapped{outcome: won, etag: "e2"})
+			d.tell(time.Minute, ticked{})
+		},
+		"final-refused": func(d *director) {
+			d.m.tolerable = 10
+			d.leadAndStart()
+			d.tell(0, finishing{})
+			d.tell(0, declineOf(1, checkpoint.DeclineRefused, "access denied"))
+			d.tell(time.Second, ticked{})
+			d.tell(0, declineOf(2, checkpoint.DeclinePersist, "no answer")) // begins anew
+			for id := checkpoint.ID(3); id < 6; id++ {
+				d.tell(10*time.Second, ticked{})
+				d.tell(0, declineOf(id, checkpoint.DeclineRefused, "access denied"))
+			}
 			d.tell(time.Minute, ticked{})
 		},
 		"draining": func(d *director) {

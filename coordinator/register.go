@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
@@ -96,8 +97,8 @@ func (c *Coordinator) swapHead(ctx context.Context, a swapHead) swapped {
 		return swapped{outcome: won, etag: info.Version}
 	case errors.Is(err, upload.ErrPrecondition):
 		return swapped{outcome: refused, err: err}
-	case errors.Is(err, upload.ErrDenied), errors.Is(err, upload.ErrNoBucket), errors.Is(err, upload.ErrUnsupported):
-		return swapped{outcome: denied, err: err}
+	case upload.Refused(err):
+		return swapped{outcome: denied, err: checkpoint.Refused(err)}
 	}
 	return swapped{outcome: unknown, err: err}
 }

@@ -90,7 +90,8 @@ type Status struct {
 	Last, LastAborted *Report
 
 	// Completed, Failed and Aborted count checkpoints of this leader. Failed are
-	// those of the aborted ones that count as failures.
+	// those of the aborted ones that count as failures, and one for each minute that
+	// a commit was in doubt.
 	Completed, Failed, Aborted int
 	ConsecutiveFailures        int
 	// AbortedBy counts the aborted ones by cause: "declined", "timeout", …

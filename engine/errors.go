@@ -47,7 +47,7 @@ func KindOf(err error) deploy.FailureKind {
 		return deploy.FailureRepeated
 	case errors.Is(err, state.ErrIncompatible), errors.Is(err, state.ErrUndeclared):
 		return deploy.FailureIncompatible
-	case errors.As(err, &permanent), errors.Is(err, checkpoint.ErrUnrestorable), errors.Is(err, state.ErrUnsupported):
+	case errors.As(err, &permanent), errors.Is(err, checkpoint.ErrUnrestorable), errors.Is(err, checkpoint.ErrRefused), errors.Is(err, state.ErrUnsupported):
 		return deploy.FailurePermanent
 	case errors.As(err, &panicked):
 		return deploy.FailurePanic

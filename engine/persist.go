@@ -74,7 +74,11 @@ func (s *subtask) persistAsync(b checkpoint.Barrier, snaps []opSnapshot, t check
 		case err == nil:
 			s.owner.ack(checkpoint.Ack{Checkpoint: b.ID, Subtask: s.id, Operators: operators, Timings: t})
 		case !cancelled || len(objects) > 0:
-			s.decline(b, checkpoint.DeclinePersist, err, objects...)
+			code := checkpoint.DeclinePersist
+			if errors.Is(err, checkpoint.ErrRefused) {
+				code = checkpoint.DeclineRefused
+			}
+			s.decline(b, code, err, objects...)
 		}
 	})
 }

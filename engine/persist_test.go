@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -35,6 +36,14 @@ func (s snapshotOf) Persist(ctx context.Context) (checkpoint.StateHandle, error)
 }
 func (s snapshotOf) Release() {}
 
+// refusedSnapshot is one that the store refuses.
+type refusedSnapshot struct{}
+
+func (refusedSnapshot) Persist(context.Context) (checkpoint.StateHandle, error) {
+	return nil, checkpoint.Refused(errors.New("access denied"))
+}
+func (refusedSnapshot) Release() {}
+
 // declines is the owner of a subtask, and keeps what is declined.
 type declines chan checkpoint.Decline
 
@@ -64,6 +73,11 @@ func TestAbortedPersistNamesItsObjects(t *testing.T) {
 	d := <-got
 	if d.Checkpoint != b.ID || d.Code != checkpoint.DeclinePersist || !reflect.DeepEqual(d.Objects, []string{"first", "second"}) {
 		t.Fatalf("declined with %+v", d)
+	}
+	s.persistAsync(b, []opSnapshot{{pending: refusedSnapshot{}}}, checkpoint.Timings{})
+	s.persist.wait.Wait()
+	if d := <-got; d.Code != checkpoint.DeclineRefused {
+		t.Fatalf("a refused snapshot: %+v", d)
 	}
 	if len(s.persist.running) != 0 {
 		t.Fatal("it is still counted as being persisted")

@@ -50,7 +50,8 @@ func (p *pending) remove() {
 	}
 }
 
-// Persist implements state.Pending. Its error is a *state.PersistError.
+// Persist implements state.Pending. Its error is a *state.PersistError, and wraps
+// checkpoint.ErrRefused where the store will refuse the next snapshot, too.
 func (p *pending) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
 	if !p.taken.CompareAndSwap(false, true) {
 		return nil, p.failed(errTaken, nil)
@@ -134,6 +135,9 @@ func (p *pending) list() ([]LocalFile, error) {
 }
 
 func (p *pending) failed(err error, objects []string) error {
+	if upload.Refused(err) {
+		err = checkpoint.Refused(err)
+	}
 	return &state.PersistError{
 		Checkpoint: p.barrier.ID, Operator: p.backend.operator, Index: p.backend.index,
 		Objects: slices.Sorted(slices.Values(objects)), Err: err,

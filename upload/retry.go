@@ -24,7 +24,16 @@ type RetryOptions struct {
 	Max time.Duration
 	// Retried, if not nil, is called after each failed try that is followed by
 	// another, in the operation's goroutine. It is for metrics and logs.
-	Retried func(op, name string, err error, pause time.Duration)
+	Retried func(Retry)
+}
+
+// Retry is a failed try that is followed by another.
+type Retry struct {
+	Op, Name string
+	Err      error
+	Failed   int           // tries of the operation so far, all of which failed
+	Elapsed  time.Duration // since the first one began
+	Pause    time.Duration // before the next
 }
 
 // Validate says what is wrong with the options, nil if nothing.
@@ -77,6 +86,12 @@ func Retryable(err error) bool {
 		}
 	}
 	return err != nil
+}
+
+// Refused reports whether the store refuses an operation that failed with err, and will
+// again until somebody changes its permissions, the credentials or the store.
+func Refused(err error) bool {
+	return errors.Is(err, ErrDenied) || errors.Is(err, ErrNoBucket) || errors.Is(err, ErrUnsupported)
 }
 
 // Retrying decorates s: it repeats failed operations, after pauses, where that is
@@ -132,7 +147,7 @@ func (t *tries) again(ctx context.Context, err error) error {
 		return fmt.Errorf("given up after %d tries in %v: %w", t.failed, elapsed.Round(time.Millisecond), err)
 	}
 	if o.Retried != nil {
-		o.Retried(t.op, t.name, err, pause)
+		o.Retried(Retry{t.op, t.name, err, t.failed, time.Since(t.start), pause})
 	}
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

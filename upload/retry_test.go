@@ -175,7 +175,7 @@ func TestRetryGivesUp(t *testing.T) { // I11
 	o := quick
 	o.Attempts = 4
 	var told []string
-	o.Retried = func(op, name string, err error, pause time.Duration) { told = append(told, op+" "+name) }
+	o.Retried = func(r upload.Retry) { told = append(told, r.Op+" "+r.Name) }
 	_, err := upload.Retrying(s, o).Head(t.Context(), "a")
 	if !errors.Is(err, faultstore.ErrInjected) || s.Ops() != 4 || !strings.Contains(err.Error(), "4 tries") {
 		t.Errorf("%v after %d tries", err, s.Ops())
@@ -191,7 +191,7 @@ func TestRetryPauses(t *testing.T) { // I11
 		s := faultstore.Wrap(memstore.New(), always)
 		o := upload.RetryOptions{Attempts: 1000, Elapsed: time.Minute, Base: time.Second, Max: 8 * time.Second}
 		var pauses []time.Duration
-		o.Retried = func(_, _ string, _ error, pause time.Duration) { pauses = append(pauses, pause) }
+		o.Retried = func(r upload.Retry) { pauses = append(pauses, r.Pause) }
 		start := time.Now()
 		_, err := upload.Retrying(s, o).Head(t.Context(), "a")
 		if took := time.Since(start); !errors.Is(err, faultstore.ErrInjected) || took > time.Minute || took < 20*time.Second {

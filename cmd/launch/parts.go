@@ -18,9 +18,13 @@ import (
 	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
-// closeTimeout bounds how long the end of a run waits for the coordinator to delete
-// objects; the next start's sweep finds what is left.
-const closeTimeout = time.Minute
+// How long the end of a run waits for the coordinator to settle a commit in doubt and to
+// delete objects; the next start does what is left. A run that was told to end, and will be
+// started again, is killed by most supervisors after 30 s.
+const (
+	closeTimeout = time.Minute
+	stopTimeout  = 10 * time.Second
+)
 
 // Errors of a start. cli.Explain says what to do about them.
 var (
@@ -148,7 +152,11 @@ func (p *parts) lead(ctx context.Context, c Config) (err error) {
 	}
 	p.closers = append(p.closers, func(ctx context.Context) error {
 		// The job may have ended because ctx did: it is tidied up all the same.
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		limit := closeTimeout
+		if ctx.Err() != nil {
+			limit = stopTimeout
+		}
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 		defer cancel()
 		if err := p.coordinator.Close(closing); err != nil {
 			return fmt.Errorf("close the coordinator of job %s: %w", c.JobID, err)
@@ -171,6 +179,9 @@ func OpenStore(ctx context.Context, c Config) (upload.Store, error) {
 	s = upload.Prefixed(s, c.JobID)
 	if c.Decorate != nil {
 		s = c.Decorate(s)
+	}
+	if c.Retry.Retried == nil {
+		c.Retry.Retried = (&retryLog{log: c.Logger.With("job", c.JobID)}).add
 	}
 	return upload.Retrying(s, c.Retry), nil
 }

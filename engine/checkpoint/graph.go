@@ -21,7 +21,23 @@ var (
 	// ErrUnrestorable: the checkpoint to start from cannot be restored, and a restart
 	// cannot help. Somebody has to choose another one.
 	ErrUnrestorable = errors.New("the checkpoint cannot be restored")
+	// ErrRefused: the store refuses what a checkpoint needs, and will refuse it again
+	// until somebody changes its permissions, credentials or the store. See Refused.
+	ErrRefused = errors.New("refused by the store")
 )
+
+// Refused marks an error as ErrRefused. Refused(nil) is nil.
+func Refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return refusedError{err}
+}
+
+type refusedError struct{ err error }
+
+func (e refusedError) Error() string   { return e.err.Error() }
+func (e refusedError) Unwrap() []error { return []error{ErrRefused, e.err} }
 
 // Graph describes a job's operators: what a checkpoint must know of them.
 type Graph struct {

@@ -68,9 +68,10 @@ const (
 	DeclineBusy                            // too many earlier snapshots are being persisted
 	DeclineSnapshot                        // the state could not be fixed
 	DeclineTooLarge                        // the acknowledgement is larger than a message may be
+	DeclineRefused                         // the store refused the snapshot, and will again: ErrRefused
 )
 
-var declineNames = []string{"none", "persist", "draining", "skipped", "busy", "snapshot", "too large"}
+var declineNames = []string{"none", "persist", "draining", "skipped", "busy", "snapshot", "too large", "refused"}
 
 // String names the code in lower case.
 func (c DeclineCode) String() string {

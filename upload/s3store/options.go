@@ -48,9 +48,9 @@ type Options struct {
 	// DialTimeout bounds the opening of a connection. Zero: 10 s.
 	DialTimeout time.Duration
 	// HeaderTimeout bounds the wait for an answer once the request is sent.
-	// Zero: 1 min.
+	// Zero: 20 s.
 	HeaderTimeout time.Duration
-	// StallTimeout bounds the wait for the next bytes of a body. Zero: 1 min.
+	// StallTimeout bounds the wait for the next bytes of a body. Zero: 20 s.
 	StallTimeout time.Duration
 }
 
@@ -71,8 +71,8 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.Default()
 	}
 	def(&o.DialTimeout, 10*time.Second)
-	def(&o.HeaderTimeout, time.Minute)
-	def(&o.StallTimeout, time.Minute)
+	def(&o.HeaderTimeout, 20*time.Second)
+	def(&o.StallTimeout, 20*time.Second)
 	return o
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -94,10 +95,17 @@ func sdkLog(log *slog.Logger) logging.Logger {
 	})
 }
 
-// newRetryer allows a second try after a broken connection. With the SDK's own
-// retry quota, requests would fail soon after a server died.
+// newRetryer allows a second try after a broken connection, and none after an answer that
+// did not come: who waits for it is to know. With the SDK's own retry quota, requests would
+// fail soon after a server died.
 func newRetryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+				return aws.FalseTernary
+			}
+			return aws.UnknownTernary
+		})}, o.Retryables...)
 		o.MaxAttempts = 2
 		o.MaxBackoff = 100 * time.Millisecond
 		o.RateLimiter = ratelimit.None

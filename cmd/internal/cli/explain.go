@@ -31,6 +31,7 @@ var advice = []struct {
 	{incremental.ErrCorruptState, "nothing was deleted. Start from another checkpoint with --restore <id> (PROGRAM checkpoints ls, verify)"},
 	{coordinator.ErrNotRetained, "nothing was changed. Choose a retained one, latest or none with --restore"},
 	{upload.ErrNoBucket, "create the bucket, or correct --checkpoint-store"},
+	{checkpoint.ErrRefused, "let the store take it (credentials, permissions, the bucket); the same command then resumes from the newest checkpoint"},
 	{upload.ErrUnsupported, "nothing was changed. Use a server that can, or another --checkpoint-store (the S3 servers that were tried are listed in cmd/OPERATIONS.md)"},
 	{upload.ErrClock, "set the clock of this machine"},
 	{upload.ErrDenied, "check the credentials (AWS_ACCESS_KEY_ID and so on) or the directory's permissions"},
