@@ -304,7 +304,7 @@ func TestKeep(t *testing.T) {
 		{[]string{"rm", job, "x"}, 2, []string{"give its number"}},
 		{[]string{"unpin", job, "nosuch"}, 1, []string{`pin "nosuch"`, "there is none of that name"}},
 		{[]string{"retain", job, "--policy", "yearly=1"}, 2, []string{`"yearly=1"`, "newest=3,within=24h"}},
-		{[]string{"pin", p.url(), first, "x"}, 1, []string{"no head"}},
+		{[]string{"pin", p.url(), first, "x"}, 1, []string{"there is no job here"}},
 	} {
 		says(t, tidemark(t, append([]string{"checkpoints"}, c.args...)...), c.code, c.says...)
 	}

@@ -118,7 +118,7 @@ func retainCommand(f *checkpointFlags) *cobra.Command {
 		}
 		e, err := coordinator.PlanEdit(c.Context(), store, change)
 		if err != nil {
-			return noJob(args[0], err)
+			return noJob(c.Context(), store, err)
 		}
 		return f.printEdited(c, e, false)
 	}
@@ -133,7 +133,7 @@ func (f *checkpointFlags) edit(c *cobra.Command, url string, change coordinator.
 	}
 	e, err := coordinator.EditHead(c.Context(), store, change)
 	if err != nil {
-		return noJob(url, err)
+		return noJob(c.Context(), store, err)
 	}
 	return f.printEdited(c, e, true)
 }
