@@ -8,6 +8,8 @@ GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PROTOC_GEN := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 BENCHSTAT  := golang.org/x/perf/cmd/benchstat@latest
 TAGS       := grocksdb_clean_link
+PYTHON     := $(CACHE)/python
+WRITTEN    := $(CACHE)/written
 SEED       ?= 1
 N          ?= 50
 # The packages below the wiring that need no cgo.
@@ -79,14 +81,29 @@ lint: deps tools ## gofmt, vet and the lint rules, walls between the packages in
 
 .PHONY: test-nocgo
 test-nocgo: ## Test everything but rocks itself and its wiring without cgo
-	CGO_ENABLED=0 go test $(PURE) ./cmd/jobs ./bench/measure
+	TIDEMARK_WRITTEN=$$(ls -d $(WRITTEN) 2>/dev/null) CGO_ENABLED=0 go test $(PURE) ./cmd/jobs ./bench/measure
 
 .PHONY: test-race
 test-race: ## Test under the race detector where goroutines meet
 	go test -race -short -tags $(TAGS),invariants $(PURE) ./rocks/...
 
+# Parquet files that pyarrow and DuckDB write, other ones each time, for the tests of the sources.
+.PHONY: written
+written: ## Write Parquet files with pyarrow and DuckDB, where pip can install them
+	@.ci/python $(PYTHON) && rm -rf $(WRITTEN) && mkdir -p $(WRITTEN) && cd $(WRITTEN) && \
+		SEED=$$RANDOM ROWS=600 $(PYTHON)/bin/python $(CURDIR)/testdata/parquet/make.py || \
+		{ rm -rf $(WRITTEN); echo "SKIPPED: no fresh files of pyarrow and DuckDB: they could not be installed or run"; }
+
+.PHONY: corpora
+corpora: ## Read parquet-testing, csv-spectrum and JSONTestSuite: make corpora DIR=<folder that has them>
+	@test -d "$(DIR)" || { echo "corpora: DIR=$(DIR) is no folder: make corpora DIR=<folder with parquet-testing, csv-spectrum, JSONTestSuite>"; exit 1; }
+	@.ci/python $(PYTHON)
+	rm -rf $(CACHE)/expected && $(PYTHON)/bin/python .ci/corpora.py $(abspath $(DIR)) $(CACHE)/expected
+	go test -count=1 -v -run 'TestCorpora|TestCSVSpectrum|TestJSONTestSuite' ./engine/source ./engine/source/parquet \
+		-args -corpora $(abspath $(DIR)) -expected $(CACHE)/expected
+
 .PHONY: test
-test: build lint test-nocgo test-race ## All tests: build, lint, unit, race, walls, end to end on a real S3 server
+test: build lint written test-nocgo test-race ## All tests: build, lint, unit, race, walls, end to end on a real S3 server
 	go test -tags $(TAGS) -timeout 20m ./rocks/... ./bench/... ./cmd/... .
 
 .PHONY: explore

@@ -337,6 +337,9 @@ func int96Setter(t reflect.Type) setFunc {
 		x := v.Int96()
 		nanos, days := int64(uint64(x[1])<<32|uint64(x[0])), int64(int32(x[2]))
 		*(*time.Time)(p) = time.Unix((days-epoch)*int64(day/time.Second), nanos).UTC()
+		if nanos < 0 || nanos >= int64(day) {
+			return fmt.Errorf("%d ns of Julian day %d: a day has fewer", nanos, days)
+		}
 		return nil
 	}
 }

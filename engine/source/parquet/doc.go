@@ -7,7 +7,7 @@
 // footer reads what a file says of itself, schema gives that a shape, and record
 // makes functions that read the record's fields from it, with convert for the
 // leaves and cursor for their columns. The library decodes pages; chunk finds and
-// decompresses them, and plain shows them to the library as a file without
+// decompresses them, and plainFile shows them to the library as a file without
 // compression.
 //
 // Invariants
@@ -17,6 +17,7 @@
 //   - Each value comes over exactly (I16). A column that is missing, or whose
 //     values its field cannot hold, is an error before any record, with the names
 //     of both; a single value that cannot come over makes its row malformed.
+//   - A file with more or fewer values than rows is damaged: nothing is made up.
 //   - Records share no memory with each other or with the reader.
 //   - A file that is no longer the one a position is of is refused (I3).
 package parquet

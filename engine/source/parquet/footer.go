@@ -44,6 +44,9 @@ func readFooter(r io.ReaderAt, size int64) (*format.FileMetaData, error) {
 	}
 	meta := new(format.FileMetaData)
 	if err := guard(func() error { return thrift.Unmarshal(protocol(), b, meta) }); err != nil {
+		if meta.EncryptionAlgorithm.Value != nil { // the footer is plain, and signed
+			return nil, errEncrypted
+		}
 		return nil, err
 	}
 	return meta, nil

@@ -3,6 +3,8 @@ package parquet
 import (
 	"bufio"
 	"bytes"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/parquet-go/parquet-go/deprecated"
@@ -56,6 +58,42 @@ func TestListShapes(t *testing.T) {
 		}
 		if !ok || r != root.children[0].children[0] || name != c.item {
 			t.Errorf("%s: item %q, want %q", r.Name, name, c.item)
+		}
+	}
+}
+
+// A page that would take too much memory is refused, whatever its header says.
+func TestPageTooLarge(t *testing.T) {
+	h := &format.PageHeader{Type: format.DataPage, CompressedPageSize: 10, UncompressedPageSize: 1 << 30}
+	h.DataPageHeader.Set(format.DataPageHeader{NumValues: 1})
+	header, err := thrift.Marshal(protocol(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newChunk(bytes.NewReader(append(make([]byte, 4), header...)), &format.ColumnMetaData{DataPageOffset: 4, NumValues: 1})
+	if _, err := c.next(); err == nil || !strings.Contains(err.Error(), "page of 1073741824 bytes, the most is") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// I16: where a file has more or fewer values than rows, no record is made up.
+func TestDamagedCounts(t *testing.T) {
+	for name, says := range map[string]string{
+		"ARROW-GH-45185": `column "x.list.element" goes on with the record before`,
+		"ARROW-GH-47662": `page of 364 bytes, too few for 100 values`,
+	} {
+		type record struct {
+			X []int64 `parquet:"x"`
+		}
+		typ := reflect.TypeFor[record]()
+		if name == "ARROW-GH-47662" {
+			typ = reflect.TypeFor[struct {
+				V []byte `parquet:"flba_field"`
+			}]()
+		}
+		_, _, err := readAny("../../../testdata/parquet/"+name+".parquet", typ)
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %q", name, err, says)
 		}
 	}
 }

@@ -2,18 +2,32 @@ package parquet
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 )
 
-// begin forgets the record before.
-func (b *builder) begin() {
+// begin forgets the record before. In each column another one begins, or, without
+// more, none.
+func (b *builder) begin(more bool) error {
 	b.bad = nil
 	for _, c := range b.open {
 		c.kept = c.kept[:0]
+		if c.flat && more {
+			continue // its next value is the record's
+		}
+		switch v, err := c.peek(); {
+		case err != nil:
+			return err
+		case v != nil && !more:
+			return fmt.Errorf("column %q has more values than its row group has rows", c.name)
+		case v != nil && v.RepetitionLevel() != 0:
+			return fmt.Errorf("column %q goes on with the record before, which has ended", c.name)
+		}
 	}
+	return nil
 }
 
 // record returns the current record's values as a JSON object, by column: as the

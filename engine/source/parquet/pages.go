@@ -17,6 +17,7 @@ import (
 // chunk is the pages of a column chunk, one after the other and decompressed.
 type chunk struct {
 	codec   format.CompressionCodec
+	width   int // bytes of each value in a plain page; 0: it depends
 	r       *bufio.Reader
 	headers *thrift.Decoder
 	left    int64 // values in the pages to come
@@ -27,7 +28,11 @@ type chunk struct {
 	err     error
 }
 
-const readBytes = 64 << 10
+const (
+	readBytes = 64 << 10
+	// maxPageBytes bounds the memory of a page. Writers make pages of about 1 MiB.
+	maxPageBytes = 256 << 20
+)
 
 func newChunk(r io.ReaderAt, meta *format.ColumnMetaData) *chunk {
 	start := meta.DataPageOffset
@@ -78,6 +83,9 @@ func (c *chunk) next() ([]byte, error) {
 		if values > c.left || h.CompressedPageSize < 0 || h.UncompressedPageSize < 0 {
 			return nil, fmt.Errorf("page of %d values in %d bytes, where %d values are left", values, h.CompressedPageSize, c.left)
 		}
+		if size := max(h.CompressedPageSize, h.UncompressedPageSize); size > maxPageBytes {
+			return nil, fmt.Errorf("page of %d bytes, the most is %d: write the file with smaller pages", size, maxPageBytes)
+		}
 		c.left -= values
 		if h.Type == format.IndexPage || h.Type != format.DictionaryPage && values <= c.skip {
 			c.skip -= values
@@ -94,12 +102,21 @@ func (c *chunk) next() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if plain(h) && int64(len(data)) < values*int64(c.width) {
+			return nil, fmt.Errorf("page of %d bytes, too few for %d values", len(data), values) // the library would make some up
+		}
 		h.CompressedPageSize, h.UncompressedPageSize, h.CRC = int32(len(data)), int32(len(data)), 0
 		h.DataPageHeaderV2.V.IsCompressed.Set(false)
 		header, err := thrift.Marshal(protocol(), h)
 		return append(header, data...), err
 	}
 	return nil, io.EOF
+}
+
+// plain reports whether the page's values lie one after the other.
+func plain(h *format.PageHeader) bool {
+	return h.DataPageHeader.Valid && h.DataPageHeader.V.Encoding == format.Plain ||
+		h.DataPageHeaderV2.Valid && h.DataPageHeaderV2.V.Encoding == format.Plain
 }
 
 func valuesOf(h *format.PageHeader) (int64, error) {

@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,10 +160,9 @@ func open(s input.Split, c *input.Content, t reflect.Type, b *builder) (r *rows,
 
 // next reads the next row into the record at p, which is zero.
 func (r *rows) next(p unsafe.Pointer) error {
-	if r.at >= r.end {
-		return io.EOF
+	if err := r.columns.begin(r.at < r.end); err != nil || r.at >= r.end {
+		return cmp.Or(err, io.EOF)
 	}
-	r.columns.begin()
 	r.last = r.before + r.at
 	if err := r.read(p); err != nil {
 		return err

@@ -10,14 +10,14 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// plain is a row group as a file without compression, for the library to decode.
+// plainFile is a row group as a file without compression, for the library to decode.
 // The library must not decompress: it loses the bytes of a page whose codec needed
 // another buffer than the one it was given, which happens with LZ4_RAW, and it
 // fails at pages that hold nothing.
 //
 // Each column chunk has a region of the file to itself, and is read once, from its
 // beginning on.
-type plain struct {
+type plainFile struct {
 	chunks []*chunk // by leaf
 	footer []byte
 }
@@ -28,12 +28,12 @@ const (
 )
 
 // openPlain returns readers of the pages of row group g.
-func openPlain(r io.ReaderAt, meta *format.FileMetaData, g int) (*plain, []parquet.ColumnChunk, error) {
+func openPlain(r io.ReaderAt, meta *format.FileMetaData, g int) (*plainFile, []parquet.ColumnChunk, error) {
 	told := *meta
 	group := meta.RowGroups[g]
 	columns := group.Columns
 	group.Columns = make([]format.ColumnChunk, len(columns))
-	v := &plain{}
+	v := &plainFile{}
 	for i := range columns {
 		c := columns[i]
 		v.chunks = append(v.chunks, newChunk(r, &columns[i].MetaData))
@@ -62,7 +62,7 @@ func openPlain(r io.ReaderAt, meta *format.FileMetaData, g int) (*plain, []parqu
 	return v, file.RowGroups()[0].ColumnChunks(), nil
 }
 
-func (v *plain) ReadAt(p []byte, off int64) (int, error) {
+func (v *plainFile) ReadAt(p []byte, off int64) (int, error) {
 	if off == 0 {
 		return copy(p, magic), nil
 	}

@@ -18,6 +18,16 @@ import (
 
 const written = "../../../testdata/parquet/"
 
+// folders are the files that are kept, and those that make written has just made.
+func folders(t *testing.T) []string {
+	fresh := os.Getenv("TIDEMARK_WRITTEN")
+	if fresh == "" {
+		t.Log("TIDEMARK_WRITTEN is not set: no fresh files of pyarrow and DuckDB are read")
+		return []string{written}
+	}
+	return []string{written, fresh + "/"}
+}
+
 // types has a field for each column of types.parquet.
 type types struct {
 	I8    *int8          `json:"i8" parquet:"i8"`
@@ -77,11 +87,17 @@ type one[T any] struct {
 }
 
 // equal reads a file whole, and in pieces with a reader opened at each, and
-// compares the rows with pyarrow's.
+// compares the rows with those that its writer reads.
 func equal[T any](t *testing.T, name string) {
+	for _, folder := range folders(t) {
+		equalIn[T](t, folder, name)
+	}
+}
+
+func equalIn[T any](t *testing.T, folder, name string) {
 	t.Run(name, func(t *testing.T) {
 		t.Helper()
-		text, err := os.ReadFile(written + name + ".jsonl")
+		text, err := os.ReadFile(folder + name + ".jsonl")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +110,7 @@ func equal[T any](t *testing.T, name string) {
 			want = append(want, v)
 		}
 		for _, batch := range []int{1000, 7} {
-			got, err := readPieces[T](t, written+name+".parquet", batch)
+			got, err := readPieces[T](t, folder+name+".parquet", batch)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,6 +138,43 @@ func TestReadsWhatPyarrowWrote(t *testing.T) {
 	equal[one[string]](t, "lz4-v2")
 	equal[one[*float32]](t, "nulls")
 	equal[one[int64]](t, "empty")
+}
+
+// duckdbTypes has a field for each column of duckdb-types.parquet.
+type duckdbTypes struct {
+	I8   *int8          `json:"i8" parquet:"i8"`
+	I16  *int16         `json:"i16" parquet:"i16"`
+	I32  *int32         `json:"i32" parquet:"i32"`
+	I64  *int64         `json:"i64" parquet:"i64"`
+	U8   *uint8         `json:"u8" parquet:"u8"`
+	U16  *uint16        `json:"u16" parquet:"u16"`
+	U32  *uint32        `json:"u32" parquet:"u32"`
+	U64  *uint64        `json:"u64" parquet:"u64"`
+	F32  *float32       `json:"f32" parquet:"f32"`
+	F64  *float64       `json:"f64" parquet:"f64"`
+	Flag *bool          `json:"flag" parquet:"flag"`
+	Str  *string        `json:"str" parquet:"str"`
+	Bin  []byte         `json:"bin" parquet:"bin"`
+	Dec  *string        `json:"dec" parquet:"dec"`
+	Dec9 *string        `json:"dec9" parquet:"dec9"`
+	Date *time.Time     `json:"date" parquet:"date"`
+	Ms   *time.Time     `json:"ms" parquet:"ms"`
+	Us   *time.Time     `json:"us" parquet:"us"`
+	Ns   *time.Time     `json:"ns" parquet:"ns"`
+	Ts   *time.Time     `json:"ts" parquet:"ts"`
+	T64  *time.Duration `json:"t64" parquet:"t64"`
+	UUID *string        `json:"uuid" parquet:"uuid"`
+	Enum *string        `json:"enum" parquet:"enum"`
+}
+
+// I16: what DuckDB wrote comes back as DuckDB reads it.
+func TestReadsWhatDuckDBWrote(t *testing.T) {
+	equal[duckdbTypes](t, "duckdb-types")
+	equal[nested](t, "duckdb-nested")
+	for _, name := range []string{"uncompressed-v1", "snappy-v1", "snappy-v2", "gzip-v1", "zstd-v2", "lz4_raw-v1", "lz4_raw-v2", "brotli-v2"} {
+		equal[one[string]](t, "duckdb-"+name)
+	}
+	equal[one[int64]](t, "duckdb-empty")
 }
 
 // I16: a column whose values a field cannot hold is refused by name, before any

@@ -18,7 +18,7 @@ type readFunc func(p unsafe.Pointer) error
 
 // builder makes the readFuncs of a row group.
 type builder struct {
-	view     *plain
+	view     *plainFile
 	chunks   []parquet.ColumnChunk
 	complete bool      // a null needs a field that can be nil
 	keep     bool      // the cursors keep the values of the current record
@@ -122,6 +122,9 @@ func (b *builder) present(e *element, t reflect.Type, at string, tag options) (r
 	}
 	c := &cursor{name: e.path, flat: e.rep == 0, keep: b.keep, chunk: b.view.chunks[e.leaf], pages: b.chunks[e.leaf].Pages()}
 	b.open = append(b.open, c)
+	if e.def == 0 {
+		c.chunk.width = e.width()
+	}
 	return func(p unsafe.Pointer) error {
 		v, err := c.take()
 		if err != nil {

@@ -64,6 +64,21 @@ func schemaOf(list []format.SchemaElement) (*element, error) {
 	return root, err
 }
 
+// width is how many bytes a leaf's values take each; 0: it depends.
+func (e *element) width() int {
+	switch e.SchemaElement.Type.V {
+	case format.Int32, format.Float:
+		return 4
+	case format.Int64, format.Double:
+		return 8
+	case format.Int96:
+		return 12
+	case format.FixedLenByteArray:
+		return int(e.TypeLength.V)
+	}
+	return 0
+}
+
 func (e *element) repeated() bool {
 	return e.RepetitionType.Valid && e.RepetitionType.V == format.Repeated
 }
