@@ -27,7 +27,9 @@ type Codec[V any] interface {
 // dropped), types that implement encoding.BinaryMarshaler and BinaryUnmarshaler,
 // and arrays, slices, maps, pointers and structs of these. A struct that embeds a
 // marshaler must tag that field, or the promoted methods would lose the other
-// fields. Map keys must be what KeyCodecOf takes, or marshalers: of two keys that
+// fields. A marshaler is known by its name: it must go on decoding what it once encoded,
+// and where its name or package changes, a codec with the old Signature has to wrap the
+// derived one. Map keys must be what KeyCodecOf takes, or marshalers: of two keys that
 // differ in a map, the encodings must differ.
 //
 // All fields of a struct must be exported. A field tagged `state:"-"` is not

@@ -70,6 +70,9 @@ func Compatible(old, now string) error {
 	return nil
 }
 
+// marshaler reports whether a type encodes itself. Its signature is its name.
+func marshaler(s *signature) bool { return strings.HasPrefix(s.op, "binary(") }
+
 // widens holds what an integer may become, its encoding being the same.
 var widens = map[[2]string]bool{
 	{"int16", "int32"}: true, {"int16", "int64"}: true, {"int32", "int64"}: true,
@@ -82,7 +85,11 @@ func changed(was, is *signature, at string) string {
 		if widens[[2]string{was.op, is.op}] {
 			return ""
 		}
-		return fmt.Sprintf("%s was %v and is %v", at, was, is)
+		what := fmt.Sprintf("%s was %v and is %v", at, was, is)
+		if marshaler(was) && marshaler(is) {
+			what += " (if it only has a new name or package, keep the old signature: WithCodec, with a codec whose Signature is the old one)"
+		}
+		return what
 	}
 	switch was.op {
 	case "map":

@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -98,6 +99,40 @@ func TestDescriptorFitsNamesEveryMisfit(t *testing.T) {
 		if !errors.Is(err, state.ErrIncompatible) || !strings.Contains(err.Error(), want) {
 			t.Errorf("no word of %s in: %v", want, err)
 		}
+	}
+}
+
+// aliased is a codec with the signature of another one.
+type aliased[V any] struct {
+	state.Codec[V]
+	signature string
+}
+
+func (a aliased[V]) Signature() string { return a.signature }
+
+type moved struct{ addr netip.Addr }
+
+func (m moved) MarshalBinary() ([]byte, error)     { return m.addr.MarshalBinary() }
+func (m *moved) UnmarshalBinary(data []byte) error { return m.addr.UnmarshalBinary(data) }
+
+// A marshaler whose package or name changed is refused with what to do, and what it wrote
+// is read once that is done.
+func TestAMovedMarshalerIsRead(t *testing.T) {
+	type was struct{ Addr netip.Addr }
+	type is struct{ Addr moved }
+	before, now := codecOf[was](t), codecOf[is](t)
+	err := state.Compatible(before.Signature(), now.Signature())
+	if !errors.Is(err, state.ErrIncompatible) || !strings.Contains(err.Error(), "a codec whose Signature is the old one") {
+		t.Fatalf("got %v", err)
+	}
+	same := aliased[is]{now, before.Signature()}
+	if err := state.Compatible(before.Signature(), same.Signature()); err != nil {
+		t.Fatal(err)
+	}
+	var got is
+	addr := netip.MustParseAddr("10.0.0.1")
+	if err := same.Decode(encode(t, before, was{addr}), &got); err != nil || got.Addr.addr != addr {
+		t.Errorf("got %v, %v", got, err)
 	}
 }
 
