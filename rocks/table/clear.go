@@ -21,11 +21,10 @@ func (t *Table) DeleteRow(row *Place, end []byte, in func(key []byte) Place) err
 	}
 	t.owner.settleEnded()
 	if !t.knows(row) {
-		base := ahead(t.below.Scan(row.rowKey(), end))
-		if base.all {
-			t.keepRow(row, base.entries, in)
-		}
-		if err := errors.Join(base.Err(), base.Close()); err != nil {
+		s := t.newScan()
+		_ = s.copy(t.entriesOf(row, true, s.read(row.rowKey(), end))) // if it fits
+		s.rememberRow(row, in)
+		if err := errors.Join(s.Err(), s.Close()); err != nil {
 			return err
 		}
 	}

@@ -81,6 +81,33 @@ func TestExpectedEntriesThatComeAndGoLeaveNothing(t *testing.T) {
 	}
 }
 
+// A small row is known once it was scanned or deleted, so what was put before leaves
+// nothing either.
+func TestEntriesOfARowThatBecomesKnownLeaveNothing(t *testing.T) {
+	for name, become := range map[string]func(tb *table.Table) error{
+		"scan": func(tb *table.Table) error {
+			err := tb.ScanRow(place("row.", len("row.")), []byte("row/"), inRowOf("row.")).Close()
+			for i := range 20 {
+				err = errors.Join(err, tb.Delete(inRow(i)))
+			}
+			return err
+		},
+		"delete": func(tb *table.Table) error {
+			return tb.DeleteRow(place("row.", len("row.")), []byte("row/"), inRowOf("row."))
+		},
+	} {
+		ts, tb, below := openCounting(t, map[string]string{"other.1": ""})
+		for i := range 20 {
+			check(t, tb.Put(inRow(i), []byte("v")))
+		}
+		check(t, become(tb))
+		check(t, ts.Begin(writeOnly).Finish())
+		if below.written != 0 {
+			t.Errorf("%s: %d entries were written", name, below.written)
+		}
+	}
+}
+
 // queue sets entry n of a row, and deletes the first one once more than held are there.
 func queue(t testing.TB, tb *table.Table, n, held int) {
 	check(t, tb.Put(inRow(n), []byte("value")))

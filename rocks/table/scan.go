@@ -43,13 +43,7 @@ func (t *Table) ScanRow(row *Place, end []byte, in func(key []byte) Place) Itera
 		return s
 	}
 	s.merge(row.rowKey(), end, func(written uint64) iter.Seq[block] { return t.entriesOf(row, true, written) })
-	if s.base != nil {
-		base := ahead(s.base)
-		s.base = base
-		if base.all {
-			t.keepRow(row, base.entries, in)
-		}
-	}
+	s.rememberRow(row, in)
 	return s
 }
 

@@ -1,5 +1,10 @@
 package table
 
+import (
+	"bytes"
+	"slices"
+)
+
 // smallEntries and smallBytes are how much Below has of a small row, at most. To remember
 // it costs little beside the read.
 const (
@@ -55,6 +60,27 @@ func (r *begun) Value() []byte {
 		return r.entries[r.next-1].value
 	}
 	return r.Iterator.Value()
+}
+
+// rememberRow reads the beginning of the row that s is a scan of, and remembers the row
+// if it is small.
+func (s *scan) rememberRow(row *Place, in func(key []byte) Place) {
+	if s.base == nil {
+		return
+	}
+	base := ahead(s.base)
+	s.base = base
+	if !base.all {
+		return
+	}
+	for _, b := range s.upper { // who deletes these leaves nothing
+		_, below := slices.BinarySearchFunc(base.entries, b.key(), func(e entry, key []byte) int { return bytes.Compare(e.key, key) })
+		if !below {
+			s.onlyAbove(b)
+			b[20] |= flagNew // so that Next need not
+		}
+	}
+	s.table.keepRow(row, base.entries, in)
 }
 
 // keepRow remembers a row, all of which Below has just given, and marks it complete. It
