@@ -254,7 +254,7 @@ func lines(t *testing.T, dir string) []string {
 	t.Helper()
 	var all []string
 	for path, content := range tree(t, dir) {
-		if !strings.Contains(path, "/.pending/") {
+		if !strings.Contains(path, "/.pending/") && filepath.Base(path) != ".owner" {
 			all = append(all, strings.Split(strings.TrimSuffix(content, "\n"), "\n")...)
 		}
 	}

@@ -1,8 +1,6 @@
 package tidemarkcmd_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,8 +15,6 @@ import (
 
 	"github.com/google/pprof/profile"
 	"go.uber.org/goleak"
-
-	tidemarkcmd "github.com/tidemark/tidemark/cmd"
 )
 
 // report is the line of JSON that run ends with, as the documentation has it.
@@ -236,7 +232,7 @@ func TestRestoreChoices(t *testing.T) {
 		later := 0
 		for path := range tree(t, p.output()) {
 			var of uint64
-			if n, _ := fmt.Sscanf(filepath.Base(path), "part-out.%d-", &of); n == 1 && of >= older {
+			if n, _ := fmt.Sscanf(filepath.Base(path), "part-count.out.%d-", &of); n == 1 && of >= older {
 				later++
 				if err := os.Remove(path); err != nil {
 					t.Fatal(err)
@@ -373,8 +369,8 @@ func TestStateDirOnTheStore(t *testing.T) {
 	}
 }
 
-// I4: of two commands for one job the later one leads; the earlier ends, says
-// why, and nothing is lost or doubled.
+// I17: of two commands for one job on a directory store the later one is refused, also
+// with local state of its own, and does not disturb the first.
 func TestTwoCommandsForOneJob(t *testing.T) {
 	want, _ := unbroken(t)
 	p := place{t.TempDir()}
@@ -383,14 +379,9 @@ func TestTwoCommandsForOneJob(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitCheckpoint(t, p, 2)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	var out, second bytes.Buffer
-	code := tidemarkcmd.Run(ctx, nil, p.run("--state-dir", filepath.Join(p.dir, "state-of-another")), &out, &second)
-	if code != 0 || !strings.Contains(out.String(), "resuming from checkpoint") {
-		t.Errorf("the second: exit code %d, %s%s", code, &out, &second)
-	}
-	if code := exitCode(t, cmd); code != 1 || !strings.Contains(stderr.String(), "another process leads this job now") || !strings.Contains(stderr.String(), "what to do") {
+	says(t, tidemark(t, p.run("--state-dir", filepath.Join(p.dir, "state-of-another"))...), 1, "in use by another process",
+		fmt.Sprintf("process %d", cmd.Process.Pid), "what to do", "stop it first")
+	if code := exitCode(t, cmd); code != 0 {
 		t.Errorf("the first: exit code %d, %s", code, stderr)
 	}
 	if got := lines(t, p.output()); !slices.Equal(got, want) {

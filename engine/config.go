@@ -40,6 +40,9 @@ const DefaultSameFailures = 5
 
 // Config says how a job runs.
 type Config struct {
+	// Identity names the job where several may write to one place. Zero: the job's
+	// name, without a store.
+	Identity Identity
 	// Parallelism is the number of subtasks of sources, of keyed operators and of those
 	// behind Rebalance or Broadcast, unless they have the option Parallelism. Zero: one
 	// for each processor, at most the job's max parallelism.
@@ -109,6 +112,9 @@ func (c Config) Validate() error {
 func (c Config) WithDefaults(j *Job) Config {
 	if c.Parallelism == 0 {
 		c.Parallelism = min(runtime.GOMAXPROCS(0), j.groups())
+	}
+	if c.Identity.ID == "" {
+		c.Identity.ID = j.name
 	}
 	if c.Restart == nil {
 		if c.Coordinator == nil {

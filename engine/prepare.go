@@ -158,7 +158,7 @@ func (d *driver) recoverSinks(ctx context.Context, epoch checkpoint.Epoch) error
 		if p.kind != kindSink {
 			continue
 		}
-		r := Recovery{Operator: p.id, Epoch: epoch}
+		r := Recovery{Job: d.cfg.Identity, Operator: p.id, Epoch: epoch}
 		if d.restored != nil {
 			r.Restored = d.restored.Checkpoint
 			var err error

@@ -77,6 +77,7 @@ type Sink[T any] interface {
 
 // Recovery is the state to which a sink brings its target before an attempt.
 type Recovery struct {
+	Job      Identity
 	Operator checkpoint.OperatorID
 	// Epoch is the coordinator's. Output of a later epoch must not be touched: this
 	// coordinator is fenced then, and may not know it yet (I4).
@@ -110,6 +111,7 @@ type SinkContext struct {
 	Operator    checkpoint.OperatorID
 	Index       int
 	Parallelism int
+	Job         Identity
 	Epoch       checkpoint.Epoch // 0 where no checkpoints are taken
 	Attempt     checkpoint.Attempt
 	States      *state.Registry

@@ -28,6 +28,7 @@ type rows []row
 const (
 	pendingDir = ".pending" // of the file sinks
 	partPrefix = "part-"
+	ownerName  = ".owner"
 )
 
 // published is what an output directory holds.
@@ -55,6 +56,9 @@ func readOutput(dir string, withRows bool) (published, error) {
 		sub, name := filepath.Split(filepath.ToSlash(rel))
 		if strings.HasSuffix(sub, pendingDir+"/") {
 			p.pending = append(p.pending, rel)
+			return nil
+		}
+		if name == ownerName {
 			return nil
 		}
 		id, ok := partCheckpoint(name)
@@ -89,9 +93,10 @@ func (p *published) readRows(path, sub string) error {
 }
 
 // partCheckpoint reads the checkpoint from the name of a published part:
-// part-<operator>.<checkpoint>-….
+// part-<job>.<operator>.<checkpoint>-….
 func partCheckpoint(name string) (id uint64, ok bool) {
 	rest, ok := strings.CutPrefix(name, partPrefix)
+	_, rest, _ = strings.Cut(rest, ".")
 	_, rest, dot := strings.Cut(rest, ".")
 	digits, _, dash := strings.Cut(rest, "-")
 	id, err := strconv.ParseUint(digits, 10, 64)

@@ -179,7 +179,7 @@ func sortedLines(t *testing.T, dir string) []string {
 	t.Helper()
 	var lines []string
 	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || filepath.Base(filepath.Dir(path)) == ".pending" {
+		if err != nil || e.IsDir() || e.Name() == ".owner" || filepath.Base(filepath.Dir(path)) == ".pending" {
 			return err
 		}
 		b, err := os.ReadFile(path)

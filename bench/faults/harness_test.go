@@ -233,7 +233,7 @@ func (r trial) lines() ([]string, error) {
 			return err
 		case d.IsDir() && d.Name() == ".pending":
 			return filepath.SkipDir
-		case d.IsDir():
+		case d.IsDir() || d.Name() == ".owner":
 			return nil
 		}
 		b, err := os.ReadFile(path)

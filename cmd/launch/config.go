@@ -15,7 +15,6 @@ import (
 	"github.com/tidemark/tidemark/rocks"
 	"github.com/tidemark/tidemark/upload"
 	"github.com/tidemark/tidemark/upload/s3store"
-	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
 // Defaults of Config.
@@ -85,33 +84,6 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("checkpoint interval %v: it cannot be negative; 0 turns checkpoints off", c.Interval))
 	}
 	return errors.Join(append(errs, c.validatePlaces(), c.Retry.Validate(), c.Rocks.Validate(), c.Engine.Validate(), c.Job.Validate())...)
-}
-
-// validatePlaces fails if local state lies in the store, or the store in local state:
-// the same files would belong to both.
-func (c Config) validatePlaces() error {
-	c = c.withDefaults()
-	store, ok := storeurl.Dir(c.Store)
-	if !ok || c.Interval == 0 {
-		return nil
-	}
-	store, err := filepath.Abs(store)
-	if err != nil {
-		return fmt.Errorf("checkpoint store: %w", err)
-	}
-	local, err := filepath.Abs(c.StateDir)
-	if err != nil {
-		return fmt.Errorf("directory for local state: %w", err)
-	}
-	if within(store, local) || within(local, store) {
-		return fmt.Errorf("local state in %s and checkpoints in %s: neither may lie in the other; choose another directory for one of them", local, store)
-	}
-	return nil
-}
-
-func within(dir, path string) bool {
-	rel, err := filepath.Rel(dir, path)
-	return err == nil && filepath.IsLocal(rel)
 }
 
 func (c Config) jobID() string {

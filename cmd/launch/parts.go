@@ -14,6 +14,7 @@ import (
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/rocks"
 	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/filestore"
 	"github.com/tidemark/tidemark/upload/memstore"
 	"github.com/tidemark/tidemark/upload/storeurl"
 )
@@ -36,6 +37,7 @@ var (
 // parts are what a job runs on.
 type parts struct {
 	store       upload.Store
+	identity    engine.Identity
 	backends    state.Factory
 	coordinator *coordinator.Coordinator // nil: checkpoints are off
 	history     history
@@ -45,9 +47,9 @@ type parts struct {
 
 // open opens the parts. They must be closed after an error too.
 func (p *parts) open(ctx context.Context, c Config) error {
-	// Local state is locked before the lead is taken: a second start of the job
-	// must not fence the first.
-	for _, open := range []func(context.Context, Config) error{p.openStore, p.openBackends, p.lead} {
+	// All places are locked before the lead is taken: a second start of the job must
+	// not fence the first.
+	for _, open := range []func(context.Context, Config) error{p.openStore, p.openBackends, p.holdJob, p.holdOutput, p.lead} {
 		if err := open(ctx, c); err != nil {
 			return err
 		}
@@ -67,6 +69,7 @@ func (p *parts) close(ctx context.Context) error {
 // config returns the engine's part of c, with the parts.
 func (p *parts) config(c Config) engine.Config {
 	e := c.Engine
+	e.Identity = p.identity
 	e.Backends, e.Metrics, e.Logger = p.backends, &p.metrics, c.Logger
 	if p.coordinator != nil {
 		e.Coordinator = announcing{p.coordinator, c.Starting}
@@ -94,12 +97,16 @@ func (p *parts) newest() (id uint64) {
 }
 
 func (p *parts) openStore(ctx context.Context, c Config) (err error) {
+	p.identity.ID = c.JobID
 	if c.Interval == 0 {
 		p.store = memstore.New() // nothing is written to it
 		return nil
 	}
-	p.store, err = OpenStore(ctx, c)
-	return err
+	if p.store, err = OpenStore(ctx, c); err != nil {
+		return err
+	}
+	p.identity.Store = p.store.String()
+	return nil
 }
 
 // openBackends opens RocksDB backends whose snapshots go to the store.
@@ -131,6 +138,31 @@ func (p *parts) openBackends(_ context.Context, c Config) error {
 func backend() incremental.BackendInfo {
 	l := rocks.Linked()
 	return incremental.BackendInfo{Name: rocks.StoreName, Version: l.Version, Format: l.TableFormat}
+}
+
+// holdJob keeps other processes on this machine from running the job, where the store
+// is a directory. With S3 a second start takes the lead, and the first is fenced.
+func (p *parts) holdJob(_ context.Context, c Config) error {
+	dir, ok := storeurl.Dir(c.Store)
+	if !ok || c.Interval == 0 {
+		return nil
+	}
+	release, err := filestore.Hold(dir, c.JobID)
+	if err != nil {
+		return fmt.Errorf("run job %s in %s: %w", c.JobID, c.Store, err)
+	}
+	p.closers = append(p.closers, func(context.Context) error { return release() })
+	return nil
+}
+
+// holdOutput keeps other jobs out of the directories that the job writes to.
+func (p *parts) holdOutput(_ context.Context, c Config) error {
+	release, err := c.Job.Hold(p.identity)
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, func(context.Context) error { return release() })
+	return nil
 }
 
 // lead opens the job's coordinator.

@@ -10,7 +10,6 @@ import (
 	"syscall"
 
 	"github.com/tidemark/tidemark/engine"
-	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
 // DefaultPartBytes is the default of Options.PartBytes.
@@ -63,6 +62,18 @@ func (s *jsonl[T]) Validate() error { return s.err }
 
 func pendingDir(dir string) string { return filepath.Join(dir, ".pending") }
 
+// Directories implements engine.Placed.
+func (s *jsonl[T]) Directories() []string { return []string{s.dir} }
+
+// Hold implements engine.Placed.
+func (s *jsonl[T]) Hold(j engine.Identity) (release func() error, err error) {
+	if s.err != nil {
+		return nil, engine.Permanent(s.err)
+	}
+	release, err = hold(s.dir, j)
+	return release, lasting(err)
+}
+
 // Recover implements engine.Sink.
 func (s *jsonl[T]) Recover(ctx context.Context, r engine.Recovery) error {
 	if s.err != nil {
@@ -89,7 +100,10 @@ func (s *jsonl[T]) bring(ctx context.Context, r engine.Recovery) error {
 	if err := s.refuseForeign(r); err != nil {
 		return err
 	}
-	if err := publish(ctx, s.dir, r.Operator, r.Pending); err != nil {
+	if err := claim(s.dir, r.Job); err != nil {
+		return err
+	}
+	if err := publish(ctx, s.dir, writer{r.Job.ID, r.Operator}, r.Pending); err != nil {
 		return err
 	}
 	return s.removeTemps(r)
@@ -104,7 +118,7 @@ func (s *jsonl[T]) refuseForeign(r engine.Recovery) error {
 	}
 	var foreign []string
 	for _, e := range entries {
-		if id, ok := checkpointOf(e.Name(), r.Operator); ok && !known(id, r.Restored) {
+		if id, ok := checkpointOf(e.Name(), writer{r.Job.ID, r.Operator}); ok && !known(id, r.Restored) {
 			foreign = append(foreign, e.Name())
 		}
 	}
@@ -128,7 +142,7 @@ func (s *jsonl[T]) removeTemps(r engine.Recovery) error {
 		return fmt.Errorf("list pending output: %w", err)
 	}
 	for _, e := range entries {
-		if epoch, ok := epochOfTemp(e.Name(), r.Operator); !ok || epoch > r.Epoch {
+		if epoch, ok := epochOfTemp(e.Name(), writer{r.Job.ID, r.Operator}); !ok || epoch > r.Epoch {
 			continue
 		}
 		if err := os.Remove(filepath.Join(pendingDir(s.dir), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -147,15 +161,15 @@ func (s *jsonl[T]) Open(c engine.SinkContext) (engine.Writer[T], error) {
 		dir:       s.dir,
 		partBytes: s.partBytes,
 		rows:      newEncoder[T](),
-		next:      part{operator: c.Operator, epoch: c.Epoch, attempt: c.Attempt, index: c.Index},
+		next:      part{writer: writer{c.Job.ID, c.Operator}, epoch: c.Epoch, attempt: c.Attempt, index: c.Index},
 	}, nil
 }
 
 // publish renames the parts that pending describes into dir.
-func publish(ctx context.Context, dir string, operator checkpoint.OperatorID, pending [][]byte) error {
+func publish(ctx context.Context, dir string, w writer, pending [][]byte) error {
 	published := false
 	for _, b := range pending {
-		parts, err := decodeParts(b, operator)
+		parts, err := decodeParts(b, w)
 		if err != nil {
 			return engine.Permanent(fmt.Errorf("publish to %s: %w", dir, err))
 		}

@@ -117,7 +117,7 @@ func (w *jsonlWriter[T]) Prepare(_ context.Context, id checkpoint.ID) ([]byte, e
 }
 
 func (w *jsonlWriter[T]) Publish(ctx context.Context, pending [][]byte) error {
-	return publish(ctx, w.dir, w.next.operator, pending)
+	return publish(ctx, w.dir, w.next.writer, pending)
 }
 
 func (w *jsonlWriter[T]) Close() error {

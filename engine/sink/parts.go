@@ -21,9 +21,24 @@ var (
 	ErrPending = errors.New("pending output is unreadable")
 )
 
+// writer is an operator of a job. Earlier versions left the job out.
+type writer struct {
+	job      string // empty: of an earlier version
+	operator checkpoint.OperatorID
+}
+
+// String begins the name of a part. Neither name has a '.', so no writer is the
+// beginning of another.
+func (w writer) String() string {
+	if w.job == "" {
+		return string(w.operator) + "."
+	}
+	return w.job + "." + string(w.operator) + "."
+}
+
 // part is a file of output.
 type part struct {
-	operator   checkpoint.OperatorID
+	writer
 	checkpoint checkpoint.ID // it was prepared for; 0: checkpoints are off
 	epoch      checkpoint.Epoch
 	attempt    checkpoint.Attempt
@@ -32,44 +47,43 @@ type part struct {
 	bytes      int64
 }
 
-const extension = ".jsonl"
+const (
+	extension  = ".jsonl"
+	partPrefix = "part-" // of what is published
+)
 
-// tempName is the part's name under .pending. It begins with tempPrefix.
+// tempName is the part's name under .pending.
 func (p part) tempName() string {
-	return fmt.Sprintf("%s%d-%d-%d-%d%s", tempPrefix(p.operator), p.epoch, p.attempt, p.index, p.number, extension)
+	return fmt.Sprintf("%s%d-%d-%d-%d%s", p.writer, p.epoch, p.attempt, p.index, p.number, extension)
 }
 
 // finalName is the part's name in the directory.
 func (p part) finalName() string {
-	return fmt.Sprintf("%s%08d-%d-%d-%04d-%d%s", finalPrefix(p.operator), p.checkpoint, p.epoch, p.attempt, p.index, p.number, extension)
+	return fmt.Sprintf("%s%s%08d-%d-%d-%04d-%d%s", partPrefix, p.writer, p.checkpoint, p.epoch, p.attempt, p.index, p.number, extension)
 }
 
-// An operator's id has no '.', so no prefix is the beginning of another.
-func tempPrefix(id checkpoint.OperatorID) string  { return string(id) + "." }
-func finalPrefix(id checkpoint.OperatorID) string { return "part-" + string(id) + "." }
-
 // checkpointOf returns the checkpoint in a final name; not ok: the name is not
-// that of a part of the operator.
-func checkpointOf(name string, operator checkpoint.OperatorID) (id checkpoint.ID, ok bool) {
-	rest, ok := strings.CutPrefix(name, finalPrefix(operator))
+// that of a part of w, or of its operator in an earlier version.
+func checkpointOf(name string, w writer) (checkpoint.ID, bool) {
+	n, ok := numberBehind(name, partPrefix+w.String())
 	if !ok {
-		return 0, false
+		n, ok = numberBehind(name, partPrefix+writer{operator: w.operator}.String())
 	}
-	digits, _, ok := strings.Cut(rest, "-")
-	n, err := strconv.ParseUint(digits, 10, 64)
-	return checkpoint.ID(n), ok && err == nil
+	return checkpoint.ID(n), ok
 }
 
 // epochOfTemp returns the epoch in a name under .pending; not ok: the name is not
-// that of a part of the operator.
-func epochOfTemp(name string, operator checkpoint.OperatorID) (epoch checkpoint.Epoch, ok bool) {
-	rest, ok := strings.CutPrefix(name, tempPrefix(operator))
-	if !ok {
-		return 0, false
-	}
-	digits, _, ok := strings.Cut(rest, "-")
+// that of a part of w. What an earlier version left there does not say whose it is.
+func epochOfTemp(name string, w writer) (checkpoint.Epoch, bool) {
+	n, ok := numberBehind(name, w.String())
+	return checkpoint.Epoch(n), ok
+}
+
+func numberBehind(name, prefix string) (uint64, bool) {
+	rest, ok := strings.CutPrefix(name, prefix)
+	digits, _, dash := strings.Cut(rest, "-")
 	n, err := strconv.ParseUint(digits, 10, 64)
-	return checkpoint.Epoch(n), ok && err == nil
+	return n, ok && dash && err == nil
 }
 
 // known reports whether the restored checkpoint knows a part with this id: the
@@ -78,8 +92,8 @@ func known(id, restored checkpoint.ID) bool { return id != 0 && id <= restored }
 
 // pendingVersion is the first byte of encoded parts. What follows, as uvarints:
 // their number, and of each the checkpoint, epoch, attempt, index, number and
-// bytes.
-const pendingVersion = 1
+// bytes. Version 1 was the same, of parts without the job in their names.
+const pendingVersion = 2
 
 func encodeParts(parts []part) []byte {
 	b := binary.AppendUvarint([]byte{pendingVersion}, uint64(len(parts)))
@@ -91,14 +105,19 @@ func encodeParts(parts []part) []byte {
 	return b
 }
 
-func decodeParts(b []byte, operator checkpoint.OperatorID) ([]part, error) {
+func decodeParts(b []byte, w writer) ([]part, error) {
 	d := decoder{rest: b}
-	d.version(pendingVersion)
+	if len(b) > 0 && b[0] == 1 {
+		d.version(1)
+		w.job = ""
+	} else {
+		d.version(pendingVersion)
+	}
 	n := d.uvarint()
 	var parts []part
 	for ; n > 0 && d.err == nil; n-- {
 		parts = append(parts, part{
-			operator:   operator,
+			writer:     w,
 			checkpoint: checkpoint.ID(d.uvarint()),
 			epoch:      checkpoint.Epoch(d.uvarint()),
 			attempt:    checkpoint.Attempt(d.uvarint()),

@@ -34,6 +34,38 @@ func (s tee[T]) Validate() error {
 	return nil
 }
 
+// Directories implements engine.Placed.
+func (s tee[T]) Directories() (dirs []string) {
+	for _, one := range s {
+		if p, ok := one.(engine.Placed); ok {
+			dirs = append(dirs, p.Directories()...)
+		}
+	}
+	return dirs
+}
+
+// Hold implements engine.Placed.
+func (s tee[T]) Hold(j engine.Identity) (release func() error, err error) {
+	var held []func() error
+	release = func() error {
+		var errs []error
+		for _, r := range held {
+			errs = append(errs, r())
+		}
+		return errors.Join(errs...)
+	}
+	for _, one := range s {
+		if p, ok := one.(engine.Placed); ok {
+			r, err := p.Hold(j)
+			if err != nil {
+				return nil, errors.Join(err, release())
+			}
+			held = append(held, r)
+		}
+	}
+	return release, nil
+}
+
 func (s tee[T]) Recover(ctx context.Context, r engine.Recovery) error {
 	each, err := decodeTee(r.Pending, len(s))
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/filestore"
 )
 
 // advice says what to do about errors whose own text does not. The first entry that
@@ -25,6 +26,8 @@ var advice = []struct {
 	{checkpoint.ErrGraphMismatch, "nothing was changed. Run the job that wrote the checkpoint, drop the state of operators that are gone for good with --drop-state <operator>, or start anew with --restore none or another --job-id"},
 	{state.ErrUndeclared, "nothing was changed. Declare them again, or drop each for good with --drop-state <operator>/<state>"},
 	{state.ErrIncompatible, "nothing was changed. Give the state another name, or start anew with --restore none or another --job-id"},
+	{sink.ErrOutputInUse, "nothing was changed. Choose another directory for the output"},
+	{filestore.ErrHeld, "a process runs this job on this store; it was not disturbed. Wait for its end, or stop it first"},
 	{sink.ErrForeignOutput, "nothing was changed. Move the output away, or choose another directory"},
 	{incremental.ErrNewerVersion, "nothing was changed. Use the version of tidemark that wrote it, or a newer one"},
 	{incremental.ErrCannotRestore, "nothing was changed. Use the program that wrote it or a newer one, or start from an older checkpoint with --restore <id> (PROGRAM checkpoints show names what wrote it)"},

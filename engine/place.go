@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+)
+
+// Identity tells a job from all others that may write to the same place.
+type Identity struct {
+	ID    string // the job's id. Zero: its name
+	Store string // where its checkpoints lie, as a URL. Empty: none are taken
+}
+
+// String is for people, and for marks: it is different for different jobs.
+func (i Identity) String() string {
+	if i.Store == "" {
+		return fmt.Sprintf("job %q without checkpoints", i.ID)
+	}
+	return fmt.Sprintf("job %q with checkpoints in %s", i.ID, i.Store)
+}
+
+// Placed is an optional interface of sinks that keep files in local directories.
+type Placed interface {
+	// Directories are those that the sink writes to.
+	Directories() []string
+	// Hold keeps other jobs out of them until release is called. It changes nothing
+	// that belongs to another job, and its error is permanent then.
+	Hold(job Identity) (release func() error, err error)
+}
+
+// Directories lists the local directories to which the job's sinks write, each once.
+func (j *Job) Directories() (dirs []string) {
+	for _, n := range j.nodes {
+		if n.placed != nil {
+			dirs = append(dirs, n.placed.Directories()...)
+		}
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
+// Hold keeps other jobs out of the directories to which the job's sinks write, until
+// release is called. Whoever runs a job calls it before the job takes its lead.
+func (j *Job) Hold(as Identity) (release func() error, err error) {
+	var releases []func() error
+	release = func() error {
+		var errs []error
+		for _, r := range slices.Backward(releases) {
+			errs = append(errs, r())
+		}
+		return errors.Join(errs...)
+	}
+	held := map[string]bool{}
+	for _, n := range j.nodes {
+		if n.placed == nil {
+			continue
+		}
+		fresh := false
+		for _, d := range n.placed.Directories() {
+			d = filepath.Clean(d)
+			fresh, held[d] = fresh || !held[d], true
+		}
+		if !fresh {
+			continue
+		}
+		r, err := n.placed.Hold(as)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("operator %q: %w", n.id, err), release())
+		}
+		releases = append(releases, r)
+	}
+	return release, nil
+}
