@@ -261,3 +261,26 @@ func TestCSVRefusesLossyFields(t *testing.T) {
 }
 
 func mistake[T any](s engine.Source[T]) error { return s.(engine.Validator).Validate() }
+
+// A file that is not text is refused by name, also inside a compressed one.
+func TestNotText(t *testing.T) {
+	tar := "a.txt" + strings.Repeat("\x00", 252) + "ustar\x0000" + strings.Repeat("\x00", 248) + "line\n"
+	for content, says := range map[string]string{
+		"o\x00n\x00e\x00\n\x00":                                       "the file is UTF-16",
+		"\x00o\x00n\x00e\x00\n":                                       "the file is UTF-16",
+		string(packed(t, "gzip", tar)):                                "it holds a tar archive",
+		string(packed(t, "zstd", "\xff\xfea")):                        "the file is UTF-16",
+		string(packed(t, "gzip", string(packed(t, "zstd", "one\n")))): "compressed again (zstd)",
+		"a\x00b\x00c\x00\n":                                           "",
+		"\x00\x00\x00\x00\x00\x00\x00\x00\n":                          "",
+		string(packed(t, "gzip", "")):                                 "",
+		string(packed(t, "gzip", "a\nb")):                             "",
+	} {
+		dir := t.TempDir()
+		writeRaw(t, dir, "a", []byte(content))
+		_, err := readAll(source.Lines(dir), engine.SourceContext{})
+		if says == "" && err != nil || says != "" && (err == nil || !engine.IsPermanent(err) || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%.40q: %v, want %q", content, err, says)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package input
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -73,9 +74,12 @@ var kinds = []struct {
 // promises are the names of files that have to be compressed.
 var promises = []struct{ suffix, kind string }{{".gz", "gzip"}, {".zst", "zstd"}, {".zstd", "zstd"}}
 
+// kindBytes is how many bytes tell what a file is.
+const kindBytes = 10
+
 // compression returns how a file is compressed: "gzip", "zstd", or "".
 func (c *Content) compression() (string, error) {
-	b := make([]byte, 10)
+	b := make([]byte, kindBytes)
 	n, err := c.ReadAt(b, 0)
 	if err != nil && err != io.EOF {
 		return "", err
@@ -94,6 +98,9 @@ func (c *Content) compression() (string, error) {
 }
 
 func kindOf(b []byte) (string, error) {
+	if halved(b, 0) || halved(b, 1) {
+		return "", refused("UTF-16", ErrEncoding) // without a mark
+	}
 	if len(b) >= 10 && string(b[:3]) == "BZh" && string(b[4:10]) == "1AY&SY" {
 		return "", refused("bzip2", ErrCompression)
 	}
@@ -109,6 +116,32 @@ func kindOf(b []byte) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// halved reports whether every second byte, from the first or the second on, is zero,
+// and no other: so UTF-16 has it.
+func halved(b []byte, first int) bool {
+	for i := range b {
+		if (b[i] == 0) != (i%2 == first) {
+			return false
+		}
+	}
+	return len(b) >= 8
+}
+
+// unpacked returns an error if what was compressed is not text: the beginning of a tar
+// archive, or another compression.
+func unpacked(r *bufio.Reader) error {
+	const at, magic = 257, "ustar"
+	b, _ := r.Peek(at + len(magic)) // an error comes again behind what was read
+	if len(b) == at+len(magic) && string(b[at:]) == magic {
+		return fmt.Errorf("%w: it holds a tar archive: unpack it", ErrCompression)
+	}
+	kind, err := kindOf(b[:min(len(b), kindBytes)])
+	if err == nil && kind != "" {
+		err = fmt.Errorf("%w: it holds a file that is compressed again (%s): decompress it", ErrCompression, kind)
+	}
+	return err
 }
 
 func refused(name string, err error) error {
@@ -161,6 +194,10 @@ func Bytes(s Split, c *Content, offset int64) (io.Reader, error) {
 		return nil, fmt.Errorf("decompress (%s): %w", kind, err)
 	}
 	r = &decompressor{r, kind}
+	if offset == 0 {
+		buffered := bufio.NewReader(r)
+		return buffered, unpacked(buffered)
+	}
 	if n, err := io.CopyN(io.Discard, r, offset); err == io.EOF {
 		return nil, fmt.Errorf("skip to byte %d: it ends at %d", offset, n)
 	} else if err != nil {
