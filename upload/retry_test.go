@@ -275,3 +275,21 @@ func (s *withoutChecksums) Get(ctx context.Context, name string) (io.ReadCloser,
 	}
 	return rc, info, err
 }
+
+// A zero option means its default, and a negative one that has no meaning is refused.
+func TestRetryOptionsValidate(t *testing.T) {
+	for _, c := range []struct {
+		o    upload.RetryOptions
+		good bool
+	}{
+		{upload.RetryOptions{}, true},
+		{upload.RetryOptions{Attempts: 1, Base: 1, Max: 1, Elapsed: -1}, true},
+		{upload.RetryOptions{Attempts: -1}, false},
+		{upload.RetryOptions{Base: -1}, false},
+		{upload.RetryOptions{Max: -1}, false},
+	} {
+		if err := c.o.Validate(); (err == nil) != c.good {
+			t.Errorf("%+v: %v", c.o, err)
+		}
+	}
+}
