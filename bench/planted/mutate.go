@@ -74,7 +74,7 @@ func Mutants(root, file string) ([]Mutant, error) {
 			}
 		case *ast.BinaryExpr:
 			for _, by := range operators[n.Op] {
-				replace(fmt.Sprintf("%s becomes %s", n.Op, by), n.OpPos, n.OpPos+token.Pos(len(n.Op.String())), by.String())
+				replace(fmt.Sprintf("%s becomes %s in %s", n.Op, by, text(n)), n.OpPos, n.OpPos+token.Pos(len(n.Op.String())), by.String())
 			}
 		case *ast.ExprStmt:
 			if !logs(text(n)) {

@@ -176,6 +176,7 @@ func TestMutants(t *testing.T) {
 			continue
 		case got == Failed:
 			caught++
+			t.Logf("caught: line %d of %v", m.Line, m)
 		case known[m.String()]:
 			explained++
 		default:
