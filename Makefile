@@ -4,6 +4,8 @@ SHELL      := /bin/bash
 CACHE      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidemark
 TOOLS      := $(CACHE)/bin
 VERSITYGW  := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+MINIO      := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+SERVERS    := $(CACHE)/servers
 GOLANGCI   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PROTOC_GEN := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 BENCHSTAT  := golang.org/x/perf/cmd/benchstat@latest
@@ -105,6 +107,11 @@ corpora: ## Read parquet-testing, csv-spectrum and JSONTestSuite: make corpora D
 .PHONY: test
 test: build lint written test-nocgo test-race ## All tests: build, lint, unit, race, walls, end to end on a real S3 server
 	go test -tags $(TAGS) -timeout 20m ./rocks/... ./bench/... ./cmd/... .
+
+.PHONY: servers
+servers: deps tools ## Install other S3 servers (MinIO, SeaweedFS, moto, S3Mock, S3Proxy, rclone, s3rver) and try the store and a killed job on each
+	.ci/servers $(SERVERS) $(MINIO)
+	TIDEMARK_S3_SERVERS=$(SERVERS) go test -tags $(TAGS) -count=1 -timeout 60m -v -run 'Servers$$' ./upload/s3store ./cmd
 
 .PHONY: explore
 explore: ## Explore the coordinator's decisions within long bounds, too: some minutes

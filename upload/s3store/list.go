@@ -21,6 +21,9 @@ import (
 // names were not put by this package, and are skipped.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[upload.Info, error] {
 	return func(yield func(upload.Info, error) bool) {
+		if strings.HasPrefix(prefix, ".") || strings.Contains(prefix, "/.") {
+			return // no legal name begins so, and some servers refuse to look
+		}
 		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{
 			Bucket: &s.o.Bucket, Prefix: aws.String(s.prefix + prefix), EncodingType: types.EncodingTypeUrl,
 		})

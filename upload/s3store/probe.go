@@ -79,7 +79,7 @@ func (s *Store) probe(ctx context.Context) error {
 	conditions, parts := base+"conditions", base+"parts"
 	names = append(names, conditions, parts)
 
-	left, err := s.probesLeft(ctx)
+	left, err := s.objectsLeft(ctx)
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
@@ -106,27 +106,19 @@ func (s *Store) probe(ctx context.Context) error {
 	return err
 }
 
-// probesLeft returns the objects of probes that were killed, and ends their uploads.
-func (s *Store) probesLeft(ctx context.Context) (names []string, err error) {
-	stale := func(name string, at time.Time) bool {
-		return probeName.MatchString(name) && time.Since(at) > probeStale
-	}
+// left reports whether a probe that was killed left what has the name.
+func left(name string, at time.Time) bool {
+	return probeName.MatchString(name) && time.Since(at) > probeStale
+}
+
+// objectsLeft returns the objects that probes which were killed left.
+func (s *Store) objectsLeft(ctx context.Context) (names []string, err error) {
 	for info, err := range s.List(ctx, probePrefix) {
 		if err != nil {
 			return nil, err
 		}
-		if stale(info.Name, info.Modified) {
+		if left(info.Name, info.Modified) {
 			names = append(names, info.Name)
-		}
-	}
-	for u, err := range s.uploads(ctx, probePrefix) {
-		if err != nil {
-			return nil, fmt.Errorf("multipart uploads: %w", err)
-		}
-		if stale(strings.TrimPrefix(aws.ToString(u.Key), s.prefix), aws.ToTime(u.Initiated)) {
-			if err := (multipart{s, u.Key, u.UploadId}).abort(ctx); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return names, nil
@@ -186,16 +178,23 @@ func (s *Store) probeRange(ctx context.Context, name string) error {
 	return nil
 }
 
-// probeAbort gives a multipart upload up, and looks whether a sweep would find one.
+// probeAbort gives a multipart upload up, and those that probes which were killed left. It
+// looks whether a sweep would find one.
 func (s *Store) probeAbort(ctx context.Context, name string) error {
 	m, err := s.create(ctx, aws.String(s.prefix+name), true)
 	if err != nil {
 		return err
 	}
 	listed := false
-	for found, lerr := range s.Uploads(ctx, probePrefix) {
-		err = errors.Join(err, lerr)
+	for u, lerr := range s.uploads(ctx, probePrefix) {
+		if err = errors.Join(err, lerr); lerr != nil {
+			break
+		}
+		found := strings.TrimPrefix(aws.ToString(u.Key), s.prefix)
 		listed = listed || found == name
+		if left(found, aws.ToTime(u.Initiated)) {
+			err = errors.Join(err, multipart{s, u.Key, u.UploadId}.abort(ctx))
+		}
 	}
 	if err := errors.Join(err, m.abort(ctx)); err != nil {
 		return fmt.Errorf("multipart upload that is given up: %w", err)
@@ -217,7 +216,8 @@ func (s *Store) probeParts(ctx context.Context, name string) error {
 		return fmt.Errorf("multipart upload: %w", err)
 	}
 	if info.HasCRC32C && info.CRC32C != body.CRC32C {
-		s.o.Logger.Warn("the store gives objects in parts a checksum that is not that of their bytes: only those in manifests count", "store", s.String())
+		s.mislabels.Store(true)
+		s.o.Logger.Warn("the store gives objects a checksum that is not that of their bytes: only those in manifests count", "store", s.String())
 	}
 	return nil
 }

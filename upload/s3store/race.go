@@ -69,7 +69,7 @@ func (s *Store) raceOnce(ctx context.Context, name string, round int, o upload.P
 	for i, err := range errs {
 		switch {
 		case err == nil && winner >= 0:
-			return upload.Info{}, nil, fmt.Errorf("%w: the server checks a condition and writes in two steps: two writers at once both won, so two leaders could overwrite each other", upload.ErrUnsupported)
+			return upload.Info{}, nil, fmt.Errorf("%w: the server checks a condition and writes in two steps: of writers at once more than one won, so two leaders could overwrite each other", upload.ErrUnsupported)
 		case err == nil:
 			winner = i
 		case !errors.Is(err, upload.ErrPrecondition) && !errors.Is(err, upload.ErrThrottled):

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,6 +34,8 @@ type Store struct {
 	o      Options
 	client *s3.Client
 	prefix string // of keys; empty or ending with a slash
+	// mislabels: Probe found an object whose checksum is not that of its bytes.
+	mislabels atomic.Bool
 	// unsigned: payloads are not hashed for the signature, since TLS protects them
 	// or they do not leave the host.
 	unsigned bool
@@ -177,7 +180,7 @@ func (s *Store) Get(ctx context.Context, name string) (io.ReadCloser, upload.Inf
 	}
 	reading, cancel := context.WithCancel(ctx)
 	out, err := s.client.GetObject(reading, &s3.GetObjectInput{
-		Bucket: &s.o.Bucket, Key: key, ChecksumMode: types.ChecksumModeEnabled,
+		Bucket: &s.o.Bucket, Key: key, ChecksumMode: s.checksums(),
 	})
 	if err != nil {
 		cancel()
@@ -247,7 +250,7 @@ func (s *Store) Head(ctx context.Context, name string) (upload.Info, error) {
 
 func (s *Store) head(ctx context.Context, key *string) (*s3.HeadObjectOutput, error) {
 	for try := 0; ; try++ {
-		out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.o.Bucket, Key: key, ChecksumMode: types.ChecksumModeEnabled})
+		out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.o.Bucket, Key: key, ChecksumMode: s.checksums()})
 		if err == nil || !isStatus(err, http.StatusNotFound) {
 			return out, classify(ctx, err)
 		}
@@ -268,6 +271,14 @@ func (s *Store) head(ctx context.Context, key *string) (*s3.HeadObjectOutput, er
 
 func encodeCRC(crc uint32) *string {
 	return aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc)))
+}
+
+// checksums asks for an object's checksum, unless the server's cannot be believed.
+func (s *Store) checksums() types.ChecksumMode {
+	if s.mislabels.Load() {
+		return ""
+	}
+	return types.ChecksumModeEnabled
 }
 
 // decodeCRC returns false where text is not the checksum of the whole content:

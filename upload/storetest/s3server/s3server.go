@@ -1,6 +1,7 @@
 // Package s3server answers: where do tests get a real S3 server?
 //
-// It runs versitygw, an S3 gateway over a directory, as a child process. Crash
+// It runs versitygw, an S3 gateway over a directory, or a server of another Kind, as a
+// child process. Crash
 // tests can stop, kill and pause the server, and start it again on its port and
 // directory. The package does not import testing, so harnesses outside of tests
 // can use it, too.
@@ -23,7 +24,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,7 +52,9 @@ type Options struct {
 	// Dir holds the buckets as directories, and outlives the server. Zero: a
 	// temporary directory, which Close removes.
 	Dir string
-	// Binary to run. Zero: the one that Find finds.
+	// Kind of the server. Zero: Versitygw.
+	Kind Kind
+	// Binary to run of Versitygw. Zero: the one that Find finds.
 	Binary string
 	// StartTimeout bounds each start. Zero: a minute.
 	StartTimeout time.Duration
@@ -63,6 +65,7 @@ type Options struct {
 type Server struct {
 	o       Options
 	port    int
+	ports   []int // more, that only the server knows
 	ownsDir bool
 	child   *child // nil: stopped
 }
@@ -96,10 +99,18 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.StartTimeout == 0 {
 		o.StartTimeout = time.Minute
 	}
-	if o.Binary == "" {
+	if o.Kind.Name == "" {
+		o.Kind = Versitygw
+	}
+	if tools, ok := o.Kind.Installed(); o.Kind.Name == Versitygw.Name && o.Binary == "" {
 		if o.Binary, err = Find(); err != nil {
 			return nil, err
 		}
+	} else if o.Binary == "" {
+		if !ok {
+			return nil, fmt.Errorf("%s is not installed in %q: run make servers", o.Kind.Name, tools)
+		}
+		o.Binary = tools
 	}
 	s := &Server{}
 	if o.Dir == "" {
@@ -116,6 +127,10 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	for try := 0; ; try++ {
+		s.ports = make([]int, morePorts)
+		for i := range s.ports {
+			s.ports[i], err = freePort(ctx)
+		}
 		if s.port, err = freePort(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -129,6 +144,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 }
 
+// morePorts is how many ports a kind may need besides its own.
+const morePorts = 7
+
 func freePort(ctx context.Context) (int, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -137,10 +155,10 @@ func freePort(ctx context.Context) (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
-func (s *Server) root() string { return filepath.Join(s.o.Dir, "buckets") }
+func (s *Server) root() string { return filepath.Join(s.o.Dir, s.o.Kind.buckets) }
 
 // Addr returns the server's host and port, the same after a Restart.
-func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func (s *Server) Addr() string { return addrOf(s.port) }
 
 // Endpoint returns the server's URL.
 func (s *Server) Endpoint() string { return "http://" + s.Addr() }
@@ -148,14 +166,21 @@ func (s *Server) Endpoint() string { return "http://" + s.Addr() }
 // Env returns the environment that lets an AWS client use the server.
 func (s *Server) Env() []string {
 	return []string{
-		"AWS_ACCESS_KEY_ID=" + AccessKey, "AWS_SECRET_ACCESS_KEY=" + SecretKey,
+		"AWS_ACCESS_KEY_ID=" + s.o.Kind.AccessKey, "AWS_SECRET_ACCESS_KEY=" + s.o.Kind.SecretKey,
 		"AWS_REGION=" + Region, "AWS_ENDPOINT_URL_S3=" + s.Endpoint(), "AWS_EC2_METADATA_DISABLED=true",
 	}
 }
 
-// CreateBucket makes an empty bucket; one that exists is no error. It needs no
-// running server.
-func (s *Server) CreateBucket(name string) error { return os.MkdirAll(s.BucketDir(name), 0o777) }
+// CreateBucket makes an empty bucket; one that exists is no error. Versitygw need not
+// run for it.
+func (s *Server) CreateBucket(name string) error {
+	if !s.o.Kind.noDirs {
+		return os.MkdirAll(s.BucketDir(name), 0o777)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.o.StartTimeout)
+	defer cancel()
+	return putBucket(ctx, s.Endpoint(), name)
+}
 
 // BucketDir returns the directory in which the objects of a bucket are files.
 func (s *Server) BucketDir(name string) string { return filepath.Join(s.root(), name) }
@@ -168,13 +193,14 @@ func (s *Server) Restart(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.StartTimeout)
 	defer cancel()
-	c, err := startChild(s.o.Binary, s.root(), s.Addr())
+	argv, env := s.o.Kind.command(s.o.Binary, s.o.Dir, s.port, s.ports)
+	c, err := startChild(argv, env)
 	if err != nil {
 		return err
 	}
 	s.child = c
 	if err := c.await(ctx, s.Addr()); err != nil {
-		return errors.Join(fmt.Errorf("start %s: %w", s.o.Binary, err), s.Kill())
+		return errors.Join(fmt.Errorf("start %s: %w", s.o.Kind.Name, err), s.Kill())
 	}
 	return nil
 }
@@ -237,10 +263,10 @@ type child struct {
 	done chan struct{} // closed once the process ended
 }
 
-func startChild(binary, root, addr string) (*child, error) {
+func startChild(argv, env []string) (*child, error) {
 	c := &child{log: &tail{}, done: make(chan struct{})}
-	c.cmd = exec.CommandContext(context.Background(), binary, "-p", addr, "-q", "posix", root)
-	c.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey, "VGW_REGION="+Region)
+	c.cmd = exec.CommandContext(context.Background(), argv[0], argv[1:]...)
+	c.cmd.Env = append(os.Environ(), env...)
 	c.cmd.Stdout, c.cmd.Stderr = c.log, c.log
 	c.cmd.SysProcAttr = dieWithParent()
 	started := make(chan error)
@@ -257,7 +283,7 @@ func startChild(binary, root, addr string) (*child, error) {
 		close(c.done)
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", binary, err)
+		return nil, fmt.Errorf("start %s: %w", argv[0], err)
 	}
 	return c, nil
 }
