@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -25,19 +26,31 @@ const (
 // race proves that of writers that put the same object at once exactly one wins: that
 // the server compares and swaps in one step (I4).
 func (s *Store) race(ctx context.Context, names []string) error {
-	g, ctx := errgroup.WithContext(ctx)
+	// A failure cancels no write that is under way: it could be applied once the probe
+	// has tidied up.
+	var g errgroup.Group
+	var over atomic.Bool
 	g.SetLimit(raceLanes)
 	for _, name := range names {
-		g.Go(func() error { return s.raceFor(ctx, name) })
+		g.Go(func() error {
+			err := s.raceFor(ctx, name, &over)
+			if err != nil {
+				over.Store(true)
+			}
+			return err
+		})
 	}
 	return g.Wait()
 }
 
-func (s *Store) raceFor(ctx context.Context, name string) error {
+func (s *Store) raceFor(ctx context.Context, name string, over *atomic.Bool) error {
 	o := upload.PutOptions{IfAbsent: true}
 	var won upload.Info
 	var content []byte
 	for round := range 1 + raceRounds {
+		if over.Load() {
+			return nil
+		}
 		var err error
 		if won, content, err = s.raceOnce(ctx, name, round, o); err != nil {
 			return err
