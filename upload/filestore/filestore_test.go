@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("FILESTORE_TEST_CAS"); dir != "" {
 		os.Exit(increment(dir))
 	}
+	if root := os.Getenv("FILESTORE_TEST_DURABLE"); root != "" {
+		os.Exit(putAndDelete(root))
+	}
 	os.Exit(m.Run())
 }
 
