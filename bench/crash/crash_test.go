@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func TestKills(t *testing.T) {
 	t.Logf("seed %d (again with TIDEMARK_CRASH_SEED)", seed)
 	program, env := self(t)
 	o := crash.Options{
-		Program: program, Env: env, Dir: filepath.Join(t.TempDir(), "work"), Kills: 6, Seed: seed,
+		Program: program, Env: env, Dir: filepath.Join(t.TempDir(), "work"), Kills: 8, Seed: seed,
 		Input: flightsInput, Events: 40_000, RunFor: 2 * time.Second, Interval: 100 * time.Millisecond, Log: logTo{t},
 	}
 	report, err := crash.Run(t.Context(), o)
@@ -155,6 +156,8 @@ func TestFindsWhatIsBroken(t *testing.T) {
 		{"q18", "double", "surplus row"},
 		{"q17-changes", "lose", "should come"},
 		{"q17-changes", "double", "should come"},
+		{"states", "lose", "; states"},
+		{"states", "double", "; states"},
 		{"q18", "unpublished", "left unpublished: .pending/out.9-9-9-9.jsonl"},
 		{"q18", "orphan", "nothing reaches manifests/9999-1"},
 		{"q18", "damage", "corrupt"},
@@ -192,12 +195,43 @@ func TestValidate(t *testing.T) {
 	}{
 		{crash.Options{Jobs: []string{"q18"}}, "no program"},
 		{crash.Options{Program: []string{"x"}}, "flights needs an input"},
-		{crash.Options{Program: []string{"x"}, Jobs: []string{"q99"}}, `no job "q99": the jobs are flights, q18, q17-changes`},
+		{crash.Options{Program: []string{"x"}, Jobs: []string{"q99"}}, `no job "q99": the jobs are flights, q18, q17-changes, states`},
 		{crash.Options{Program: []string{"x"}, Jobs: []string{"q18", "q18"}}, "named twice"},
 		{crash.Options{Program: []string{"x"}, Jobs: []string{"q18"}, Kills: -1}, "must be positive"},
 	} {
 		if _, err := crash.Run(t.Context(), c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v, want %q in it", err, c.want)
 		}
+	}
+}
+
+// I12: a process that takes more memory than its container has is found.
+func TestFindsWhatTakesTooMuchMemory(t *testing.T) {
+	c, err := crash.NewContainer(32 << 20)
+	if err != nil {
+		t.Skip("no container for memory: ", err)
+	}
+	defer func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", "read go; head -c 100000000 /dev/zero | tail -c 90000000 | wc -c")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Add(cmd.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // what was killed in it is what counts
+	if n, err := c.Killed(); err != nil || n == 0 {
+		t.Errorf("%d processes were killed, %v", n, err)
 	}
 }

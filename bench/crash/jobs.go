@@ -15,11 +15,14 @@ const (
 	flights = "flights"
 	q18     = "q18"
 	changes = "q17-changes"
+	states  = "states"
 )
 
-// Jobs lists the jobs that can be killed: flights and q18, whose rows come at
-// the end, and q17-changes, which commits rows with every checkpoint.
-func Jobs() []string { return []string{flights, q18, changes} }
+// Jobs lists the jobs that can be killed: flights and q18, whose rows come at the end,
+// q17-changes, which commits rows with every checkpoint, and states, which has states of
+// every kind with values up to 1 MiB. Each process of states has another parallelism and
+// little memory, in a container if this process may make one.
+func Jobs() []string { return []string{flights, q18, changes, states} }
 
 // job is what to run and how to judge its output.
 type job struct {
@@ -30,7 +33,18 @@ type job struct {
 	compare func(got, want rows) []string
 	// continuous: rows are published with every checkpoint.
 	continuous bool
+	rescale    bool  // each process has another parallelism
+	container  int64 // limit of a process's memory, in bytes; zero: none
 }
+
+// What the job states may take: its budgets, and the limit of its container. The limit
+// is a fifth above what the program states for twice the default parallelism.
+const (
+	statesTable     = "16MiB"
+	statesNative    = "32MiB"
+	statesContainer = 320 << 20
+	statesShare     = 10 // one event of so many: each of them is large
+)
 
 func newJob(name string, o Options) (job, error) {
 	records, rate := o.Events, func(n int64) string {
@@ -51,6 +65,16 @@ func newJob(name string, o Options) (job, error) {
 		return job{
 			name: name, args: []string{"q17", "--emit", "changes", "--events", events, "--rate-limit", rate(records)},
 			compare: compareChanges, continuous: true,
+		}, nil
+	case states:
+		n := o.Events / statesShare
+		args := []string{"states", "--events", strconv.FormatInt(n, 10), "--keys", strconv.Itoa(statesKeys), "--rate-limit", rate(n), "--native-memory", statesNative}
+		if o.TableBytes == 0 {
+			args = append(args, "--table-memory", statesTable)
+		}
+		return job{
+			name: name, args: args, rescale: true, container: statesContainer,
+			compare: func(got, _ rows) []string { return compareStates(got, n) },
 		}, nil
 	}
 	return job{}, fmt.Errorf("no job %q", name)

@@ -30,6 +30,9 @@ type JobReport struct {
 	// Resumed is how many starts found a checkpoint to go on from.
 	Resumed int `json:"resumed"`
 	Rows    int `json:"rows"` // of the reference
+	// Container is the limit of its processes' memory, or says why there is none; empty:
+	// the job has none.
+	Container string `json:"container,omitempty"`
 	// Phases counts the kills by what the process did at that moment, Targets by
 	// what they were aimed at.
 	Phases  map[string]int `json:"phases"`
@@ -54,6 +57,9 @@ func (r Report) Write(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%-12s %s: %s, %d processes, %d of them resumed from a checkpoint, %d complete runs of %d rows, %.0f s\n",
 			j.Job, verdict, kills, j.Starts, j.Resumed, j.Runs, j.Rows, j.WallS)
+		if j.Container != "" {
+			fmt.Fprintf(w, "%-12s each process in a container for memory: %s; each with another parallelism\n", "", j.Container)
+		}
 		for _, b := range j.Broken {
 			fmt.Fprintf(w, "    %s\n", b)
 		}

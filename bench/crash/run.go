@@ -118,6 +118,7 @@ type instance struct {
 	log        *os.File
 	head       coordinator.Head // as last seen
 	starts     int
+	container  *container // of its processes; nil: none
 }
 
 func (h *harness) instance(j job, id string) (*instance, error) {
@@ -142,7 +143,13 @@ func (h *harness) start(ctx context.Context, in *instance, parallelism int) (*pr
 	}
 	fmt.Fprintf(in.log, "--- start %d, parallelism %d\n", in.starts, parallelism)
 	args := append(in.args[:len(in.args):len(in.args)], "--parallelism", strconv.Itoa(parallelism), "--state-dir", filepath.Join(h.o.Dir, in.id, state))
-	return start(ctx, h.o.Program, args, h.env, in.log)
+	p, err := start(ctx, h.o.Program, args, h.env, in.log)
+	if err == nil {
+		if err = in.container.add(p.cmd.Process.Pid); err != nil && p.ended() {
+			err = nil // its end says more
+		}
+	}
+	return p, err
 }
 
 // logf logs what happened.
@@ -166,12 +173,19 @@ func (h *harness) kill(ctx context.Context, name string, kills int) (r JobReport
 	}
 	r.Rows = len(want)
 	h.logf("%s: reference has %d rows, %.1f s", name, len(want), seconds(began))
+	if found := j.compare(want, want); len(found) > 0 {
+		r.Broken = append(r.Broken, found...)
+		return r, nil
+	}
+	limited := h.container(j, &r)
+	defer func() { err = errors.Join(err, limited.close()) }()
 	random := rand.New(rand.NewPCG(h.o.Seed, uint64(slices.Index(Jobs(), name))))
 	for r.Kills < kills && len(r.Broken) == 0 {
 		in, err := h.instance(j, fmt.Sprintf("%s-%d", name, r.Runs+1))
 		if err != nil {
 			return r, err
 		}
+		in.container = limited
 		err = h.round(ctx, j, in, kills, random, &r)
 		if err == nil && len(r.Broken) == 0 {
 			r.Runs++
@@ -186,7 +200,24 @@ func (h *harness) kill(ctx context.Context, name string, kills int) (r JobReport
 			r.Broken[i] = in.id + ": " + b
 		}
 	}
+	if n, err := limited.killed(); err != nil || n > 0 {
+		r.Broken = append(r.Broken, fmt.Sprintf("%d processes were killed because they took more than %d MiB: %v", n, j.container>>20, err))
+	}
 	return r, nil
+}
+
+// container makes the container of a job's processes, and tells whether there is one.
+func (h *harness) container(j job, r *JobReport) *container {
+	if j.container == 0 {
+		return nil
+	}
+	c, err := newContainer(j.container)
+	r.Container = fmt.Sprintf("%d MiB", j.container>>20)
+	if err != nil {
+		r.Container = fmt.Sprintf("none: %v", err)
+	}
+	h.logf("%s: container: %s", j.name, r.Container)
+	return c
 }
 
 // reference returns the rows of a run that nobody disturbs.
@@ -239,7 +270,7 @@ func (h *harness) round(ctx context.Context, j job, in *instance, kills int, ran
 	defer paused.kill()
 	for first := true; ; first = false {
 		before, parallelism := in.head, h.o.Parallelism
-		if h.o.Rescale && !first {
+		if (h.o.Rescale || j.rescale) && !first {
 			parallelism = 1 + random.IntN(2*h.o.Parallelism)
 		}
 		if len(before.Retained) > 0 {

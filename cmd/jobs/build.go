@@ -29,6 +29,7 @@ var jobs = []Info{
 	{Name: "count", Help: "generated keys, evenly spread: the count of each", Seeded: true, keys: true, build: count},
 	{Name: "count-hot", Help: "generated keys, nine of ten from a tenth of the keys: the count of each", Seeded: true, keys: true, build: countHot},
 	{Name: "update", Help: "generated keys: each written once, then read, changed and written at random", Seeded: true, keys: true, values: true, build: update},
+	{Name: "states", Help: "generated numbers: states of every kind, with values from 16 bytes to 1 MiB; what each key holds at the end", Seeded: true, keys: true, finalOnly: true, build: states},
 	{Name: "q0", Help: "generated bids, passed through", Seeded: true, build: q0},
 	{Name: "q17", Help: "generated bids: statistics of the prices of each auction and day", Seeded: true, build: q17},
 	{Name: "q18", Help: "generated bids: the last whole bid of each bidder on each auction", Seeded: true, build: q18},

@@ -74,7 +74,7 @@ type Options struct {
 	// nexmark.DefaultRatePerSecond.
 	RatePerSecond int64
 	// Keys is the number of keys of count, count-hot and update. Zero:
-	// nexmark.DefaultKeys.
+	// nexmark.DefaultKeys. states has 200 by default.
 	Keys int64
 	// ValueBytes is the size of a value of update. Zero: DefaultValueBytes.
 	ValueBytes int
@@ -126,7 +126,7 @@ func (o Options) validate(job Info) error {
 		}
 	}
 	if o.Keys != 0 && !job.keys {
-		mistake("it has no number of keys: leave out keys (count, count-hot and update have one)")
+		mistake("it has no number of keys: leave out keys (count, count-hot, update and states have one)")
 	}
 	if (o.ValueBytes != 0 || o.UpdatesPerSecond != 0 || o.ZipfExponent != 0) && !job.values {
 		mistake("it has no values of a given size: leave out the size, the rate of updates and the keys' skew (update has them)")

@@ -56,6 +56,11 @@ func HotCountKeys(o Options) Source[uint64] {
 		func(o Options, k int64, v *uint64) { *v = o.hotCountKey(k) }}
 }
 
+// Numbers is the source of the events' numbers, from zero.
+func Numbers(o Options) Source[int64] {
+	return Source[int64]{"numbers", o.withDefaults(), o.Events, func(_ Options, k int64, v *int64) { *v = k }}
+}
+
 // Validate reports what is wrong with the source's options.
 func (s Source[T]) Validate() error { return s.options.Validate() }
 
