@@ -203,6 +203,8 @@ func TestOpenRefuses(t *testing.T) {
 		"foreign handle":    {state.OpenRequest{Operator: "op", KeyGroups: all, Handles: []checkpoint.StateHandle{foreignHandle{}}}, "want a *incremental.Handle"},
 		"other operator":    {state.OpenRequest{Operator: "op2", KeyGroups: all, Restored: 3, Handles: []checkpoint.StateHandle{h}}, `of operator "op"`},
 		"other checkpoint":  {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 2, Handles: []checkpoint.StateHandle{h}}, "of checkpoint 3"},
+		"older checkpoint":  {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 4, Handles: []checkpoint.StateHandle{h}}, "of checkpoint 3"},
+		"two checkpoints":   {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 3, Handles: []checkpoint.StateHandle{h, edited(func(h *incremental.Handle) { h.Checkpoint = 2 })[0]}}, "of checkpoint 2"},
 		"overlap":           {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 3, Handles: []checkpoint.StateHandle{h, &other}}, "are held twice"},
 		"path as file name": {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 3, Handles: edited(func(h *incremental.Handle) { h.Files[0].Name = "../../evil" })}, "not allowed"},
 		"range":             {state.OpenRequest{Operator: "op", KeyGroups: all, Restored: 3, Handles: edited(func(h *incremental.Handle) { h.Files[0].Ref.Length = 1 << 60 })}, "do not lie in"},

@@ -72,6 +72,18 @@ func TestReadManifestTwice(t *testing.T) { // I10
 	}
 }
 
+// I1: what a subtask only reuses is verified as well.
+func TestVerifyReadsWhatIsReused(t *testing.T) {
+	s, h, _ := written(t)
+	h.Uploaded = 0
+	name := h.Objects[0].Name
+	check(t, damages["missing"](s, name))
+	r, err := incremental.Verify(t.Context(), s, manifestOf(h), incremental.VerifyOptions{})
+	if err != nil || len(r.Damaged) != 1 || r.Damaged[0].Object != name {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // A manifest whose checksum of a file is wrong is found out too, and so are
 // handles that disagree.
 func TestVerifyComparesEachFile(t *testing.T) {
@@ -84,15 +96,21 @@ func TestVerifyComparesEachFile(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	h.Files[0].Ref.CRC32C--
-	second := *h
-	second.Index = 1
-	second.Objects = append([]incremental.Object(nil), h.Objects...)
-	second.Objects[2].Size++
-	m.Subtasks = append(m.Subtasks, incremental.Subtask{Operator: "op", Index: 1, Keyed: &second})
-	r, err = incremental.Verify(t.Context(), s, m, incremental.VerifyOptions{})
-	check(t, err)
-	if len(r.Damaged) != 1 || r.Damaged[0].Object != h.Objects[2].Name {
-		t.Errorf("%+v", r)
+	for what, change := range map[string]func(*incremental.Object){
+		"size":     func(o *incremental.Object) { o.Size++ },
+		"checksum": func(o *incremental.Object) { o.CRC32C++ },
+	} {
+		second := *h
+		second.Index = 1
+		second.Objects = append([]incremental.Object(nil), h.Objects...)
+		change(&second.Objects[2])
+		m := manifestOf(h)
+		m.Subtasks = append(m.Subtasks, incremental.Subtask{Operator: "op", Index: 1, Keyed: &second})
+		r, err = incremental.Verify(t.Context(), s, m, incremental.VerifyOptions{})
+		check(t, err)
+		if len(r.Damaged) != 1 || r.Damaged[0].Object != h.Objects[2].Name {
+			t.Errorf("%s: %+v", what, r)
+		}
 	}
 }
 

@@ -86,6 +86,16 @@ func TestDamageIsFound(t *testing.T) { // I10
 		if _, _, err := upload.ReadAll(t.Context(), s, "data/x", 1<<20); !errors.Is(err, upload.ErrCorrupt) {
 			t.Errorf("read of a %s object: %v", what, err)
 		}
+		if what == "truncated" || what == "emptied" {
+			r, err := s.GetRange(t.Context(), "data/x", 4000, 1500) // beyond the bytes that are left
+			if err == nil {
+				_, err = io.Copy(io.Discard, r)
+				err = errors.Join(err, r.Close())
+			}
+			if !errors.Is(err, upload.ErrCorrupt) {
+				t.Errorf("range of a %s object: %v", what, err)
+			}
+		}
 		if what == "longer" {
 			continue // the copy is of the bytes that were put
 		}
