@@ -297,7 +297,7 @@ func (w *world) process(k int, p *process, yield func(*world, label)) {
 	for i, q := range p.m.pending {
 		c := w.fork()
 		c.own(k).m.pending[i].deadline = dawn
-		c.tell(k, overdue{}, nil, false)
+		c.tell(k, deadline{}, nil, false)
 		yield(c, label{timesOut, uint8(k), uint8(q.ID)})
 	}
 }

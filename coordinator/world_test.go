@@ -194,10 +194,10 @@ var dawn = time.Unix(1, 0)
 // never is when a checkpoint times out, unless that is the step.
 const never = 1000 * time.Hour
 
-// overdue tells a machine the time at which one of its checkpoints times out.
-type overdue struct{}
+// deadline tells a machine the time at which one of its checkpoints times out.
+type deadline struct{}
 
-func (overdue) isEvent() {}
+func (deadline) isEvent() {}
 
 // tell steps the machine of process k and does what it says. choose is what
 // the subtask reuses if a checkpoint starts; unwritable fails manifests.
