@@ -37,6 +37,14 @@ func fill(t *testing.T, columns []state.Column, barrier func(round int)) {
 	}
 }
 
+// release returns the first two numbers of a version.
+func release(t *testing.T, version string) (r [2]int) {
+	t.Helper()
+	_, err := fmt.Sscanf(version, "%d.%d", &r[0], &r[1])
+	check(t, err)
+	return r
+}
+
 // mapColumn is a column that is a map.
 type mapColumn struct {
 	state.Column
@@ -81,17 +89,12 @@ func TestOpensWhatOlderReleasesWrote(t *testing.T) {
 			}
 		}
 	}
-	release := func(version string) (r [2]int) {
-		_, err := fmt.Sscanf(version, "%d.%d", &r[0], &r[1])
-		check(t, err)
-		return r
-	}
 	entries, err := os.ReadDir(databases)
 	check(t, err)
-	linked := release(rocks.Linked().Version)
+	linked := release(t, rocks.Linked().Version)
 	for _, e := range entries {
 		t.Run(e.Name(), func(t *testing.T) {
-			if was := release(e.Name()); slices.Compare(was[:], linked[:]) > 0 {
+			if was := release(t, e.Name()); slices.Compare(was[:], linked[:]) > 0 {
 				t.Skip("a newer release wrote it")
 			}
 			r, dir := resources(t), t.TempDir()
