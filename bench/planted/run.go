@@ -42,7 +42,7 @@ func (r Run) Go(ctx context.Context, root string, o Overlay) (Outcome, string, e
 	if err != nil {
 		return 0, "", fmt.Errorf("run tests of %s: %w", r.Package, err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	replace := map[string]string{}
 	for from, to := range o {
 		abs, err := filepath.Abs(filepath.Join(root, from))

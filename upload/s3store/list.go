@@ -62,7 +62,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[upload.Info, 
 // missing.
 func listError(ctx context.Context, err error) error {
 	if err = classify(ctx, err); errors.Is(err, upload.ErrNotExist) {
-		return fmt.Errorf("%w: the server takes the bucket for an object, as it does if the endpoint names the bucket, too: %v", upload.ErrNoBucket, err)
+		return fmt.Errorf("%w: the server takes the bucket for an object, as it does if the endpoint names the bucket, too: %s", upload.ErrNoBucket, err.Error()) // not ErrNotExist
 	}
 	return err
 }

@@ -90,7 +90,7 @@ func (s *Store) raceOnce(ctx context.Context, name string, round int, o upload.P
 		}
 	}
 	if winner < 0 {
-		return upload.Info{}, nil, fmt.Errorf("%w: none of %d writers at once won: %v", upload.ErrThrottled, raceWriters, errors.Join(errs[:]...))
+		return upload.Info{}, nil, fmt.Errorf("%w: none of %d writers at once won: %w", upload.ErrThrottled, raceWriters, errors.Join(errs[:]...))
 	}
 	return infos[winner], contents[winner], nil
 }

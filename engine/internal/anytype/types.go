@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// Named types, and structs of each shape.
-type (
+type ( // named types, and structs of each shape
 	Celsius float64
 	Int     int32
 	Word    string
@@ -47,8 +46,7 @@ type (
 	}
 )
 
-// Structs that embed others, or leave fields out.
-type (
+type ( // structs that embed others, or leave fields out
 	Embeds struct {
 		Plain
 		C int
@@ -74,7 +72,7 @@ type (
 	}
 	Hidden struct {
 		A int
-		b int
+		b int //nolint:unused // it is what the type is for
 	}
 	LeftOut struct {
 		A int
@@ -82,8 +80,7 @@ type (
 	}
 )
 
-// Structs that embed a type with methods of its own for text, JSON and bytes.
-type (
+type ( // structs that embed a type with methods of its own for text, JSON and bytes
 	Stamped struct {
 		time.Time
 		N int
@@ -102,9 +99,7 @@ type (
 	}
 )
 
-// Types with methods of their own.
-type (
-	// OwnJSON, OwnJSONPointer and Packed know how all of their fields are written.
+type ( // types with methods of their own; those but Color, Number and Angled know how all of their fields are written
 	OwnJSON struct {
 		time.Time
 		N int
@@ -119,17 +114,23 @@ type (
 	Angled string
 )
 
+// MarshalJSON implements json.Marshaler.
 func (o OwnJSON) MarshalJSON() ([]byte, error) {
 	return json.Marshal([2]int64{o.UnixNano(), int64(o.N)})
 }
+
+// UnmarshalJSON implements json.Unmarshaler.
 func (o *OwnJSON) UnmarshalJSON(b []byte) (err error) {
 	o.Time, o.N, err = unstamp(b)
 	return err
 }
 
+// MarshalJSON implements json.Marshaler.
 func (o *OwnJSONPointer) MarshalJSON() ([]byte, error) {
 	return json.Marshal([2]int64{o.UnixNano(), int64(o.N)})
 }
+
+// UnmarshalJSON implements json.Unmarshaler.
 func (o *OwnJSONPointer) UnmarshalJSON(b []byte) (err error) {
 	o.Time, o.N, err = unstamp(b)
 	return err

@@ -129,7 +129,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	for try := 0; ; try++ {
 		s.ports = make([]int, morePorts)
 		for i := range s.ports {
-			s.ports[i], err = freePort(ctx)
+			if s.ports[i], err = freePort(ctx); err != nil {
+				return nil, errors.Join(err, s.Close())
+			}
 		}
 		if s.port, err = freePort(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())

@@ -83,7 +83,7 @@ func (s *Source[T]) Overlooked(ctx context.Context, splits []engine.Split) ([]st
 	for _, b := range splits {
 		split, err := Decode(s.Format, b)
 		if err != nil {
-			return nil, nil // Open says so
+			return nil, nil //nolint:nilerr // Open says so
 		}
 		path := split.File.Path
 		_, seen := known[path]
