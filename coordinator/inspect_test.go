@@ -64,7 +64,7 @@ func TestInspect(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if jobs, err := coordinator.Jobs(t.Context(), all); err != nil || !slices.Equal(jobs, []string{"a", "b/c"}) {
+		if jobs, err := coordinator.Jobs(t.Context(), all); err != nil || !slices.Equal(jobs, []string{"a", "b/c", "f"}) {
 			t.Errorf("jobs %v, %v", jobs, err)
 		}
 		broken := faultstore.Wrap(all, faultstore.When(faultstore.OfKind(faultstore.List), faultstore.Fault{After: errTest}))
