@@ -316,6 +316,9 @@ func TestDeletionHaltsOnUnreadableManifest(t *testing.T) {
 				store := memstore.New()
 				var alarms []coordinator.Alarm
 				spoilt := checkpoint.ID(4)
+				if earlier {
+					spoilt = 0
+				}
 				options := func(o *coordinator.Options) {
 					o.Retention.Newest = 2
 					o.Listener.Alarm = func(a coordinator.Alarm) { alarms = append(alarms, a) }
@@ -337,7 +340,6 @@ func TestDeletionHaltsOnUnreadableManifest(t *testing.T) {
 					trigger()
 				}
 				if earlier {
-					spoilt = 0
 					w.end()
 					closed(t, c)
 					spoil(store, "manifests/2-1")
