@@ -47,13 +47,16 @@ func (f family) Get(dst, key []byte) ([]byte, bool, error) {
 func (f family) Reader() table.Reader { return &multiGet{family: f, most: 1} }
 
 // Scan implements table.Below.
-func (f family) Scan(start, end []byte) table.Iterator {
+func (f family) Scan(start, end []byte, once bool) table.Iterator {
 	it := &iterator{dir: f.dir, bufferSize: firstBuffer, more: true}
-	hasEnd := C.int(0)
+	hasEnd, cached := C.int(0), C.int(1)
 	if end != nil {
 		hasEnd = 1
 	}
-	it.scan = C.tm_scan_new(cDB(f.db), cColumn(f.handle), bytesOf(start), C.size_t(len(start)), bytesOf(end), C.size_t(len(end)), hasEnd)
+	if once {
+		cached = 0
+	}
+	it.scan = C.tm_scan_new(cDB(f.db), cColumn(f.handle), bytesOf(start), C.size_t(len(start)), bytesOf(end), C.size_t(len(end)), hasEnd, cached)
 	openHandles.Add(1)
 	return it
 }

@@ -302,9 +302,10 @@ char* tm_file_overwrites(const tm_file* f, rocksdb_t* db, rocksdb_column_family_
 void tm_file_free(tm_file* f) { delete f; }
 
 tm_scan* tm_scan_new(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* start, size_t start_len,
-                     const char* end, size_t end_len, int has_end) {
+                     const char* end, size_t end_len, int has_end, int cached) {
   auto s = new tm_scan;
   rocksdb::ReadOptions o;
+  o.fill_cache = cached;
   if (has_end) {
     s->end.assign(end, end_len);
     s->bound = rocksdb::Slice(s->end);

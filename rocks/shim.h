@@ -87,10 +87,11 @@ int tm_amplification(const rocksdb_options_t*);
 // Of a sample of the file's keys, how many the column has already, from 0 to 1.
 char* tm_file_overwrites(const tm_file*, rocksdb_t*, rocksdb_column_family_handle_t*, double* share);
 
-// An iterator over [start, end) of what the column held when it was made.
+// An iterator over [start, end) of what the column held when it was made. The block
+// cache keeps what it reads if cached.
 typedef struct tm_scan tm_scan;
 tm_scan* tm_scan_new(rocksdb_t*, rocksdb_column_family_handle_t*, const char* start, size_t start_len,
-                     const char* end, size_t end_len, int has_end);
+                     const char* end, size_t end_len, int has_end, int cached);
 // Copies entries to buf, and says in *used how many bytes it wrote and in *need
 // how many bytes the next entry takes that did not fit; need is 0 at the end.
 char* tm_scan_fill(tm_scan*, char* buf, size_t cap, size_t* used, size_t* need);

@@ -10,8 +10,9 @@ type Below interface {
 	Reader() Reader
 	// Scan returns the entries with start ≤ key < end; a nil end is the end of the
 	// map. The iterator sees the map as it was when Scan was called. Any goroutine may
-	// call it.
-	Scan(start, end []byte) Iterator
+	// call it. once says that hardly anybody will read the same soon, so a cache should
+	// not keep it.
+	Scan(start, end []byte, once bool) Iterator
 	// Write writes the entries of a flush, all or none. It reads them with e.Each, and
 	// makes them visible to readers inside of e.Publish. It runs in a goroutine of the
 	// flush, while the table's goroutine calls the other methods. A table has one

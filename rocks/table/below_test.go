@@ -79,7 +79,7 @@ func (m *sortedMap) Read(n int, key func(i int) []byte, found func(i int, stored
 	return nil
 }
 
-func (m *sortedMap) Scan(start, end []byte) table.Iterator {
+func (m *sortedMap) Scan(start, end []byte, _ bool) table.Iterator {
 	m.scans.Add(1)
 	if m.failReads.Load() {
 		return table.Failed(errInjected)

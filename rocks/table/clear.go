@@ -22,7 +22,7 @@ func (t *Table) DeleteRow(row *Place, end []byte, in func(key []byte) Place) err
 	t.owner.settleEnded()
 	if !t.knows(row) {
 		s := t.newScan()
-		_ = s.copy(t.entriesOf(row, true, s.read(row.rowKey(), end))) // if it fits
+		_ = s.copy(t.entriesOf(row, true, s.read(row.rowKey(), end, false))) // if it fits
 		s.rememberRow(row, in)
 		if err := errors.Join(s.Err(), s.Close()); err != nil {
 			return err
@@ -108,7 +108,7 @@ func (e *Entries) deleteRow(head block, order *sorted, out *encoder) (next block
 	if len(end) == 0 {
 		end = nil
 	}
-	old := e.below.Scan(head.key(), end)
+	old := e.below.Scan(head.key(), end, true)
 	defer func() { err = errors.Join(err, old.Err(), old.Close()) }()
 	more := old.Next()
 	for {

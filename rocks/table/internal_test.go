@@ -100,7 +100,7 @@ func TestIdleTablesGiveBack(t *testing.T) {
 type sink struct{ closedBelow }
 
 func (sink) Get(dst, _ []byte) ([]byte, bool, error) { return dst, false, nil }
-func (sink) Scan(_, _ []byte) Iterator               { return &scan{} }
+func (sink) Scan(_, _ []byte, _ bool) Iterator       { return &scan{} }
 func (sink) Write(e *Entries) error                  { return e.Publish(func() error { return nil }) }
 
 // An arena whose chunk numbers are used up says so, instead of beginning at 0 again.

@@ -26,7 +26,7 @@ func (t *Table) Scan(start, end []byte) Iterator {
 	}
 	t.owner.settleEnded()
 	s := t.newScan()
-	s.merge(start, end, func(written uint64) iter.Seq[block] { return t.unwritten(start, end, written) })
+	s.merge(start, end, true, func(written uint64) iter.Seq[block] { return t.unwritten(start, end, written) })
 	return s
 }
 
@@ -42,7 +42,7 @@ func (t *Table) ScanRow(row *Place, end []byte, in func(key []byte) Place) Itera
 	if t.knows(row) && s.copy(t.entriesOf(row, false, 0)) {
 		return s
 	}
-	s.merge(row.rowKey(), end, func(written uint64) iter.Seq[block] { return t.entriesOf(row, true, written) })
+	s.merge(row.rowKey(), end, false, func(written uint64) iter.Seq[block] { return t.entriesOf(row, true, written) })
 	s.rememberRow(row, in)
 	return s
 }
@@ -149,21 +149,21 @@ func (s *scan) copy(blocks iter.Seq[block]) bool {
 
 // merge makes s a scan of Below from start to end, and of what of the table is newer
 // than what Below has: than the generation that unwritten is given.
-func (s *scan) merge(start, end []byte, unwritten func(written uint64) iter.Seq[block]) {
+func (s *scan) merge(start, end []byte, once bool, unwritten func(written uint64) iter.Seq[block]) {
 	t := s.table
-	written := s.read(start, end)
+	written := s.read(start, end, once)
 	if s.copy(unwritten(written)) {
 		return
 	}
 	err := s.base.Close()
 	s.base = nil
 	if s.err = errors.Join(err, t.owner.Spill(t)); s.err == nil {
-		s.read(start, end)
+		s.read(start, end, once)
 	}
 }
 
 // read opens an iterator of Below, and returns the newest generation that it has.
-func (s *scan) read(start, end []byte) (written uint64) {
+func (s *scan) read(start, end []byte, once bool) (written uint64) {
 	t := s.table
 	s.settled, s.clean, written = len(t.flushes) == 0, t.clean, t.clean
 	for i := range t.flushes {
@@ -176,7 +176,7 @@ func (s *scan) read(start, end []byte) (written uint64) {
 			written = t.flushes[i].to()
 		}
 	}
-	s.base = t.below.Scan(start, end)
+	s.base = t.below.Scan(start, end, once)
 	return written
 }
 

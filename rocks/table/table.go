@@ -54,7 +54,7 @@ func (ts *Tables) Open(b Below, o Options) (*Table, error) {
 	if ts.closed != nil {
 		return nil, ts.closed
 	}
-	it := b.Scan(nil, nil)
+	it := b.Scan(nil, nil, false)
 	whole := !it.Next()
 	if err := it.Err(); err != nil {
 		_ = it.Close() // the error of the read says more

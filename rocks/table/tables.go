@@ -77,7 +77,7 @@ type closedBelow struct{ err error }
 
 func (b closedBelow) Get(dst, _ []byte) ([]byte, bool, error) { return dst, false, b.err }
 func (b closedBelow) Reader() Reader                          { return b }
-func (b closedBelow) Scan(_, _ []byte) Iterator               { return Failed(b.err) }
+func (b closedBelow) Scan(_, _ []byte, _ bool) Iterator       { return Failed(b.err) }
 func (b closedBelow) Write(*Entries) error                    { return b.err }
 
 func (b closedBelow) Read(int, func(int) []byte, func(int, []byte) error) error { return b.err }
