@@ -46,7 +46,7 @@ func (b *below) Read(n int, key func(i int) []byte, found func(i int, stored []b
 }
 
 // Scan implements table.Below.
-func (b *below) Scan(start, end []byte) table.Iterator {
+func (b *below) Scan(start, end []byte, _ bool) table.Iterator {
 	return &iterator{cursor: b.now().scan(start, slices.Clone(end))}
 }
 
