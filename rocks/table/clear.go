@@ -12,9 +12,9 @@ import (
 // The index does not have heads.
 
 // DeleteRow deletes all entries of a row of a Grouped table. end and in are as for
-// ScanRow. It takes a time
-// that depends on what is in memory of the row: what else Below has of it is deleted by
-// the next flush, a piece at a time.
+// ScanRow. It takes a time that depends on what is in memory of the row: what else Below
+// has of it is deleted by the next flush, a piece at a time. If it fails, a part of the
+// entries may be deleted.
 func (t *Table) DeleteRow(row *Place, end []byte, in func(key []byte) Place) error {
 	if t.owner.closed != nil {
 		return t.owner.closed
