@@ -22,6 +22,11 @@ type checkpointFlags struct {
 
 // open opens the store of a URL for reading.
 func (f *checkpointFlags) open(ctx context.Context, url string) (upload.Reader, error) {
+	return f.openStore(ctx, url)
+}
+
+// openStore opens the store of a URL.
+func (f *checkpointFlags) openStore(ctx context.Context, url string) (upload.Store, error) {
 	s, err := storeurl.Open(ctx, url, storeurl.Options{S3: f.store.Options()})
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint store %s: %w", url, err)

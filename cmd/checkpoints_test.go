@@ -385,6 +385,9 @@ func TestCollectAndExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(t, tidemark(t, "checkpoints", "gc", p.url()+"/nosuch"), 0, "there is nothing below")
+	if none := parse[collected](t, ok(t, "checkpoints", "gc", "--json", p.url()+"/nosuch")); none.Stored.Objects != 0 {
+		t.Errorf("nothing is %+v", none)
+	}
 	if err := os.Remove(filepath.Join(p.root(), "count", "head")); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/coordinator"
-	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
 // edited is what a verb that edits head prints with --json.
@@ -127,9 +126,9 @@ func retainCommand(f *checkpointFlags) *cobra.Command {
 
 // edit changes the job's head, and prints what it became.
 func (f *checkpointFlags) edit(c *cobra.Command, url string, change coordinator.Edit) error {
-	store, err := storeurl.Open(c.Context(), url, storeurl.Options{S3: f.store.Options()})
+	store, err := f.openStore(c.Context(), url)
 	if err != nil {
-		return fmt.Errorf("checkpoint store %s: %w", url, err)
+		return err
 	}
 	e, err := coordinator.EditHead(c.Context(), store, change)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/upload"
-	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
 // collected is what gc --json prints.
@@ -36,7 +35,7 @@ type class struct {
 // requests are what gc asked the store for. Deletes are free at S3.
 type requests struct {
 	Gets    int64   `json:"gets"`
-	Lists   int64   `json:"lists"` // of up to 1,000 objects each
+	Lists   int64   `json:"lists"` // pages of 1,000 objects, and one of uploads
 	Deletes int64   `json:"deletes"`
 	Dollars float64 `json:"dollars"`
 }
@@ -68,9 +67,9 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 		if perSecond < 1 {
 			return cli.Usage(fmt.Errorf("--deletes-per-second is %d: give at least 1", perSecond))
 		}
-		store, err := storeurl.Open(c.Context(), args[0], storeurl.Options{S3: f.store.Options()})
+		store, err := f.openStore(c.Context(), args[0])
 		if err != nil {
-			return fmt.Errorf("checkpoint store %s: %w", args[0], err)
+			return err
 		}
 		out, counters := c.OutOrStdout(), new(upload.Counters)
 		o := coordinator.SweepOptions{DryRun: !apply, DeletesPerSecond: perSecond}
@@ -82,9 +81,12 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 			}
 		}
 		s, err := coordinator.Sweep(c.Context(), upload.Counting(store, counters), o)
-		if err = noJob(c.Context(), store, err); errors.Is(err, coordinator.ErrNoJob) {
-			_, err = fmt.Fprintf(c.ErrOrStderr(), "there is nothing below %s\n", args[0]) // to collect: no mistake
-			return err
+		err = noJob(c.Context(), store, err)
+		if errors.Is(err, coordinator.ErrNoJob) { // nothing to collect is no mistake
+			_, err = fmt.Fprintf(c.ErrOrStderr(), "there is nothing below %s\n", args[0])
+			if !f.json {
+				return err
+			}
 		}
 		if err != nil {
 			return err
@@ -92,7 +94,7 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 		r := collected{
 			Applied: apply, Epoch: uint64(s.Epoch), Stored: classOf(s.Stored, nil, &prices), Orphans: classOf(coordinator.AmountOf(s.Orphans), s.Orphans, &prices),
 			Unknown: classOf(coordinator.AmountOf(s.Unknown), s.Unknown, &prices), Uploads: append([]string{}, s.Uploads...),
-			Requests: requests{Gets: counters.Get.Ops.Load(), Lists: int64(s.Stored.Objects)/1000 + 2, Deletes: counters.Delete.Ops.Load() + counters.Abort.Ops.Load()},
+			Requests: requests{Gets: counters.Get.Ops.Load(), Lists: max(1, int64(s.Stored.Objects+999)/1000) + 1, Deletes: counters.Delete.Ops.Load() + counters.Abort.Ops.Load()},
 		}
 		r.Requests.Dollars = prices.Requests(r.Requests.Lists, r.Requests.Gets)
 		if f.json {

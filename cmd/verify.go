@@ -93,14 +93,13 @@ func allJobs(ctx context.Context, store upload.Reader) ([]string, error) {
 func judge(results []verified) error {
 	checkpoints, bad, heads := 0, 0, 0
 	for _, r := range results {
-		switch {
-		case r.Checkpoint == 0:
+		if r.Checkpoint == 0 {
 			heads++
-		case !r.OK:
+			continue
+		}
+		checkpoints++
+		if !r.OK {
 			bad++
-			fallthrough
-		default:
-			checkpoints++
 		}
 	}
 	var what []string

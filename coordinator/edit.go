@@ -25,10 +25,12 @@ var (
 	ErrHoldExists = errors.New("the name is in use")
 	// ErrHeld: the checkpoint is kept for somebody by name, or is the newest.
 	ErrHeld = errors.New("the checkpoint is needed")
-
-	// errDone: what is to be removed is not there.
-	errDone = errors.New("nothing is left to do")
 )
+
+// gone marks an error that says that what is to be removed is not there.
+type gone struct{ error }
+
+func (g gone) Unwrap() error { return g.error }
 
 // Edit is a change of head that needs no lead: a decision without I/O. It changes
 // nothing of h that is shared, and fails where head must stay as it is.
@@ -81,7 +83,7 @@ func addHold(h *Head, all *[]Pin, kind string, p Pin, now time.Time) error {
 func removeHold(all *[]Pin, kind, name string) error {
 	i := slices.IndexFunc(*all, func(p Pin) bool { return p.Name == name })
 	if i < 0 {
-		return fmt.Errorf("%s %q: %w: %w", kind, name, ErrNoSuchHold, errDone)
+		return gone{fmt.Errorf("%s %q: %w", kind, name, ErrNoSuchHold)}
 	}
 	*all = slices.Delete(slices.Clone(*all), i, i+1)
 	return nil
@@ -93,7 +95,7 @@ func Remove(id checkpoint.ID) Edit {
 	return func(h *Head, _ time.Time) error {
 		c, ok := h.find(id)
 		if !ok {
-			return fmt.Errorf("checkpoint %d: %w: %w: retained checkpoints: %s", id, errDone, ErrNotRetained, h.ids())
+			return gone{fmt.Errorf("checkpoint %d: %w: retained checkpoints: %s", id, ErrNotRetained, h.ids())}
 		}
 		if by := h.heldBy(id); len(by) > 0 {
 			return fmt.Errorf("checkpoint %d is kept by %s: %w: take that away first", id, strings.Join(by, ", "), ErrHeld)
@@ -110,6 +112,9 @@ func Remove(id checkpoint.ID) Edit {
 func SetPolicy(p RetentionPolicy) Edit {
 	p = p.withDefaults()
 	return func(h *Head, now time.Time) error {
+		if err := p.supported(); err != nil {
+			return err
+		}
 		h.Policy = &p
 		return ApplyPolicy(h, now)
 	}
@@ -135,8 +140,8 @@ const untilCommit = "the next commit drops it"
 
 // Edited is what an edit made of head.
 type Edited struct {
-	Before, After Head
-	Dropped       []Ref // are retained no more; the leader, or a Sweep, deletes what only they reached
+	After   Head
+	Dropped []Ref // are retained no more; the leader, or a Sweep, deletes what only they reached
 }
 
 // maxEditTries bounds how often an edit is planned again on a newer head.
@@ -165,7 +170,7 @@ func planned(h Head, change Edit, now time.Time) (Edited, error) {
 			next.Retained[i].KeptBy = k.KeptBy
 		}
 	}
-	return Edited{h, next, dropped(h.Retained, next.Retained)}, nil
+	return Edited{next, dropped(h.Retained, next.Retained)}, nil
 }
 
 // EditHead changes head by compare-and-swap, beside a leader or without one. A leader
@@ -198,7 +203,7 @@ func EditHead(ctx context.Context, store upload.Store, change Edit) (Edited, err
 			}
 		}
 		e, err := planned(h, change, time.Now())
-		if len(sent) > 0 && errors.Is(err, errDone) {
+		if _, ok := errors.AsType[gone](err); ok && len(sent) > 0 {
 			return sent[len(sent)-1], nil // by an earlier try, and the leader went on from it
 		}
 		if err != nil {

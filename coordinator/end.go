@@ -54,17 +54,15 @@ func (m *machine) move(p *pending, to State) {
 // expire aborts checkpoints that have been pending for too long, and gives the next one
 // twice the time: otherwise one that is too slow for the timeout would never complete.
 // A checkpoint whose commit is in doubt cannot be aborted, and counts as one more failure
-// for each minute.
+// for each minute, or timeout if that is less.
 func (m *machine) expire(now time.Time) {
 	for _, p := range slices.Clone(m.pending) {
 		if now.Before(p.deadline) {
 			continue
 		}
-		given := p.deadline.Sub(p.triggered)
-		reason := fmt.Errorf("%w after %v: %s", checkpoint.ErrTimedOut, now.Sub(p.triggered), m.waitsFor(&p))
 		if !m.commit.sent(p.ID) {
-			m.patience = max(m.patience, 2*given)
-			m.abort(now, p.ID, byTimeout, reason)
+			m.patience = max(m.patience, 2*p.deadline.Sub(p.triggered))
+			m.abort(now, p.ID, byTimeout, fmt.Errorf("%w after %v: %s", checkpoint.ErrTimedOut, now.Sub(p.triggered), m.waitsFor(&p)))
 			continue
 		}
 		q, _ := m.find(p.ID)
@@ -77,10 +75,7 @@ func (m *machine) expire(now time.Time) {
 // waitsFor says what a checkpoint waits for. A subtask behind another one that is
 // missing has not got the barrier yet, so it is not named.
 func (m *machine) waitsFor(p *pending) string {
-	switch {
-	case m.commit.sent(p.ID):
-		return "its commit is in doubt"
-	case p.missing == 0:
+	if p.missing == 0 {
 		return "all subtasks have acknowledged, and its manifest is not written"
 	}
 	missing := map[checkpoint.OperatorID][]checkpoint.SubtaskID{} // by vertex
@@ -169,7 +164,8 @@ func (m *machine) end(now time.Time, p pending, to State, c cause, reason error)
 // away what was processed since the newest checkpoint.
 func (m *machine) failed(now time.Time, p pending, c cause, reason error) {
 	m.failures++
-	if m.refusals++; !errors.Is(reason, checkpoint.ErrRefused) {
+	m.refusals++
+	if !errors.Is(reason, checkpoint.ErrRefused) {
 		m.refusals = 0
 	}
 	if c == byTimeout {

@@ -51,7 +51,7 @@ func TestSlowCheckpointsComplete(t *testing.T) {
 		d.leadAndStart()
 		completed, aborts := 0, 0
 		begun := map[checkpoint.ID]time.Time{}
-		for etag := 0; completed < 3; etag++ {
+		for steps := 0; completed < 3; steps++ {
 			var next event = ticked{}
 			after := d.m.wake().Sub(d.now)
 			for _, p := range d.m.pending {
@@ -78,7 +78,7 @@ func TestSlowCheckpointsComplete(t *testing.T) {
 					t.Fatalf("checkpoints of %v: the attempt fails: %v", takes, a.err)
 				}
 			}
-			if etag > 10_000 {
+			if steps > 10_000 {
 				t.Fatalf("checkpoints of %v: %d completed", takes, completed)
 			}
 		}

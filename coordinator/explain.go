@@ -14,7 +14,6 @@ import (
 
 // Explanation says what an object below a job's place is for.
 type Explanation struct {
-	Name   string
 	Fate   Fate
 	Stored bool      // it exists
 	Bytes  int64     // of all of it
@@ -75,7 +74,7 @@ const (
 func Explain(ctx context.Context, store upload.Reader, name string) (Explanation, error) {
 	var e Explanation
 	h, err := reading(ctx, store, func(h Head) error {
-		e = Explanation{Name: name, Head: h.Epoch, Next: h.NextID}
+		e = Explanation{Head: h.Epoch, Next: h.NextID}
 		return manifests(ctx, store, h, func(c Retained, m *incremental.Manifest) error {
 			if slices.Contains(reach(m), name) {
 				e.Uses = append(e.Uses, Use{c.Ref(), c.Created, c.KeptBy, filesIn(m, name)})

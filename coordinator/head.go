@@ -13,9 +13,9 @@ import (
 
 // Head is the register of a job: which checkpoints exist, and which epoch leads. It
 // is the only object of a job that ever changes, and changes by compare-and-swap
-// only. incremental/FORMAT.md describes its bytes. Fields that are reserved are
-// checked and kept by every swap, and nothing sets or obeys them yet. A job that is
-// Stopped is not led (ErrCannotLead).
+// only. incremental/FORMAT.md describes its bytes. Nothing sets fields that are
+// reserved; every swap checks and keeps them. Of them, Stopped and Restore may keep a
+// start from leading (ErrCannotLead), and the object of History is kept.
 type Head struct {
 	// Version rises by one with every write, so that no two heads are equal.
 	Version uint64 `json:"version"`

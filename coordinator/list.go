@@ -47,11 +47,7 @@ func List(ctx context.Context, r upload.Reader) ([]CheckpointInfo, error) {
 // "claim:other", "history". It fails where a retained manifest cannot be read,
 // since what is reachable is not known then.
 func Reachable(ctx context.Context, r upload.Reader) (map[string][]string, error) {
-	var reg *registry
-	h, err := reading(ctx, r, func(h Head) (err error) {
-		reg, err = register(ctx, r, h)
-		return err
-	})
+	h, reg, err := survivors(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("look for reachable objects: %w", err)
 	}

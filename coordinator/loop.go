@@ -122,8 +122,8 @@ func (c *Coordinator) carryOut(a action) {
 		c.request(a)
 	case lead:
 		log.Info("leading", "retained", w.m.head.ids(), "retention", w.m.head.Policy)
-		if given := c.o.Retention; given != (RetentionPolicy{}) && given.withDefaults() != *w.m.head.Policy {
-			log.Warn("the retention of the job's head counts, and not the one given", "head", w.m.head.Policy, "given", given.withDefaults())
+		if c.o.Retention != (RetentionPolicy{}) && w.m.policy != *w.m.head.Policy {
+			log.Warn("the retention of the job's head counts, and not the one given", "head", w.m.head.Policy, "given", w.m.policy)
 		}
 		c.epoch = a.epoch
 		w.opened <- nil

@@ -95,7 +95,7 @@ func (o Options) Validate() error {
 	check(o.MinPause >= 0, "MinPause is %v: give a positive duration, or 0 for none", o.MinPause)
 	check(o.MaxConcurrent >= 0, "MaxConcurrent is %d: give at least 1, or 0 for 1", o.MaxConcurrent)
 	check(o.Timeout >= 0, "Timeout is %v: give a positive duration, or 0 for %v", o.Timeout, DefaultTimeout)
-	if err := o.Retention.withDefaults().validate(); err != nil {
+	if err := o.Retention.withDefaults().supported(); err != nil {
 		check(false, "Retention: %w", err)
 	}
 	check(o.DeletesPerSecond >= 0, "DeletesPerSecond is %d: give at least 1, or 0 for %d", o.DeletesPerSecond, DefaultDeletesPerSecond)

@@ -37,7 +37,7 @@ const (
 	SurviveNone   Survivors = "none"
 )
 
-// maxKept bounds each number of a policy.
+// maxKept bounds each number that ParsePolicy takes.
 const maxKept = 100_000
 
 // withDefaults returns the policy with its zero values replaced.
@@ -68,6 +68,14 @@ func (p RetentionPolicy) validate() error {
 		}
 	}
 	return nil
+}
+
+// supported reports what is wrong with a policy that this program is to obey.
+func (p RetentionPolicy) supported() error {
+	if p.OnFinish == SurviveNone {
+		return errors.New("policy: to keep nothing of a finished job is not supported yet")
+	}
+	return p.validate()
 }
 
 // counts are the rules that keep a number of checkpoints, by their names.

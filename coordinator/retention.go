@@ -60,7 +60,7 @@ func (p RetentionPolicy) count(all []Retained, _ time.Time, keep func(int, strin
 // within keeps the young.
 func (p RetentionPolicy) within(all []Retained, now time.Time, keep func(int, string)) {
 	for i, c := range all {
-		if p.WithinSeconds > 0 && now.Sub(c.Created) < time.Duration(p.WithinSeconds)*time.Second {
+		if p.WithinSeconds > 0 && now.Sub(c.Created)/time.Second < time.Duration(p.WithinSeconds) {
 			keep(i, "within")
 		}
 	}

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -75,6 +76,22 @@ func TestRetainByTime(t *testing.T) {
 		if !maps.Equal(got, c.want) {
 			t.Errorf("%s: kept %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+// A policy that nobody can obey is refused before it is in head, and a time beyond that
+// of time.Duration keeps everything.
+func TestPoliciesAtTheirBounds(t *testing.T) {
+	none := RetentionPolicy{OnFinish: SurviveNone}
+	if _, err := planned(Head{}, SetPolicy(none), day(1)); err == nil {
+		t.Error("SetPolicy takes a policy that no start can obey")
+	}
+	if err := (Options{Retention: none}).Validate(); err == nil || !strings.Contains(err.Error(), "not supported yet") {
+		t.Errorf("Validate returned %v", err)
+	}
+	all := []Retained{{ID: 1, Created: day(1)}, {ID: 2, Created: day(2)}}
+	if kept := retain(all, day(3), RetentionPolicy{WithinSeconds: math.MaxInt64}, holds{}); len(kept) != 2 {
+		t.Errorf("of two %d are kept", len(kept))
 	}
 }
 

@@ -75,7 +75,7 @@ func TestWordsOfOtherExecutionsChangeNothing(t *testing.T) {
 }
 
 // I2: while the outcome of a commit is not known, the end of the checkpoint's
-// time aborts and deletes nothing. It counts as a failure once for each timeout,
+// time aborts and deletes nothing. It counts as a failure once for each minute,
 // and the swap that is found to have won completes the checkpoint.
 func TestTimeoutOfACommitInDoubtDeletesNothing(t *testing.T) {
 	d := direct(t, func(s *settings) { s.interval, s.tolerable = 0, -1 })

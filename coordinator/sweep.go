@@ -54,9 +54,9 @@ func (a *Amount) add(o upload.Info) {
 	a.Bytes += o.Size
 }
 
-// maxSweepTries bounds how often a sweep begins again because the leader changed
-// head meanwhile.
-const maxSweepTries = 4
+// maxReadings bounds how often a reading of head and what it retains begins again
+// because the leader changed head meanwhile.
+const maxReadings = 4
 
 // Sweep deletes objects of epochs before head's that no retained checkpoint
 // reaches. Those epochs can commit nothing any more, so Sweep needs no lead and may
@@ -64,11 +64,7 @@ const maxSweepTries = 4
 // read head or a manifest, or a listing fails, it deletes nothing. A sweep that was
 // cut short is resumed by another one.
 func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, error) {
-	var reg *registry
-	h, err := reading(ctx, store, func(h Head) (err error) {
-		reg, err = register(ctx, store, h)
-		return err
-	})
+	h, reg, err := survivors(ctx, store)
 	if err != nil {
 		return Swept{}, fmt.Errorf("sweep: %w", err)
 	}
@@ -114,13 +110,22 @@ func reading(ctx context.Context, store upload.Reader, read func(Head) error) (H
 			return Head{}, err
 		}
 		err = read(h)
-		if err == nil || !errors.Is(err, upload.ErrNotExist) || try == maxSweepTries {
+		if err == nil || !errors.Is(err, upload.ErrNotExist) || try == maxReadings {
 			return h, err
 		}
 		if _, now, headErr := ReadHead(ctx, store); headErr != nil || now == etag {
 			return h, err
 		}
 	}
+}
+
+// survivors registers what head's checkpoints reach, as of one moment.
+func survivors(ctx context.Context, r upload.Reader) (h Head, reg *registry, err error) {
+	h, err = reading(ctx, r, func(h Head) (err error) {
+		reg, err = register(ctx, r, h)
+		return err
+	})
+	return h, reg, err
 }
 
 // findings are what a survey of a job's store found.
