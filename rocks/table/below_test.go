@@ -95,6 +95,9 @@ func (m *sortedMap) Scan(start, end []byte, _ bool) table.Iterator {
 }
 
 func (m *sortedMap) Write(e *table.Entries) error {
+	if e.Len() == 0 {
+		return nil // nothing to publish
+	}
 	fault := m.failWrite.Swap(0)
 	if fault == beforeEntries {
 		return errInjected

@@ -45,6 +45,7 @@ func (e *Entries) Bytes() (n int64) {
 func (e *Entries) write() error {
 	err := guard(func() error { return e.below.Write(e) })
 	if err == nil {
+		e.published.Store(true) // also where there was nothing to publish
 		e.seal.check(e.blocks)
 	}
 	return err
