@@ -175,7 +175,7 @@ func openings(pl *plan, groups int, cfg *Config, x checkpoint.Execution, d deplo
 		}
 		for i, o := range s.Operators {
 			open := opening{
-				execution: x, restored: d.Restored, states: o.States, handles: o.Handles, drop: o.Drop, backends: cfg.Backends, clock: cfg.Clock,
+				job: cfg.Identity, execution: x, restored: d.Restored, states: o.States, handles: o.Handles, drop: o.Drop, backends: cfg.Backends, clock: cfg.Clock,
 			}
 			for _, split := range o.Splits {
 				open.splits = append(open.splits, split)

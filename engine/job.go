@@ -49,7 +49,7 @@ type node struct {
 	splits      func(ctx context.Context, parallelism int) ([]Split, error) // of a source
 	overlooked  func(ctx context.Context, splits []Split) ([]string, error) // of a source; nil: it does not tell
 	recover     func(ctx context.Context, r Recovery) error                 // of a sink
-	placed      Placed                                                      // a sink that keeps files; nil: it keeps none
+	places      []Place                                                     // to which a sink writes
 	check       func() error                                                // mistakes of the user's types; nil: it has none
 }
 
@@ -332,7 +332,13 @@ func (s Stream[T]) To(name string, sink Sink[T], opts ...Option) {
 		n.job.mistake(n.id, "the sink is nil")
 	} else {
 		n.check = func() error { return checkEnd(sink) }
-		n.placed, _ = sink.(Placed)
+		placed, has, err := optional.Of[Placed](sink)
+		switch {
+		case err != nil:
+			n.job.mistake(n.id, "%w", err)
+		case has:
+			n.places = placed.Places()
+		}
 	}
 	n.build = func(a *assembly, p *planned) { buildSink(a, p, sink) }
 	n.recover = func(ctx context.Context, r Recovery) error { return sink.Recover(ctx, r) }

@@ -30,6 +30,7 @@ type operator interface {
 
 // opening is what an operator's subtask starts from.
 type opening struct {
+	job       Identity
 	execution checkpoint.Execution
 	restored  checkpoint.ID
 	splits    []Split // of a source that starts from nothing
@@ -67,14 +68,13 @@ type opInfo struct {
 	index       int
 	parallelism int
 	sub         *subtask
-	job         Identity
 	counters    *counters
 	labels      [phases]context.Context // nil: goroutines are not labelled
 	doing       func() string           // what the user's code was called for; nil: nothing is known
 }
 
 func newOpInfo(p *planned, sub *subtask, cfg *Config, attempt checkpoint.Attempt) *opInfo {
-	o := &opInfo{id: p.id, index: sub.id.Index, parallelism: p.parallelism, sub: sub, job: cfg.Identity, counters: cfg.Metrics.operator(int(attempt), p.id)}
+	o := &opInfo{id: p.id, index: sub.id.Index, parallelism: p.parallelism, sub: sub, counters: cfg.Metrics.operator(int(attempt), p.id)}
 	if cfg.ProfileLabels {
 		for ph := range phases {
 			o.labels[ph] = pprof.WithLabels(context.Background(), pprof.Labels("operator", string(o.id), "phase", phaseNames[ph]))

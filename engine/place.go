@@ -21,20 +21,24 @@ func (i Identity) String() string {
 	return fmt.Sprintf("job %q with checkpoints in %s", i.ID, i.Store)
 }
 
+// Place is a local directory that a sink writes to.
+type Place struct {
+	Dir string
+	// Hold keeps other jobs out of it until release is called. It changes nothing that
+	// belongs to another job, and its error is permanent then.
+	Hold func(Identity) (release func() error, err error)
+}
+
 // Placed is an optional interface of sinks that keep files in local directories.
 type Placed interface {
-	// Directories are those that the sink writes to.
-	Directories() []string
-	// Hold keeps other jobs out of them until release is called. It changes nothing
-	// that belongs to another job, and its error is permanent then.
-	Hold(job Identity) (release func() error, err error)
+	Places() []Place
 }
 
 // Directories lists the local directories to which the job's sinks write, each once.
 func (j *Job) Directories() (dirs []string) {
 	for _, n := range j.nodes {
-		if n.placed != nil {
-			dirs = append(dirs, n.placed.Directories()...)
+		for _, p := range n.places {
+			dirs = append(dirs, filepath.Clean(p.Dir))
 		}
 	}
 	slices.Sort(dirs)
@@ -54,22 +58,18 @@ func (j *Job) Hold(as Identity) (release func() error, err error) {
 	}
 	held := map[string]bool{}
 	for _, n := range j.nodes {
-		if n.placed == nil {
-			continue
+		for _, p := range n.places {
+			dir := filepath.Clean(p.Dir)
+			if held[dir] {
+				continue
+			}
+			held[dir] = true
+			r, err := p.Hold(as)
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("operator %q: %w", n.id, err), release())
+			}
+			releases = append(releases, r)
 		}
-		fresh := false
-		for _, d := range n.placed.Directories() {
-			d = filepath.Clean(d)
-			fresh, held[d] = fresh || !held[d], true
-		}
-		if !fresh {
-			continue
-		}
-		r, err := n.placed.Hold(as)
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("operator %q: %w", n.id, err), release())
-		}
-		releases = append(releases, r)
 	}
 	return release, nil
 }

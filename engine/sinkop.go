@@ -55,7 +55,7 @@ func (o *sinkOp[T]) open(ctx context.Context, op opening) (err error) {
 	o.registry.Drop(op.drop)
 	o.writer, err = o.sink.Open(SinkContext{
 		Context: ctx, Operator: o.id, Index: o.index, Parallelism: o.parallelism,
-		Job: o.job, Epoch: op.execution.Epoch, Attempt: op.execution.Attempt, States: o.registry,
+		Job: op.job, Epoch: op.execution.Epoch, Attempt: op.execution.Attempt, States: o.registry,
 	})
 	if err == nil {
 		err = o.registry.Err()

@@ -43,6 +43,7 @@ type SourceContext struct {
 	Parallelism int
 	// Malformed counts a record that could not be read and was skipped. err says
 	// where it lies and what is wrong with it. It may be used until Malformed returns.
+	// Not before Open has returned.
 	Malformed func(err error)
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/tidemark/tidemark/engine/state"
 )
 
-// StateSplits is the name of the operator state that holds a source's unfinished
-// splits, each with its position. Readers of manifests find them by it.
+// StateSplits is the name of the operator state that holds a source's splits,
+// each with its position. Readers of manifests find them by it.
 const StateSplits = "_splits"
 
 // Names of the other operator state that the engine itself keeps. No user's state

@@ -19,6 +19,8 @@ type dirLock struct {
 	mu   sync.Mutex
 	file *os.File // the lock; guarded by mu
 	home *os.File // dir, as it was taken; guarded by mu
+
+	released bool // for good; guarded by mu
 }
 
 const (
@@ -46,6 +48,9 @@ func lockDir(dir string) (*dirLock, error) {
 func (l *dirLock) keep() (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.released {
+		return fmt.Errorf("local state directory %s was given up: %w", l.dir, os.ErrClosed)
+	}
 	name := filepath.Join(l.dir, lockName)
 	if l.file != nil && isAt(l.file, name) {
 		return nil
@@ -171,5 +176,6 @@ func (l *dirLock) makeDir(pattern string) (string, error) {
 func (l *dirLock) release() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.released = true
 	return errors.Join(l.file.Close(), l.home.Close())
 }

@@ -61,9 +61,10 @@ func VerifyCheckpoint(ctx context.Context, r upload.Reader, id checkpoint.ID, e 
 }
 
 // Verify reads every object that the manifest reaches, twice if it is damaged, and
-// compares it and each file in it with size and checksum of the manifest (I1). The report lists what is damaged or missing.
-// An error means that the store did not answer all requests: it says nothing about the
-// objects, and the report holds what was found until then.
+// compares it and each file in it with size and checksum of the manifest (I1). The
+// report lists what is damaged or missing. An error means that the store did not answer
+// all requests: it says nothing about the objects, and the report holds what was found
+// until then.
 func Verify(ctx context.Context, r upload.Reader, m *Manifest, o VerifyOptions) (*VerifyReport, error) {
 	for _, s := range m.Subtasks {
 		if s.Keyed == nil {

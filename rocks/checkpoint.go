@@ -41,12 +41,15 @@ func strip(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil {
-			return err
+		remove := strings.HasPrefix(e.Name(), "OPTIONS-")
+		if filepath.Ext(e.Name()) == ".log" {
+			info, err := e.Info()
+			if err != nil {
+				return err
+			}
+			remove = info.Size() == 0
 		}
-		emptyLog := filepath.Ext(e.Name()) == ".log" && info.Size() == 0
-		if !emptyLog && !strings.HasPrefix(e.Name(), "OPTIONS-") {
+		if !remove {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {

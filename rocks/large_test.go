@@ -64,9 +64,8 @@ func TestLargeValuesTakeLittleMemory(t *testing.T) {
 		check(t, db.Close())
 
 		db = open(t, at, r, d)
-		rows, err := column(t, db, d).(state.RowColumn).Rows(state.Access{})
+		_, err := column(t, db, d).(state.RowColumn).Rows(state.Access{}) // from now on it is accessed by places
 		check(t, err)
-		_ = rows
 		var places []state.Place
 		for i := range c.values {
 			p := table.PlaceOf(key(i))

@@ -270,7 +270,7 @@ func TestOwnershipOfUnmarkedOutput(t *testing.T) {
 	first := spot{"first", "file://" + filepath.Join(dir, "store"), filepath.Join(dir, "state"), filepath.Join(dir, "out")}
 	second := first
 	second.id = "second"
-	release, err := sink.JSONL[tagged](first.output).(engine.Placed).Hold(engine.Identity{ID: "nobody", Store: "elsewhere"})
+	release, err := sink.JSONL[tagged](first.output).(engine.Placed).Places()[0].Hold(engine.Identity{ID: "nobody", Store: "elsewhere"})
 	if err != nil {
 		t.Fatal(err)
 	}

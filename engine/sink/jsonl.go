@@ -33,9 +33,9 @@ func (o Options) Validate() error {
 
 // JSONL writes every row exactly once, as a line of JSON, to part files in dir,
 // which it creates. A T that JSON would lose values of is refused (ErrLossy); so is
-// a row with a NaN, an infinity, or a string that is not UTF-8. The package's comment says how parts are named and when they
-// appear. Nobody else may write, rename or remove parts in dir while a retained
-// checkpoint may still publish them.
+// a row with a NaN, an infinity, or a string that is not UTF-8. The package's comment
+// says how parts are named and when they appear. Nobody else may write, rename or remove
+// parts in dir while a retained checkpoint may still publish them.
 func JSONL[T any](dir string, opts ...Options) engine.Sink[T] {
 	s := &jsonl[T]{dir: dir, partBytes: DefaultPartBytes}
 	for _, o := range opts {
@@ -62,11 +62,12 @@ func (s *jsonl[T]) Validate() error { return s.err }
 
 func pendingDir(dir string) string { return filepath.Join(dir, ".pending") }
 
-// Directories implements engine.Placed.
-func (s *jsonl[T]) Directories() []string { return []string{s.dir} }
+// Places implements engine.Placed.
+func (s *jsonl[T]) Places() []engine.Place {
+	return []engine.Place{{Dir: s.dir, Hold: s.hold}}
+}
 
-// Hold implements engine.Placed.
-func (s *jsonl[T]) Hold(j engine.Identity) (release func() error, err error) {
+func (s *jsonl[T]) hold(j engine.Identity) (release func() error, err error) {
 	if s.err != nil {
 		return nil, engine.Permanent(s.err)
 	}

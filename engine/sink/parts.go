@@ -27,8 +27,8 @@ type writer struct {
 	operator checkpoint.OperatorID
 }
 
-// String begins the name of a part. Neither name has a '.', so no writer is the
-// beginning of another.
+// String begins the name of a part. Neither name has a '.', and a number follows, so no
+// part of one writer is one of another.
 func (w writer) String() string {
 	if w.job == "" {
 		return string(w.operator) + "."
@@ -81,9 +81,11 @@ func epochOfTemp(name string, w writer) (checkpoint.Epoch, bool) {
 
 func numberBehind(name, prefix string) (uint64, bool) {
 	rest, ok := strings.CutPrefix(name, prefix)
-	digits, _, dash := strings.Cut(rest, "-")
+	digits, others, dash := strings.Cut(rest, "-")
 	n, err := strconv.ParseUint(digits, 10, 64)
-	return n, ok && dash && err == nil
+	// Else the number begins the name of an operator, and the job's is as prefix.
+	last := !strings.Contains(strings.TrimSuffix(others, extension), ".")
+	return n, ok && dash && last && err == nil
 }
 
 // known reports whether the restored checkpoint knows a part with this id: the

@@ -27,6 +27,9 @@ func (s tee[T]) Validate() error {
 		} else if one == nil {
 			err = errors.New("it is nil")
 		}
+		if err == nil {
+			_, _, err = optional.Of[engine.Placed](one)
+		}
 		if err != nil {
 			return fmt.Errorf("sink %d of a tee: %w", i, err)
 		}
@@ -34,36 +37,14 @@ func (s tee[T]) Validate() error {
 	return nil
 }
 
-// Directories implements engine.Placed.
-func (s tee[T]) Directories() (dirs []string) {
+// Places implements engine.Placed.
+func (s tee[T]) Places() (all []engine.Place) {
 	for _, one := range s {
-		if p, ok := one.(engine.Placed); ok {
-			dirs = append(dirs, p.Directories()...)
+		if p, ok := one.(engine.Placed); ok { // Validate found those that only seem so
+			all = append(all, p.Places()...)
 		}
 	}
-	return dirs
-}
-
-// Hold implements engine.Placed.
-func (s tee[T]) Hold(j engine.Identity) (release func() error, err error) {
-	var held []func() error
-	release = func() error {
-		var errs []error
-		for _, r := range held {
-			errs = append(errs, r())
-		}
-		return errors.Join(errs...)
-	}
-	for _, one := range s {
-		if p, ok := one.(engine.Placed); ok {
-			r, err := p.Hold(j)
-			if err != nil {
-				return nil, errors.Join(err, release())
-			}
-			held = append(held, r)
-		}
-	}
-	return release, nil
+	return all
 }
 
 func (s tee[T]) Recover(ctx context.Context, r engine.Recovery) error {

@@ -113,6 +113,8 @@ func (c *csvRecords[T]) Next(v *T) error {
 
 func (c *csvRecords[T]) Position() int64 { return c.r.position }
 
-func (c *csvRecords[T]) Last() (start int64, record []byte) { return c.r.start, c.r.last() }
+func (c *csvRecords[T]) Start() int64 { return c.r.start }
+
+func (c *csvRecords[T]) Record() []byte { return c.r.last() }
 
 func (c *csvRecords[T]) Close() error { return nil }

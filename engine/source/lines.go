@@ -178,6 +178,8 @@ func (l *lines[T]) line() ([]byte, error) {
 
 func (l *lines[T]) Position() int64 { return l.position }
 
-func (l *lines[T]) Last() (start int64, record []byte) { return l.start, l.last }
+func (l *lines[T]) Start() int64 { return l.start }
+
+func (l *lines[T]) Record() []byte { return l.last }
 
 func (l *lines[T]) Close() error { return nil }

@@ -3,6 +3,7 @@ package source_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,10 +17,11 @@ import (
 
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/enginetest"
+	"github.com/tidemark/tidemark/engine/sink"
 	"github.com/tidemark/tidemark/engine/source"
 )
 
-// kept returns what a quarantine holds, without places, as "reason: record".
+// kept returns what a quarantine holds, in the order of its places.
 func kept(t *testing.T, dir string) []source.Quarantined {
 	t.Helper()
 	got, err := readAll(source.JSONL[source.Quarantined](dir, source.Options{Strict: true}), engine.SourceContext{})
@@ -30,6 +32,59 @@ func kept(t *testing.T, dir string) []source.Quarantined {
 		return strings.Compare(fmt.Sprintf("%s %010d", a.File, *a.Offset), fmt.Sprintf("%s %010d", b.File, *b.Offset))
 	})
 	return got
+}
+
+// I17: the directory of a quarantine is an output of its job: it is held before the job
+// takes its lead, and no other job gets it meanwhile.
+func TestQuarantineIsHeld(t *testing.T) {
+	dir := t.TempDir()
+	job := func() *engine.Job {
+		j := engine.NewJob("held")
+		engine.From(j, "in", source.Lines("nothing", source.Options{OnMalformed: source.Quarantine(dir)})).To("out", sink.Discard[string]())
+		return j
+	}
+	if dirs := job().Directories(); !slices.Equal(dirs, []string{dir}) {
+		t.Errorf("the job writes to %q, want %q", dirs, dir)
+	}
+	release, err := job().Hold(engine.Identity{ID: "first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := job().Hold(engine.Identity{ID: "second"}); !errors.Is(err, sink.ErrOutputInUse) || !engine.IsPermanent(err) {
+		t.Errorf("a second job holds it: %v", err)
+	}
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+}
+
+// I12: a barrier, which ends the context of Read, waits for no more malformed records
+// than Read has room for.
+func TestMalformedRecordsTakeRoom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.jsonl")
+	if err := os.WriteFile(path, []byte(strings.Repeat("x\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := source.JSONL[row](path, source.Options{OnMalformed: source.Skip})
+	splits, err := s.Splits(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, barrier := context.WithCancel(t.Context())
+	met := 0
+	r, err := s.Open(engine.SourceContext{Malformed: func(error) {
+		if met++; met == 100 {
+			barrier()
+		}
+	}}, splits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	const room = 8
+	if _, err := r.Read(ctx, make([]row, 0, room)); !errors.Is(err, context.Canceled) || met >= 100+room {
+		t.Errorf("after %d malformed records: %v", met, err)
+	}
 }
 
 // A quarantine keeps the bytes of each record that cannot be read, where it begins,

@@ -30,8 +30,8 @@
 // flush has ended. The flush sorts the entries (sort.go), merges operands into the
 // values that Below has (entries.go), and publishes all entries at once or none.
 //
-// When a flush is settled, its entries are clean, or dirty again if it failed
-// (flush.go). When memory is short, a sweep evicts clean entries that were not used
+// When a flush is settled, its entries are clean. If it failed, the next flush takes
+// them over; without one they are dirty again (flush.go). When memory is short, a sweep evicts clean entries that were not used
 // since it last passed them (sweep.go, reclaim.go). A later Get reads them from Below.
 //
 // A table is whole as long as Below was empty when it was opened and nothing was

@@ -73,7 +73,7 @@ const foldedAtOnce = 1024
 // f returns. Each ends with f's first error.
 func (e *Entries) Each(f func(key, stored []byte, deleted bool) error) error {
 	out := encoder{form: e.form, folder: folder{fold: e.fold, form: e.form}, to: f}
-	order := e.blocks.sort(nil)
+	order := e.blocks.sort()
 	if e.fold == nil {
 		for b := order.step(); b != nil; {
 			var err error

@@ -39,7 +39,9 @@ type Flush struct {
 	previous *Flush
 	left     []*Entries // of the flushes before, in order
 	entries  []*Entries
-	tables   []*Table // one for each of left and entries; for the goroutine of the tables
+	// tables are those whose oldest flights it ends, in order, also those of flushes
+	// before it that failed. For the goroutine of the tables.
+	tables []*Table
 
 	once     sync.Once
 	started  atomic.Bool

@@ -85,8 +85,10 @@ func (t *Table) unwritten(start, end []byte, written uint64) iter.Seq[block] {
 				continue
 			}
 			for at, b := range f.blocks.each() {
-				now, _ := t.index.find(t.arena.memory, b.hash(), b.key(), false)
-				if (b.head() || now == at && within(b.key())) && !yield(b) {
+				if b.dead() || !b.head() && (!within(b.key()) || t.replaced(at, b)) {
+					continue
+				}
+				if !yield(b) {
 					return
 				}
 			}
@@ -97,6 +99,12 @@ func (t *Table) unwritten(start, end []byte, written uint64) iter.Seq[block] {
 			}
 		}
 	}
+}
+
+// replaced reports whether the index has another block for the key of an entry, or none.
+func (t *Table) replaced(at address, b block) bool {
+	now, _ := t.index.find(t.arena.memory, b.hash(), b.key(), false)
+	return now != at
 }
 
 // scan implements Iterator.

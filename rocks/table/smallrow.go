@@ -22,8 +22,8 @@ type begun struct {
 	next     int     // in entries
 }
 
-// ahead reads the first entries of an iterator.
-func ahead(it Iterator) *begun {
+// begin reads the first entries of an iterator.
+func begin(it Iterator) *begun {
 	r := &begun{Iterator: it}
 	for size := 0; len(r.entries) < smallEntries && size < smallBytes; {
 		if !it.Next() {
@@ -68,7 +68,7 @@ func (s *scan) rememberRow(row *Place, in func(key []byte) Place) {
 	if s.base == nil {
 		return
 	}
-	base := ahead(s.base)
+	base := begin(s.base)
 	s.base = base
 	if !base.all {
 		return

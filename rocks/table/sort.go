@@ -60,9 +60,8 @@ type ranked struct {
 	at        address
 }
 
-// sort returns the blocks in order, but for dead ones and those that skip, if it
-// is not nil, says to leave out.
-func (e blocks) sort(skip func(key []byte) bool) *sorted {
+// sort returns the blocks in order, but for dead ones.
+func (e blocks) sort() *sorted {
 	count := e.count()
 	s := &sorted{memory: e.memory, all: make([]address, 0, count)}
 	var of []uint16 // the bucket of each
@@ -71,7 +70,7 @@ func (e blocks) sort(skip func(key []byte) bool) *sorted {
 		s.ends = make([]uint32, buckets+1)
 	}
 	for a, b := range e.each() {
-		if b.dead() || skip != nil && skip(b.key()) {
+		if b.dead() {
 			continue
 		}
 		s.all = append(s.all, a)

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Draw draws a type: one of those above, or a slice, an array, a pointer, a map or a
+// Draw draws a type: one of simple or odd, or a slice, an array, a pointer, a map or a
 // struct of such, with tags.
 func Draw(t *rapid.T, depth int) reflect.Type {
 	kind := 0
@@ -172,6 +172,16 @@ func (x Values) fill(t *rapid.T, v reflect.Value, depth int) {
 				}
 			}
 		}
+	case reflect.Interface:
+		if v.NumMethod() == 0 {
+			v.Set(reflect.ValueOf(rapid.Int64().Draw(t, "any")))
+		}
+	case reflect.Complex64, reflect.Complex128:
+		v.SetComplex(complex(float64(rapid.Float32().Draw(t, "real")), float64(rapid.Float32().Draw(t, "imaginary"))))
+	case reflect.Chan:
+		v.Set(reflect.MakeChan(v.Type(), 0))
+	case reflect.Func:
+		v.Set(reflect.MakeFunc(v.Type(), nil))
 	case reflect.Struct:
 		for i := range v.NumField() {
 			x.fill(t, v.Field(i), depth-1)

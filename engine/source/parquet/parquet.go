@@ -154,16 +154,17 @@ func open(s input.Split, c *input.Content, t reflect.Type, b *builder) (r *rows,
 		if err := column.skipRows(s.Position); err != nil {
 			return nil, errors.Join(fmt.Errorf("skip to row %d of row group %d: %w", s.Position, s.Start, err), r.Close())
 		}
+		column.keep = b.keep
 	}
 	return r, nil
 }
 
 // next reads the next row into the record at p, which is zero.
 func (r *rows) next(p unsafe.Pointer) error {
+	r.last = r.before + r.at
 	if err := r.columns.begin(r.at < r.end); err != nil || r.at >= r.end {
 		return cmp.Or(err, io.EOF)
 	}
-	r.last = r.before + r.at
 	if err := r.read(p); err != nil {
 		return err
 	}
@@ -174,9 +175,9 @@ func (r *rows) next(p unsafe.Pointer) error {
 	return nil
 }
 
-func (r *rows) Last() (start int64, record []byte) {
-	return r.last, r.columns.record()
-}
+func (r *rows) Start() int64 { return r.last }
+
+func (r *rows) Record() []byte { return r.columns.record() }
 
 func (r *rows) Position() int64 { return r.at }
 

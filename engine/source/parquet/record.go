@@ -120,7 +120,7 @@ func (b *builder) present(e *element, t reflect.Type, at string, tag options) (r
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &cursor{name: e.path, flat: e.rep == 0, keep: b.keep, chunk: b.view.chunks[e.leaf], pages: b.chunks[e.leaf].Pages()}
+	c := &cursor{name: e.path, flat: e.rep == 0, chunk: b.view.chunks[e.leaf], pages: b.chunks[e.leaf].Pages()}
 	b.open = append(b.open, c)
 	if e.def == 0 {
 		c.chunk.width = e.width()

@@ -12,7 +12,8 @@
 //     batch, and after the last (I3).
 //   - Only files that the source's own patterns match are opened, whatever a
 //     checkpoint says.
-//   - A malformed record is an error or is counted, never silent.
+//   - A malformed record is an error or is counted, and kept where there is a
+//     quarantine: never silent.
 //   - An error that follows from what a file holds is permanent, or its record,
 //     or the rest of its split, is malformed. Only errors of the disk are tried
 //     again.

@@ -51,7 +51,7 @@ func (o OnMalformed) sink() engine.Sink[error] {
 	if !o.keep {
 		return nil
 	}
-	return quarantine{sink.JSONL[Quarantined](o.dir)}
+	return quarantine{sink.JSONL[Quarantined](o.dir).(rows)}
 }
 
 // Quarantined is a malformed record as a quarantine keeps it, a line of JSON.
@@ -108,19 +108,26 @@ func valid(s string) string {
 	return b.String()
 }
 
+// rows is what sink.JSONL returns.
+type rows interface {
+	engine.Sink[Quarantined]
+	engine.Validator
+	engine.Placed
+}
+
 // quarantine is a sink of JSON Lines for malformed records.
-type quarantine struct{ engine.Sink[Quarantined] }
+type quarantine struct{ rows }
 
 // Validate implements engine.Validator.
 func (q quarantine) Validate() error {
-	if err := q.Sink.(engine.Validator).Validate(); err != nil {
+	if err := q.rows.Validate(); err != nil {
 		return fmt.Errorf("quarantine of malformed records: %w", err)
 	}
 	return nil
 }
 
 func (q quarantine) Open(c engine.SinkContext) (engine.Writer[error], error) {
-	w, err := q.Sink.Open(c)
+	w, err := q.rows.Open(c)
 	return &quarantineWriter{Writer: w}, err
 }
 

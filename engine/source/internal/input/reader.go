@@ -24,9 +24,11 @@ type Records[T any] interface {
 	Next(v *T) error
 	// Position is right after the last record that Next read or skipped.
 	Position() int64
-	// Last returns where the record begins that Next was called for last, and its
-	// bytes, as MalformedError.Record has them, which are valid until the next call.
-	Last() (start int64, record []byte)
+	// Start is where the record begins that Next was called for last.
+	Start() int64
+	// Record returns its bytes, as MalformedError.Record has them. They are valid
+	// until the next call.
+	Record() []byte
 	Close() error
 }
 
@@ -39,7 +41,7 @@ type Source[T any] struct {
 	Format      string
 	Patterns    Patterns
 	OnMalformed OnMalformed
-	Rows        bool  // Records.Last counts rows, and not bytes
+	Rows        bool  // Records.Start counts rows, and not bytes
 	Err         error // a mistake in how the source was made; every method returns it
 	// Divide makes the splits of the files.
 	Divide func(ctx context.Context, files []File, parallelism int) ([]Split, error)
@@ -177,7 +179,8 @@ func (r *reader[T]) readSplit(dst []T) ([]T, error) {
 	} else if err := r.check(); err != nil {
 		return dst, err
 	}
-	for n := len(dst); n < cap(dst); {
+	n := len(dst)
+	for range cap(dst) - n { // what is malformed counts, too: a barrier waits meanwhile
 		dst = dst[:n+1]
 		v := &dst[n]
 		var zero T
@@ -186,8 +189,7 @@ func (r *reader[T]) readSplit(dst []T) ([]T, error) {
 		if err == nil {
 			if checked, ok := any(v).(Validator); ok {
 				if bad := checked.Validate(); bad != nil {
-					start, _ := r.records.Last()
-					err = r.at(start, bad)
+					err = r.at(r.records.Start(), bad)
 				}
 			}
 		}
@@ -221,12 +223,12 @@ func (r *reader[T]) settle(err error) error {
 		}
 		position := r.splits[r.current].Position
 		if r.records != nil {
-			position, _ = r.records.Last()
+			position = r.records.Start()
 		}
 		bad = r.at(position, err)
 		bad.Rest = true
 	} else if r.records != nil && r.source.OnMalformed.Keeps() {
-		_, bad.Record = r.records.Last()
+		bad.Record = r.records.Record()
 	}
 	if !r.source.OnMalformed.Skips() {
 		bad.findLine(maxCount)
