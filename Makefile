@@ -20,7 +20,7 @@ PURE       := ./engine/... ./rocks/table ./rocks/column ./incremental/... ./uplo
 export PATH := $(TOOLS):$(PATH)
 export TIDEMARK_REQUIRE_S3 := 1
 # A release build of RocksDB (make rocksdb) is used where it lies in the cache. ROCKSDB=DIR names another.
-ROCKSDB    := $(or $(ROCKSDB),$(CACHE)/rocksdb-$(shell .ci/binding version))
+ROCKSDB    ?= $(CACHE)/rocksdb-$(shell .ci/binding version)
 ifneq ($(wildcard $(ROCKSDB)/librocksdb.a),)
 export CGO_LDFLAGS := -L$(ROCKSDB)
 export CGO_CPPFLAGS := -I$(ROCKSDB)/include

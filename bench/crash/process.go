@@ -48,16 +48,6 @@ func start(ctx context.Context, program, args, env []string, log *os.File) (*pro
 	return p, nil
 }
 
-// ended reports whether the process has ended, by now or soon.
-func (p *process) ended() bool {
-	select {
-	case <-p.done:
-		return true
-	case <-time.After(time.Second):
-		return false
-	}
-}
-
 // kill ends the process with SIGKILL, waits for its end, and reports whether
 // the signal was what ended it.
 func (p *process) kill() bool {

@@ -58,7 +58,7 @@ func (r Report) Write(w io.Writer) {
 		fmt.Fprintf(w, "%-12s %s: %s, %d processes, %d of them resumed from a checkpoint, %d complete runs of %d rows, %.0f s\n",
 			j.Job, verdict, kills, j.Starts, j.Resumed, j.Runs, j.Rows, j.WallS)
 		if j.Container != "" {
-			fmt.Fprintf(w, "%-12s each process in a container for memory: %s; each with another parallelism\n", "", j.Container)
+			fmt.Fprintf(w, "%-12s container for memory: %s\n", "", j.Container)
 		}
 		for _, b := range j.Broken {
 			fmt.Fprintf(w, "    %s\n", b)

@@ -187,6 +187,17 @@ func TestMutants(t *testing.T) {
 	t.Logf("of %d mutants, %d caught, %d explained, %d survive; %d more did not build", done, caught, explained, done-caught-explained, unbuilt)
 }
 
+// Every mutant that equivalent.txt explains is one of the code as it is.
+func TestExplainedMutantsExist(t *testing.T) {
+	for name := range explained(t) {
+		file, _, _ := strings.Cut(name, ": ")
+		all, err := Mutants(root, file)
+		if err != nil || !slices.ContainsFunc(all, func(m Mutant) bool { return m.String() == name }) {
+			t.Errorf("no mutant %q; %v", name, err)
+		}
+	}
+}
+
 // explained returns the mutants that change nothing that matters, as
 // testdata/equivalent.txt says.
 func explained(t *testing.T) map[string]bool {

@@ -211,6 +211,9 @@ func TestProbeBeginsAnew(t *testing.T) { // I11
 		if err := s.Probe(t.Context()); err != nil {
 			t.Errorf("answers %d and %d were lost: %v", lost, lost+1, err)
 		}
+		if n := seen.Load(); n <= lost {
+			t.Errorf("the probe sent %d requests: answer %d was not lost", n, lost)
+		}
 	}
 	at.Store(-9)
 	for info, err := range s.List(t.Context(), "") {

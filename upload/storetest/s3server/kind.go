@@ -2,6 +2,7 @@ package s3server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -25,7 +26,6 @@ type Kind struct {
 	// buckets is the directory, below that one, whose directories are its buckets. Where
 	// there is none, a bucket is made by a request without a signature.
 	buckets string
-	noDirs  bool
 }
 
 // Versitygw is the kind that tests use: a gateway over a directory.
@@ -52,7 +52,7 @@ func Others() []Kind {
 			},
 		},
 		{
-			Name: "SeaweedFS", AccessKey: AccessKey, SecretKey: SecretKey, files: []string{python + "weed"}, noDirs: true,
+			Name: "SeaweedFS", AccessKey: AccessKey, SecretKey: SecretKey, files: []string{python + "weed"},
 			command: func(tools, dir string, port int, ports []int) (argv, env []string) {
 				argv = []string{filepath.Join(tools, python, "weed"), "server", "-dir=" + dir, "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", "-s3.port=" + strconv.Itoa(port), "-master.volumeSizeLimitMB=1024", "-volume.max=100", "-s3.port.iceberg=0", "-s3.port.lance=0"}
 				for i, name := range []string{"master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port.grpc"} {
@@ -62,13 +62,13 @@ func Others() []Kind {
 			},
 		},
 		{
-			Name: "moto", AccessKey: AccessKey, SecretKey: SecretKey, files: []string{python + "moto_server"}, noDirs: true,
+			Name: "moto", AccessKey: AccessKey, SecretKey: SecretKey, files: []string{python + "moto_server"},
 			command: func(tools, _ string, port int, _ []int) (argv, env []string) {
 				return []string{filepath.Join(tools, python, "moto_server"), "-H", "127.0.0.1", "-p", strconv.Itoa(port)}, nil
 			},
 		},
 		{
-			Name: "S3Mock", AccessKey: AccessKey, SecretKey: SecretKey, files: []string{s3mock}, noDirs: true,
+			Name: "S3Mock", AccessKey: AccessKey, SecretKey: SecretKey, files: []string{s3mock},
 			command: func(tools, dir string, port int, ports []int) (argv, env []string) {
 				return []string{"java", "-Djava.io.tmpdir=" + dir, "-jar", filepath.Join(tools, s3mock), "--server.address=127.0.0.1",
 					"--http.port=" + strconv.Itoa(port), "--server.port=" + strconv.Itoa(ports[0])}, nil
@@ -132,7 +132,7 @@ func putBucket(ctx context.Context, endpoint, name string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("make bucket %s: %s: %w", name, status, err)
+			return fmt.Errorf("make bucket %s: %s: %w", name, status, errors.Join(ctx.Err(), err))
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

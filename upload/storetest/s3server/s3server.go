@@ -40,7 +40,7 @@ const (
 // ErrNoBinary: there is no server to start. The error says how to get one.
 var ErrNoBinary = errors.New("versitygw is not installed: run make tools, or name a binary in " + BinaryEnv)
 
-// Credentials and region that every server accepts.
+// Credentials and region of the servers, where their Kind does not say otherwise.
 const (
 	AccessKey = "tidemark-test"
 	SecretKey = "tidemark-test-secret"
@@ -176,7 +176,7 @@ func (s *Server) Env() []string {
 // CreateBucket makes an empty bucket; one that exists is no error. Versitygw need not
 // run for it.
 func (s *Server) CreateBucket(name string) error {
-	if !s.o.Kind.noDirs {
+	if s.o.Kind.buckets != "" {
 		return os.MkdirAll(s.BucketDir(name), 0o777)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.o.StartTimeout)
