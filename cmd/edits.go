@@ -25,54 +25,43 @@ type kept struct {
 }
 
 func pinCommand(f *checkpointFlags) *cobra.Command {
+	return holdCommand(f, "pin", "Keep a checkpoint, whatever the retention says, until it is unpinned", coordinator.AddPin)
+}
+
+func unpinCommand(f *checkpointFlags) *cobra.Command {
+	return releaseCommand(f, "unpin", "Take a pin away; retention decides about the checkpoint at the next commit", coordinator.RemovePin)
+}
+
+func tagCommand(f *checkpointFlags) *cobra.Command {
+	return holdCommand(f, "tag", "Name a checkpoint, and keep it until it is untagged", coordinator.AddTag)
+}
+
+func untagCommand(f *checkpointFlags) *cobra.Command {
+	return releaseCommand(f, "untag", "Take a tag away; retention decides about the checkpoint at the next commit", coordinator.RemoveTag)
+}
+
+// holdCommand is a verb that keeps a checkpoint by a name.
+func holdCommand(f *checkpointFlags, verb, short string, add func(coordinator.Pin) coordinator.Edit) *cobra.Command {
 	var reason string
 	var until time.Time
-	c := &cobra.Command{
-		Use: "pin <store>/<job-id> <checkpoint> <name>", Short: "Keep a checkpoint, whatever the retention says, until it is unpinned",
-		Args: cli.Args(cobra.ExactArgs(3)),
-	}
-	c.Flags().StringVar(&reason, "reason", "", "why, for whoever finds the pin")
+	c := &cobra.Command{Use: verb + " <store>/<job-id> <checkpoint> <name>", Short: short, Args: cli.Args(cobra.ExactArgs(3))}
+	c.Flags().StringVar(&reason, "reason", "", "why, for whoever finds it")
 	c.Flags().Var(cli.Parsed(&until, "", parseTime), "until", "when it ends: a date such as 2026-03-31, a time (RFC 3339), or from now, such as 72h (default: never)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		id, err := checkpointID(args[1])
 		if err != nil {
 			return err
 		}
-		return f.edit(c, args[0], coordinator.AddPin(coordinator.Pin{Name: args[2], Checkpoint: id, Reason: reason, Until: until}))
+		return f.edit(c, args[0], add(coordinator.Pin{Name: args[2], Checkpoint: id, Reason: reason, Until: until}))
 	}
 	return c
 }
 
-func unpinCommand(f *checkpointFlags) *cobra.Command {
+// releaseCommand is a verb that takes a name away from a checkpoint.
+func releaseCommand(f *checkpointFlags, verb, short string, remove func(name string) coordinator.Edit) *cobra.Command {
 	return &cobra.Command{
-		Use: "unpin <store>/<job-id> <name>", Short: "Take a pin away; retention decides about the checkpoint at the next commit",
-		Args: cli.Args(cobra.ExactArgs(2)),
-		RunE: func(c *cobra.Command, args []string) error { return f.edit(c, args[0], coordinator.RemovePin(args[1])) },
-	}
-}
-
-func tagCommand(f *checkpointFlags) *cobra.Command {
-	var reason string
-	c := &cobra.Command{
-		Use: "tag <store>/<job-id> <checkpoint> <name>", Short: "Name a checkpoint, and keep it until it is untagged",
-		Args: cli.Args(cobra.ExactArgs(3)),
-	}
-	c.Flags().StringVar(&reason, "reason", "", "what the name stands for")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		id, err := checkpointID(args[1])
-		if err != nil {
-			return err
-		}
-		return f.edit(c, args[0], coordinator.AddTag(coordinator.Tag{Name: args[2], Checkpoint: id, Reason: reason}))
-	}
-	return c
-}
-
-func untagCommand(f *checkpointFlags) *cobra.Command {
-	return &cobra.Command{
-		Use: "untag <store>/<job-id> <name>", Short: "Take a tag away; retention decides about the checkpoint at the next commit",
-		Args: cli.Args(cobra.ExactArgs(2)),
-		RunE: func(c *cobra.Command, args []string) error { return f.edit(c, args[0], coordinator.RemoveTag(args[1])) },
+		Use: verb + " <store>/<job-id> <name>", Short: short, Args: cli.Args(cobra.ExactArgs(2)),
+		RunE: func(c *cobra.Command, args []string) error { return f.edit(c, args[0], remove(args[1])) },
 	}
 }
 
