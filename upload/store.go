@@ -24,6 +24,9 @@ var (
 	// ErrClock is an ErrDenied: the clocks of this machine and of the store differ by more
 	// than the store allows.
 	ErrClock = fmt.Errorf("%w: the clocks of this machine and of the store differ too much", ErrDenied)
+	// ErrKey is an ErrDenied: the key with which the store encrypts objects may not be used,
+	// is disabled or does not exist.
+	ErrKey = fmt.Errorf("%w: the store may not use the encryption key", ErrDenied)
 	// ErrNoBucket: the bucket, or the store's root directory, does not exist.
 	ErrNoBucket = errors.New("bucket does not exist")
 	// ErrNoSpace: the disk or the quota is full.

@@ -33,7 +33,7 @@ func (s *Store) Copy(ctx context.Context, src, dst string) error {
 	_, err = s.client.CopyObject(ctx, &s3.CopyObjectInput{
 		Bucket: &s.o.Bucket, Key: to, CopySource: source, CopySourceIfMatch: out.ETag,
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
-	})
+	}, s.encrypted)
 	return s.fail("copy", dst, classify(ctx, err))
 }
 
@@ -51,7 +51,7 @@ func (s *Store) copyParts(ctx context.Context, to, source *string, size int64, v
 				out, err := s.client.UploadPartCopy(gctx, &s3.UploadPartCopyInput{
 					Bucket: &s.o.Bucket, Key: to, UploadId: m.id, PartNumber: &p.number, CopySource: source,
 					CopySourceIfMatch: version, CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", p.offset, p.offset+p.length-1)),
-				}, patient)
+				}, s.patient)
 				if err != nil {
 					return fmt.Errorf("copy part %d: %w", p.number, classify(gctx, err))
 				}

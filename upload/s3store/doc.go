@@ -12,7 +12,8 @@
 //     verifies before the object exists, and which Get verifies again (I1, I10).
 //     Only a Copy of more than Options.CopyBytes leaves an object without one.
 //   - A conditional request is sent once, so ErrPrecondition is always the answer to
-//     that request (I4).
+//     that request (I4). Only where the server did not accept the credentials is it sent
+//     again, with new ones: that answer says that nothing was applied.
 //   - Probe lets no server pass that was seen to let two writers win, and leaves nothing
 //     in the store (I4, I5).
 //   - A failed multipart upload is aborted, with a context of its own. Uploads finds

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -37,18 +38,26 @@ func meaning(err error, conditional bool) error {
 	if errors.As(err, &response) {
 		status = response.HTTPStatusCode()
 	}
-	var api smithy.APIError
-	code := ""
-	if errors.As(err, &api) {
-		code = api.ErrorCode()
+	code := codeOf(err)
+	s := meaningOf(code, status, conditional)
+	if s == upload.ErrDenied && strings.Contains(err.Error(), "kms:") {
+		return upload.ErrKey // AWS: not authorized to perform kms:GenerateDataKey
 	}
-	if s := meaningOf(code, status, conditional); s != nil {
+	if s != nil {
 		return s
 	}
 	if status == 0 && strings.Contains(err.Error(), "get credentials") {
 		return upload.ErrDenied // none were found, or they could not be fetched
 	}
 	return nil
+}
+
+// codeOf returns the code in the answer's body, or "".
+func codeOf(err error) string {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		return api.ErrorCode()
+	}
+	return ""
 }
 
 // meaningOf returns the sentinel of an answer with that code in its body and
@@ -70,7 +79,7 @@ func meaningOf(code string, status int, conditional bool) error {
 	case "RequestTimeTooSkewed":
 		return upload.ErrClock
 	case "SlowDown", "TooManyRequests", "Throttling", "ThrottlingException", "RequestLimitExceeded", "BandwidthLimitExceeded",
-		"RequestThrottled", "TooManyRequestsException":
+		"RequestThrottled", "TooManyRequestsException", "KMS.ThrottlingException":
 		return upload.ErrThrottled
 	case "BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "InvalidRange", "IncompleteBody":
 		return upload.ErrCorrupt
@@ -81,6 +90,9 @@ func meaningOf(code string, status int, conditional bool) error {
 		return upload.ErrUnsupported
 	case "KeyTooLongError":
 		return upload.ErrName
+	}
+	if strings.Contains(strings.ToUpper(code), "KMS") { // KMS.DisabledException, kms:KeyNotFound, XMinioKMSKeyNotFound
+		return upload.ErrKey
 	}
 	switch status {
 	case http.StatusForbidden, http.StatusUnauthorized:
@@ -105,8 +117,8 @@ func meaningOf(code string, status int, conditional bool) error {
 	return nil
 }
 
-// isStatus reports whether err is an answer with that HTTP status.
-func isStatus(err error, status int) bool {
+// isStatus reports whether err is an answer with one of those HTTP statuses.
+func isStatus(err error, statuses ...int) bool {
 	var response *awshttp.ResponseError
-	return errors.As(err, &response) && response.HTTPStatusCode() == status
+	return errors.As(err, &response) && slices.Contains(statuses, response.HTTPStatusCode())
 }

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"golang.org/x/sync/errgroup"
@@ -71,7 +69,7 @@ func (s *Store) create(ctx context.Context, key *string, checked bool) (multipar
 	// would abort it.
 	longer, cancel := outlive(ctx)
 	defer cancel()
-	out, err := s.client.CreateMultipartUpload(longer, in, once)
+	out, err := s.client.CreateMultipartUpload(longer, in, s.once, s.encrypted)
 	if err != nil {
 		return multipart{}, fmt.Errorf("begin multipart upload: %w", classify(ctx, err))
 	}
@@ -117,7 +115,7 @@ func (m multipart) complete(ctx context.Context, parts []types.CompletedPart, si
 	if crc != nil {
 		in.ChecksumCRC32C, in.ChecksumType = crc, types.ChecksumTypeFullObject
 	}
-	out, err := m.s.client.CompleteMultipartUpload(ctx, in, once)
+	out, err := m.s.client.CompleteMultipartUpload(ctx, in, m.s.once)
 	if err != nil {
 		return "", fmt.Errorf("complete multipart upload: %w", writeError(ctx, err, c))
 	}
@@ -136,16 +134,6 @@ func composite(parts []types.CompletedPart) (crc uint32) {
 		}
 	}
 	return crc
-}
-
-// patient retries requests that may be repeated with the same effect, and whose
-// failure would cost the whole object.
-func patient(o *s3.Options) {
-	o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = 4
-		o.MaxBackoff = 2 * time.Second
-		o.RateLimiter = ratelimit.None
-	})
 }
 
 // putParts is putWhole of a large body.
@@ -211,7 +199,7 @@ func (m multipart) put(ctx context.Context, body upload.Body, p part) (_ types.C
 	out, err := m.s.client.UploadPart(sending, &s3.UploadPartInput{
 		Bucket: &m.s.o.Bucket, Key: m.key, UploadId: m.id, PartNumber: &p.number, Body: w, ContentLength: &p.length,
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c, ChecksumCRC32C: encodeCRC(crc),
-	}, m.s.payload, patient)
+	}, m.s.payload, m.s.patient)
 	if err != nil {
 		return none, 0, fmt.Errorf("upload part %d: %w", p.number, classify(ctx, w.explain(ctx, err)))
 	}

@@ -28,6 +28,12 @@ type Options struct {
 	// AccessKeyID and SecretAccessKey, and SessionToken where there is one, are
 	// credentials. Zero: the SDK's default chain.
 	AccessKeyID, SecretAccessKey, SessionToken string
+	// BucketOwner is the account that must own the bucket, twelve digits at AWS. The server denies
+	// every request to the bucket of another. Zero: not checked.
+	BucketOwner string
+	// SSE is how the server encrypts new objects: "s3" with keys of its own, "kms" with the
+	// account's default key of KMS, "kms:<id or ARN>" with that key. Zero: as the bucket is set.
+	SSE string
 
 	// MultipartBytes is the size above which an object is uploaded in parts.
 	// Zero: 64 MiB.
@@ -96,6 +102,9 @@ func (o Options) Validate() error {
 	}
 	if (o.AccessKeyID == "") != (o.SecretAccessKey == "") {
 		bad("give both an access key id and a secret access key, or neither")
+	}
+	if kind, key, ok := strings.Cut(o.SSE, ":"); o.SSE != "" && o.SSE != "s3" && (kind != "kms" || ok && key == "") {
+		bad("server-side encryption %q: write s3, kms or kms:<key id or ARN>", o.SSE)
 	}
 	if o.PartBytes < minPartBytes {
 		bad("part size %d: at least %d bytes", o.PartBytes, minPartBytes)

@@ -59,6 +59,10 @@ func (s *Store) advice(ctx context.Context, err error) string {
 		return "create the bucket " + s.o.Bucket + ", or name another"
 	case errors.Is(err, upload.ErrClock):
 		return "set the clock of this machine (NTP)"
+	case errors.Is(err, upload.ErrKey):
+		return "see that the key exists and is enabled, and that the credentials have kms:GenerateDataKey and kms:Decrypt"
+	case errors.Is(err, upload.ErrDenied) && s.o.BucketOwner != "":
+		return "check the credentials, and that account " + s.o.BucketOwner + " owns the bucket " + s.o.Bucket
 	case errors.Is(err, upload.ErrDenied):
 		return "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or the profile, and that they may list, get, put and delete in " + s.String()
 	case errors.Is(err, upload.ErrUnsupported):
@@ -89,6 +93,7 @@ func (s *Store) probe(ctx context.Context) error {
 	}
 	for _, step := range []func() error{
 		func() error { return s.probeConditions(ctx, conditions) },
+		func() error { return s.probeEncryption(ctx, conditions) },
 		func() error { return s.race(ctx, names[:raceObjects]) },
 		func() error { return s.probeRange(ctx, conditions) },
 		func() error { return s.probeAbort(ctx, base+"abort") },
@@ -155,6 +160,21 @@ func (s *Store) probeConditions(ctx context.Context, name string) error {
 		return fmt.Errorf("put on its version: %w: two contents have the same ETag %s", upload.ErrUnsupported, first.Version)
 	}
 	return refused("put on an old version", upload.PutOptions{IfMatch: first.Version})
+}
+
+// probeEncryption catches a server that ignores the wish to encrypt.
+func (s *Store) probeEncryption(ctx context.Context, name string) error {
+	if s.o.SSE == "" {
+		return nil
+	}
+	out, err := s.head(ctx, aws.String(s.prefix+name))
+	if err == nil && out.ServerSideEncryption == "" {
+		err = fmt.Errorf("%w: the server does not encrypt objects, and was asked to (%s)", upload.ErrUnsupported, s.o.SSE)
+	}
+	if err != nil {
+		return fmt.Errorf("encryption: %w", err)
+	}
+	return nil
 }
 
 // probeRange reads a part of an object.

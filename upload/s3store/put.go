@@ -60,9 +60,9 @@ func (s *Store) putWhole(ctx context.Context, key *string, body upload.Body, c c
 	}
 	sending, w := s.watch(ctx, r)
 	defer func() { err = errors.Join(err, w.Close()) }()
-	options := []func(*s3.Options){s.payload}
+	options := []func(*s3.Options){s.payload, s.encrypted}
 	if c.any() {
-		options = append(options, once)
+		options = append(options, s.once)
 	}
 	out, err := s.client.PutObject(sending, &s3.PutObjectInput{
 		Bucket: &s.o.Bucket, Key: key, Body: w, ContentLength: &body.Size,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,11 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -34,6 +30,8 @@ type Store struct {
 	o      Options
 	client *s3.Client
 	prefix string // of keys; empty or ending with a slash
+
+	credentials *aws.CredentialsCache
 	// mislabels: Probe found an object whose checksum is not that of its bytes.
 	mislabels atomic.Bool
 	// unsigned: payloads are not hashed for the signature, since TLS protects them
@@ -55,7 +53,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		// Get verifies by itself. Some servers send the checksum of the whole object
 		// with a ranged read, and the SDK would fail on it.
 		config.WithResponseChecksumValidation(aws.ResponseChecksumValidationWhenRequired),
-		config.WithRetryer(newRetryer),
 		config.WithLogger(sdkLog(o.Logger)),
 	}
 	if o.Region != "" {
@@ -72,7 +69,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if cfg.Region == "" {
 		cfg.Region = "us-east-1"
 	}
-	s := &Store{o: o}
+	s := &Store{o: o, credentials: aws.NewCredentialsCache(fresh{load})}
+	cfg.Credentials = s.credentials
 	if o.Prefix != "" {
 		s.prefix = o.Prefix + "/"
 	}
@@ -80,6 +78,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		if o.Endpoint != "" {
 			so.BaseEndpoint = &o.Endpoint
 		}
+		so.Retryer = s.plain()
+		owned(o.BucketOwner)(so)
 		so.UsePathStyle = so.BaseEndpoint != nil && !o.VirtualHosted
 		s.unsigned = so.BaseEndpoint == nil || protects(*so.BaseEndpoint)
 	})
@@ -97,26 +97,6 @@ func sdkLog(log *slog.Logger) logging.Logger {
 		log.Log(context.Background(), level, "S3 SDK", "text", fmt.Sprintf(format, args...))
 	})
 }
-
-// newRetryer allows a second try after a broken connection, and none after an answer that
-// did not come: who waits for it is to know. With the SDK's own retry quota, requests would
-// fail soon after a server died.
-func newRetryer() aws.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-				return aws.FalseTernary
-			}
-			return aws.UnknownTernary
-		})}, o.Retryables...)
-		o.MaxAttempts = 2
-		o.MaxBackoff = 100 * time.Millisecond
-		o.RateLimiter = ratelimit.None
-	})
-}
-
-// once is for requests that must not be sent twice.
-func once(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
 
 func httpClient(o Options) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
@@ -251,11 +231,12 @@ func (s *Store) Head(ctx context.Context, name string) (upload.Info, error) {
 func (s *Store) head(ctx context.Context, key *string) (*s3.HeadObjectOutput, error) {
 	for try := 0; ; try++ {
 		out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.o.Bucket, Key: key, ChecksumMode: s.checksums()})
-		if err == nil || !isStatus(err, http.StatusNotFound) {
+		if err == nil || !isStatus(err, http.StatusNotFound, http.StatusBadRequest, http.StatusForbidden) {
 			return out, classify(ctx, err)
 		}
-		// The answer to a HEAD has no body, so a 404 does not say what is
-		// missing: object, bucket, or on some servers the access key.
+		// The answer to a HEAD has no body: a 404 does not say whether object or bucket is
+		// missing, a 400 or 403 does not say that the credentials have expired.
+		refused := err
 		get, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.o.Bucket, Key: key, Range: aws.String("bytes=0-0")})
 		if err == nil {
 			err = get.Body.Close()
@@ -263,8 +244,10 @@ func (s *Store) head(ctx context.Context, key *string) (*s3.HeadObjectOutput, er
 		if err != nil && !isStatus(err, http.StatusRequestedRangeNotSatisfiable) {
 			return nil, classify(ctx, err)
 		}
-		if try == 2 { // it came into being each time in between
+		if try == 2 && isStatus(refused, http.StatusNotFound) { // it came into being each time in between
 			return nil, upload.ErrNotExist
+		} else if try == 2 {
+			return nil, classify(ctx, refused)
 		}
 	}
 }

@@ -2,6 +2,7 @@
 //
 //	file:///absolute/path, file://relative/path or a path without a scheme
 //	s3://bucket/prefix?endpoint=http://127.0.0.1:7070&region=eu-central-1&virtual-hosted=true
+//	s3://bucket/prefix?bucket-owner=111122223333&sse=kms
 //	mem://name        in this process, for tests; the same name is the same store
 //
 // # Invariants
@@ -35,8 +36,8 @@ type Options struct {
 	Retry upload.RetryOptions
 	// File completes a file:// URL. Its Create counts as well.
 	File filestore.Options
-	// S3 completes an s3:// URL. Bucket and Prefix come from the URL; so do Endpoint
-	// and Region if the URL has them.
+	// S3 completes an s3:// URL. Bucket and Prefix come from the URL; so does what its
+	// parameters name.
 	S3 s3store.Options
 }
 
@@ -115,12 +116,16 @@ func s3Options(rawURL string, o s3store.Options) (s3store.Options, error) {
 			o.Endpoint = value
 		case "region":
 			o.Region = value
+		case "bucket-owner":
+			o.BucketOwner = value
+		case "sse":
+			o.SSE = value
 		case "virtual-hosted":
 			if o.VirtualHosted, err = strconv.ParseBool(value); err != nil {
 				return o, fmt.Errorf("virtual-hosted=%s: write true or false", value)
 			}
 		default:
-			return o, fmt.Errorf("unknown parameter %q: there are endpoint, region and virtual-hosted", name)
+			return o, fmt.Errorf("unknown parameter %q: there are endpoint, region, virtual-hosted, bucket-owner and sse", name)
 		}
 	}
 	return o, nil

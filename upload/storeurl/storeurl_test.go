@@ -91,6 +91,7 @@ func TestBadURLs(t *testing.T) {
 		"s3://bucket?colour=red":              "unknown parameter",
 		"s3://bucket?endpoint=localhost:7070": "http://host:port",
 		"s3://bucket?virtual-hosted=maybe":    "true or false",
+		"s3://bucket?sse=rot13":               "write s3, kms or kms:",
 		"s3://bucket/a%zz":                    "not a URL",
 		"s3://bucket/a#b":                     "%23",
 		"s3://key:hush@bucket/x":              "must not hold credentials",

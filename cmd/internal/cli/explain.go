@@ -37,6 +37,7 @@ var advice = []struct {
 	{checkpoint.ErrRefused, "let the store take it (credentials, permissions, the bucket); the same command then resumes from the newest checkpoint"},
 	{upload.ErrUnsupported, "nothing was changed. Use a server that can, or another --checkpoint-store (the S3 servers that were tried are listed in cmd/OPERATIONS.md)"},
 	{upload.ErrClock, "set the clock of this machine"},
+	{upload.ErrKey, "see that the key exists, is enabled and in the bucket's region, and that the credentials may use it (kms:GenerateDataKey, kms:Decrypt)"},
 	{upload.ErrDenied, "check the credentials (AWS_ACCESS_KEY_ID and so on) or the directory's permissions"},
 	{upload.ErrCorrupt, "nothing was changed or deleted. Put back an intact copy of the object (a bucket with versions has one) or, if it is a checkpoint's, start from another with --restore <id> (PROGRAM checkpoints ls, verify)"},
 	{upload.ErrNotExist, "nothing was changed or deleted. Put the object back (a bucket with versions has it), or start from another checkpoint with --restore <id> (PROGRAM checkpoints ls, verify)"},

@@ -37,6 +37,9 @@ var Versitygw = Kind{
 	},
 }
 
+// KMSKey is the name of the key with which MinIO encrypts for the requests that ask for KMS.
+const KMSKey = "key-1"
+
 // ToolsEnv names the directory into which make servers installs the other kinds.
 const ToolsEnv = "TIDEMARK_S3_SERVERS"
 
@@ -48,7 +51,8 @@ func Others() []Kind {
 			Name: "MinIO", AccessKey: AccessKey, SecretKey: SecretKey, files: []string{"bin/minio"}, buckets: ".",
 			command: func(tools, dir string, port int, _ []int) (argv, env []string) {
 				return []string{filepath.Join(tools, "bin/minio"), "server", dir, "--address", addrOf(port), "--quiet"},
-					[]string{"MINIO_ROOT_USER=" + AccessKey, "MINIO_ROOT_PASSWORD=" + SecretKey, "MINIO_UPDATE=off", "MINIO_BROWSER=off"}
+					[]string{"MINIO_ROOT_USER=" + AccessKey, "MINIO_ROOT_PASSWORD=" + SecretKey, "MINIO_UPDATE=off", "MINIO_BROWSER=off",
+						"MINIO_KMS_SECRET_KEY=" + KMSKey + ":MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="}
 			},
 		},
 		{

@@ -1,0 +1,49 @@
+package s3store
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// retryer sends a request at most attempts times. first decide before the SDK's own rules
+// whether an error is retried. The SDK's retry quota is off: with it, requests would fail
+// soon after a server died.
+func (s *Store) retryer(attempts int, longest time.Duration, first ...retry.IsErrorRetryableFunc) *retry.Standard {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts, o.MaxBackoff, o.RateLimiter = attempts, longest, ratelimit.None
+		rules := []retry.IsErrorRetryable{retry.IsErrorRetryableFunc(s.renew)}
+		for _, rule := range first {
+			rules = append(rules, rule)
+		}
+		o.Retryables = append(rules, o.Retryables...)
+	})
+}
+
+// plain is for all other requests. It allows a second try after a broken connection, and
+// none after an answer that did not come: who waits for it is to know.
+func (s *Store) plain() aws.Retryer {
+	return s.retryer(2, 100*time.Millisecond, func(err error) aws.Ternary {
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+			return aws.FalseTernary
+		}
+		return aws.UnknownTernary
+	})
+}
+
+// once is for requests that must not be applied twice. Stale credentials aside, they are
+// not sent again.
+func (s *Store) once(o *s3.Options) {
+	o.Retryer = s.retryer(2, 100*time.Millisecond, func(error) aws.Ternary { return aws.FalseTernary })
+}
+
+// patient is for requests that may be repeated with the same effect, and whose failure
+// would cost the whole object.
+func (s *Store) patient(o *s3.Options) {
+	o.Retryer = s.retryer(4, 2*time.Second)
+}
