@@ -127,8 +127,8 @@ mutants: deps ## Run N random mutants of the decision code; the tests of its pac
 	go test -tags $(TAGS) -count 1 -v -timeout 120m -run Mutants ./bench/planted -mutants $(N) -seed $(SEED)
 
 .PHONY: crash
-crash: build tools ## Kill the jobs with -9 N times at random moments and compare: make crash N=50 SEED=1
-	bin/tidemark bench crash --n $(N) --seed $(SEED)
+crash: build tools ## Kill the jobs with -9 N times at random moments and compare: make crash N=50 SEED=1 FLAGS=--gc
+	bin/tidemark bench crash --n $(N) --seed $(SEED) $(FLAGS)
 
 .PHONY: soak
 soak: build tools ## The whole fault matrix: every operation of the store, every file call

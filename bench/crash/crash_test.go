@@ -99,6 +99,26 @@ func TestPausesAndRescaling(t *testing.T) {
 	}
 }
 
+// I1, I2, I5: gc beside a job that is killed deletes nothing that is needed.
+func TestCollectsBeside(t *testing.T) {
+	t.Parallel() // it waits most of the time
+	needsS3(t)
+	program, env := self(t)
+	report, err := crash.Run(t.Context(), crash.Options{
+		Program: program, Env: env, Dir: filepath.Join(t.TempDir(), "work"), Kills: 4, Seed: 2, Jobs: []string{"q18"}, Collect: true,
+		Events: 40_000, RunFor: 2 * time.Second, Interval: 100 * time.Millisecond, Parallelism: 2, Log: logTo{t},
+	})
+	var text strings.Builder
+	report.Write(&text)
+	t.Log(text.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j := report.Jobs[0]; j.Kills != 4 || j.Collections < 3 || j.CollectionsKilled == 0 {
+		t.Errorf("%d kills, %d collections, %d of them killed", j.Kills, j.Collections, j.CollectionsKilled)
+	}
+}
+
 // argument returns the value of a flag of this process's command line.
 func argument(flag string) string {
 	if i := slices.Index(os.Args, flag); i > 0 && i+1 < len(os.Args) {

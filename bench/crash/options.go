@@ -44,6 +44,9 @@ type Options struct {
 	// Pause stops about every other process (SIGSTOP) instead of killing it, and
 	// lets it go on once its successor leads.
 	Pause bool
+	// Collect runs gc --apply beside the jobs all the time, and kills some of its
+	// processes, too.
+	Collect bool
 	// TableBytes is the memory for state entries above RocksDB. With little of it
 	// all state spills between checkpoints. Default: the program's.
 	TableBytes int64

@@ -23,6 +23,10 @@ type JobReport struct {
 	Kills int    `json:"kills"`
 	// Paused is how many processes were paused instead, and went on later.
 	Paused int `json:"paused"`
+	// Collections is how many processes of gc ran beside it, CollectionsKilled how many of
+	// them were killed.
+	Collections       int `json:"collections,omitempty"`
+	CollectionsKilled int `json:"collections_killed,omitempty"`
 	// Runs is how often the job came to its end, Starts how many processes that
 	// took.
 	Runs   int `json:"runs"`
@@ -59,6 +63,9 @@ func (r Report) Write(w io.Writer) {
 			j.Job, verdict, kills, j.Starts, j.Resumed, j.Runs, j.Rows, j.WallS)
 		if j.Container != "" {
 			fmt.Fprintf(w, "%-12s container for memory: %s\n", "", j.Container)
+		}
+		if j.Collections > 0 {
+			fmt.Fprintf(w, "%-12s gc beside it: %d processes, %d of them killed\n", "", j.Collections, j.CollectionsKilled)
 		}
 		for _, b := range j.Broken {
 			fmt.Fprintf(w, "    %s\n", b)

@@ -189,7 +189,14 @@ func (h *harness) kill(ctx context.Context, name string, kills int) (r JobReport
 			return r, err
 		}
 		in.container = limited
+		var gc *collector
+		if h.o.Collect {
+			gc = h.collect(ctx, in, random.Uint64())
+		}
 		err = h.round(ctx, j, in, kills, random, &r)
+		if gc != nil {
+			gc.stop(&r)
+		}
 		if err == nil && len(r.Broken) == 0 {
 			r.Runs++
 			var found []string

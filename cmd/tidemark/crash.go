@@ -32,6 +32,7 @@ func crashCommand() *cobra.Command {
 	fs.IntVar(&o.Parallelism, "parallelism", 4, "subtasks of an operator")
 	fs.BoolVar(&o.Rescale, "rescale", false, "start each process after a kill with another parallelism, up to twice as high")
 	fs.BoolVar(&o.Pause, "pause", false, "stop every other process where it would be killed, and let it go on beside its successor")
+	fs.BoolVar(&o.Collect, "gc", false, "run checkpoints gc --apply beside the jobs all the time, and kill some of its processes, too")
 	fs.Var((*cli.Bytes)(&o.TableBytes), "table-memory", "memory for recent state entries of each process; little has all state spill (default: that of run)")
 	fs.DurationVar(&o.Interval, "interval", 0, "time between checkpoints (default 200ms)")
 	fs.StringVar(&o.Dir, "dir", "", "directory to work in, which must not exist (default: a temporary one)")
