@@ -40,7 +40,7 @@ type requests struct {
 	Dollars float64 `json:"dollars"`
 }
 
-func classOf(a coordinator.Amount, objects []upload.Info, prices *cli.Prices) class {
+func classOf(a coordinator.Amount, objects []upload.Info, prices *upload.Prices) class {
 	c := class{a.Objects, a.Bytes, prices.Month(a.Bytes), nil}
 	for _, o := range objects {
 		c.Names = append(c.Names, o.Name)
@@ -51,7 +51,7 @@ func classOf(a coordinator.Amount, objects []upload.Info, prices *cli.Prices) cl
 func gcCommand(f *checkpointFlags) *cobra.Command {
 	var apply bool
 	var perSecond int
-	prices := cli.S3Prices
+	prices := upload.S3Prices
 	c := &cobra.Command{
 		Use:   "gc <store>/<job-id>",
 		Short: "Plan to delete what no retained checkpoint reaches; with --apply, delete it",

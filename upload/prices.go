@@ -1,4 +1,4 @@
-package cli
+package upload
 
 import (
 	"fmt"
@@ -20,15 +20,15 @@ func (p *Prices) fields() map[string]*float64 {
 	return map[string]*float64{"storage": &p.Storage, "put": &p.Put, "get": &p.Get}
 }
 
-// String implements pflag.Value.
+// String implements flag.Value, as Set and Type do.
 func (p *Prices) String() string {
 	return fmt.Sprintf("storage=%v,put=%v,get=%v", p.Storage, p.Put, p.Get)
 }
 
-// Type implements pflag.Value.
+// Type names what Set reads.
 func (p *Prices) Type() string { return "prices" }
 
-// Set implements pflag.Value. Prices that s does not name stay as they are.
+// Set changes the prices that s names. Prices that s does not name stay as they are.
 func (p *Prices) Set(s string) error {
 	for part := range strings.SplitSeq(s, ",") {
 		name, text, _ := strings.Cut(part, "=")
