@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) != "" {
 		tidemarkcmd.Main(nil)
 	}
+	time.Local = time.UTC // what verbs print does not depend on the machine
 	code := m.Run()
 	if begunDir != "" {
 		_ = os.RemoveAll(begunDir)

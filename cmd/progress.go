@@ -9,13 +9,12 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/cmd/internal/cli"
-	"github.com/tidemark/tidemark/cmd/launch"
 )
 
-// progressLine shows how far a run is: on one line that is written over where
-// the output is a terminal, else on a line of its own every few seconds.
+// progressLine shows how far a verb is: on one line that is written over where the
+// output is a terminal, else on lines of their own, from time to time.
 type progressLine struct {
-	total int64 // events in all; zero: not known
+	every time.Duration // between two lines where the output is no terminal
 
 	mu       sync.Mutex
 	w        io.Writer
@@ -25,11 +24,8 @@ type progressLine struct {
 	any      bool
 }
 
-// plainEvery is the time between two lines where the output is no terminal.
-const plainEvery = time.Second
-
-func newProgressLine(w io.Writer) *progressLine {
-	l := &progressLine{w: w}
+func newProgressLine(w io.Writer, every time.Duration) *progressLine {
+	l := &progressLine{w: w, every: every}
 	if f, ok := w.(*os.File); ok {
 		info, err := f.Stat()
 		l.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
@@ -37,14 +33,14 @@ func newProgressLine(w io.Writer) *progressLine {
 	return l
 }
 
-func (l *progressLine) show(p launch.Progress) {
+// show shows the text, if it is time for it.
+func (l *progressLine) show(elapsed time.Duration, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.terminal && p.Elapsed-l.shown < plainEvery {
+	if !l.terminal && elapsed-l.shown < l.every {
 		return
 	}
-	l.shown = p.Elapsed
-	text := l.text(p)
+	l.shown = elapsed
 	if !l.terminal {
 		_, _ = fmt.Fprintln(l.w, text)
 		return
@@ -53,20 +49,30 @@ func (l *progressLine) show(p launch.Progress) {
 	l.width, l.any = len(text), true
 }
 
-func (l *progressLine) text(p launch.Progress) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%6.1fs  %d events", p.Elapsed.Seconds(), p.Events)
-	if l.total > 0 {
-		fmt.Fprintf(&b, " (%d%%)", p.Events*100/l.total)
+// transfer shows how far a verb is that moves many bytes.
+type transfer struct {
+	line  *progressLine
+	begin time.Time
+}
+
+func newTransfer(w io.Writer) *transfer {
+	return &transfer{newProgressLine(w, 10*time.Second), time.Now()}
+}
+
+func (t *transfer) show(what string, bytes, total int64) {
+	elapsed := time.Since(t.begin)
+	t.line.show(elapsed, transferText(what, bytes, total, elapsed))
+}
+
+// transferText words how far a transfer is: bytes, rate, and the time left at that rate.
+func transferText(what string, bytes, total int64, elapsed time.Duration) string {
+	text := fmt.Sprintf("%s: %s of %s", what, cli.BytesText(bytes), cli.BytesText(total))
+	if bytes == 0 || bytes > total || elapsed < time.Millisecond {
+		return text
 	}
-	fmt.Fprintf(&b, "  %.0f/s", p.EventsPerS)
-	if c := p.Last; c != nil {
-		fmt.Fprintf(&b, "  state %s  checkpoint %v: %d ms, %s new, %s reused", cli.BytesText(c.FullBytes), c.ID, c.Duration.Milliseconds(), cli.BytesText(c.NewBytes), cli.BytesText(c.ReusedBytes))
-	}
-	if p.Failed > 0 {
-		fmt.Fprintf(&b, "  %d failed", p.Failed)
-	}
-	return b.String()
+	rate := float64(bytes) / elapsed.Seconds()
+	left := time.Duration(float64(total-bytes) / rate * float64(time.Second))
+	return fmt.Sprintf("%s (%d%%), %s/s, %v left", text, bytes*100/total, cli.BytesText(int64(rate)), left.Round(time.Second))
 }
 
 // end leaves the line as it is.

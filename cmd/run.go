@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -57,13 +58,14 @@ func runJob(c *cobra.Command, job *engine.Job, args []string, f *cli.RunFlags) e
 	if f.JSON || f.Job.Output == jobs.OutputStdout {
 		out = stderr // rows, or JSON, have standard output to themselves
 	}
-	line := newProgressLine(out)
+	line := newProgressLine(out, time.Second)
 	config.Logger = slog.New(slog.NewTextHandler(line.above(stderr), &slog.HandlerOptions{Level: f.LogLevel}))
-	config.Progress = line.show
 	config.Starting = func(s launch.Start) { printStart(line.above(out), config, s) }
+	total := int64(0) // events; zero: not known
 	if results != nil {
-		line.total = results.Records
+		total = results.Records
 	}
+	config.Progress = func(p launch.Progress) { line.show(p.Elapsed, progressText(p, total)) }
 	report, err := launch.Run(c.Context(), config)
 	line.end()
 	if results != nil && results.Digest != nil {
@@ -81,6 +83,22 @@ func runJob(c *cobra.Command, job *engine.Job, args []string, f *cli.RunFlags) e
 		err = fmt.Errorf("%w; %s", err, afterwards(config, report.Newest))
 	}
 	return err
+}
+
+func progressText(p launch.Progress, total int64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%6.1fs  %d events", p.Elapsed.Seconds(), p.Events)
+	if total > 0 {
+		fmt.Fprintf(&b, " (%d%%)", p.Events*100/total)
+	}
+	fmt.Fprintf(&b, "  %.0f/s", p.EventsPerS)
+	if c := p.Last; c != nil {
+		fmt.Fprintf(&b, "  state %s  checkpoint %v: %d ms, %s new, %s reused", cli.BytesText(c.FullBytes), c.ID, c.Duration.Milliseconds(), cli.BytesText(c.NewBytes), cli.BytesText(c.ReusedBytes))
+	}
+	if p.Failed > 0 {
+		fmt.Fprintf(&b, "  %d failed", p.Failed)
+	}
+	return b.String()
 }
 
 // afterwards says what the same command does after a run that was interrupted.

@@ -18,7 +18,7 @@ func TestUnknownAndMissingVerbs(t *testing.T) {
 		"":                              "a verb is missing: use checkpoints, run, version",
 		"nosuch":                        `unknown command "nosuch" of tidemark: use checkpoints, run, version`,
 		"chekpoints ls":                 "did you mean checkpoints?",
-		"checkpoints":                   "a verb is missing: use explain, gc, ls, pin",
+		"checkpoints":                   "a verb is missing: use diff, explain, gc, ls",
 		"checkpoints veriy file:///tmp": `unknown command "veriy" of tidemark checkpoints: did you mean verify?`,
 		"checkpoints --json":            "a verb is missing",
 		"checkpoints ls":                "accepts 1 arg(s)",

@@ -18,12 +18,15 @@ import (
 
 // verified is the outcome for one checkpoint, as verify --json prints it.
 type verified struct {
-	Job        string    `json:"job"`
-	Checkpoint uint64    `json:"checkpoint"` // 0: of none, since head is lost
-	Objects    int       `json:"objects"`
-	Bytes      int64     `json:"bytes"`
-	OK         bool      `json:"ok"`
-	Damaged    []damaged `json:"damaged"`
+	Job        string `json:"job"`
+	Checkpoint uint64 `json:"checkpoint"` // 0: of none, since head is lost
+	Objects    int    `json:"objects"`    // whose bytes were compared
+	Bytes      int64  `json:"bytes"`
+	// UnreadObjects were only looked for: existence and size.
+	UnreadObjects int       `json:"unread_objects"`
+	UnreadBytes   int64     `json:"unread_bytes"`
+	OK            bool      `json:"ok"`
+	Damaged       []damaged `json:"damaged"`
 }
 
 type damaged struct {
@@ -36,17 +39,29 @@ type damaged struct {
 var errDamaged = errors.New("damaged")
 
 func verifyCommand(f *checkpointFlags) *cobra.Command {
-	var all bool
+	var all, quick bool
+	var sample float64
 	c := &cobra.Command{
 		Use:   "verify <store>/<job-id> [<checkpoint>]",
 		Short: "Read every object of the retained checkpoints and compare its checksum",
 		Long: "Read every object that the job's retained checkpoints reach, or one of them, and compare sizes and checksums.\n" +
-			"With --all: of every job below <store>. Nothing is changed. The exit code is 0 only if all is as the manifests say, and 3\n" +
-			"if something is damaged or a job's head is lost.",
+			"With --all: of every job below <store>. With --quick no object is read, and with --sample only some are: the others are\n" +
+			"looked for in a listing. Nothing is changed. The exit code is 0 only if all that was looked at is as the manifests say, and\n" +
+			"3 if something is damaged or a job's head is lost.",
 		Args: cli.Args(cobra.RangeArgs(1, 2)),
 	}
 	c.Flags().BoolVar(&all, "all", false, "verify every job below the store")
+	c.Flags().BoolVar(&quick, "quick", false, "read manifests only; of objects compare existence and size")
+	c.Flags().Var(cli.Parsed(&sample, "100%", cli.ParsePercent), "sample", "share of the objects to read, drawn anew each time; of the others compare existence and size")
+	c.MarkFlagsMutuallyExclusive("quick", "sample")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		o := incremental.VerifyOptions{}
+		switch {
+		case quick:
+			o.Unread = 1
+		case c.Flags().Changed("sample"):
+			o.Unread = 1 - sample
+		}
 		store, err := f.open(c.Context(), args[0])
 		if err != nil {
 			return err
@@ -66,7 +81,7 @@ func verifyCommand(f *checkpointFlags) *cobra.Command {
 			if job != "" {
 				r, name = upload.PrefixedReader(store, job), job
 			}
-			got, err := verifyJob(c, f, r, name, args)
+			got, err := verifyJob(c, f, r, name, args, o)
 			results, errs = append(results, got...), append(errs, err)
 		}
 		if f.json {
@@ -116,7 +131,7 @@ func judge(results []verified) error {
 }
 
 // verifyJob verifies a job's checkpoints. A lost head is damage, of no checkpoint.
-func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string, args []string) (out []verified, err error) {
+func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string, args []string, o incremental.VerifyOptions) (out []verified, err error) {
 	add := func(v verified) {
 		out = append(out, v)
 		if !f.json {
@@ -138,14 +153,25 @@ func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string
 		}
 		infos = []coordinator.CheckpointInfo{info}
 	}
-	for _, info := range infos {
-		report, err := incremental.VerifyCheckpoint(c.Context(), r, info.ID, info.Epoch, incremental.VerifyOptions{})
+	progress := newTransfer(c.ErrOrStderr())
+	defer progress.line.end()
+	o.Progress = func(p incremental.VerifyProgress) {
+		progress.show(fmt.Sprintf("%s %d", job, p.Checkpoint), p.Bytes, p.TotalBytes)
+	}
+	for found, err := range coordinator.Verify(c.Context(), r, infos, o) {
 		if err != nil {
-			return out, fmt.Errorf("job %s, checkpoint %v: %w", job, info.ID, err)
+			return out, fmt.Errorf("job %s: %w", job, err)
 		}
-		v := verified{Job: job, Checkpoint: uint64(info.ID), Objects: report.Objects, Bytes: report.Bytes, OK: report.OK(), Damaged: []damaged{}}
-		for _, d := range report.Damaged {
-			v.Damaged = append(v.Damaged, damaged{d.Object, d.Files, d.Err.Error()})
+		if found.Dropped {
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "%s %d: its job dropped it meanwhile\n", job, found.ID)
+			continue
+		}
+		v := verified{
+			Job: job, Checkpoint: uint64(found.ID), Objects: found.Objects, Bytes: found.Bytes,
+			UnreadObjects: found.UnreadObjects, UnreadBytes: found.UnreadBytes, OK: found.OK(), Damaged: []damaged{},
+		}
+		for _, d := range found.Damaged {
+			v.Damaged = append(v.Damaged, damaged{d.Object, append([]string{}, d.Files...), d.Err.Error()})
 		}
 		add(v)
 	}
@@ -156,15 +182,18 @@ func verifyJob(c *cobra.Command, f *checkpointFlags, r upload.Reader, job string
 }
 
 func printVerified(w io.Writer, v verified) {
-	if v.OK {
-		_, _ = fmt.Fprintf(w, "%s %d: ok, %d objects, %s\n", v.Job, v.Checkpoint, v.Objects, cli.BytesText(v.Bytes))
-		return
-	}
+	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 	of := v.Job
 	if v.Checkpoint != 0 {
 		of = fmt.Sprintf("%s %d", v.Job, v.Checkpoint)
 	}
+	if v.OK {
+		p("%s: ok, %d objects, %s\n", of, v.Objects, cli.BytesText(v.Bytes))
+	}
 	for _, d := range v.Damaged {
-		_, _ = fmt.Fprintf(w, "%s: DAMAGED %s: %s\n", of, d.Object, d.Error)
+		p("%s: DAMAGED %s: %s\n", of, d.Object, d.Error)
+	}
+	if v.UnreadObjects > 0 {
+		p("%s: not read: %d objects, %s; of these only existence and size were compared\n", of, v.UnreadObjects, cli.BytesText(v.UnreadBytes))
 	}
 }

@@ -111,19 +111,10 @@ func filesIn(m *incremental.Manifest, object string) (files []FileUse) {
 		if s.Keyed == nil {
 			continue
 		}
-		states := map[string]string{} // by column
-		for _, d := range s.Keyed.Shards {
-			states[d.Column] = d.State
-		}
-		for _, f := range s.Keyed.Files {
-			if f.Ref.Object != object {
-				continue
+		for i := range s.Keyed.Files {
+			if f := &s.Keyed.Files[i]; f.Ref.Object == object {
+				files = append(files, FileUse{Operator: s.Operator, Subtask: s.Index, File: f.Name, Bytes: f.Ref.Length, State: s.Keyed.StateOf(f)})
 			}
-			use := FileUse{Operator: s.Operator, Subtask: s.Index, File: f.Name, Bytes: f.Ref.Length}
-			if f.Table != nil {
-				use.State = states[f.Table.Column]
-			}
-			files = append(files, use)
 		}
 	}
 	return files

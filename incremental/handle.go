@@ -165,6 +165,18 @@ func (h *Handle) shardOf(f *File) int {
 	return slices.IndexFunc(h.Shards, func(s Shard) bool { return s.Column == f.Table.Column && s.Instance == f.Instance })
 }
 
+// StateOf returns the state whose table file f is, a file of the handle. Empty: it is of
+// no state alone.
+func (h *Handle) StateOf(f *File) string {
+	if f.Table == nil {
+		return ""
+	}
+	if i := h.shardOf(f); i >= 0 {
+		return h.Shards[i].State
+	}
+	return ""
+}
+
 // objectFinder returns a function that numbers the handle's objects by name; -1:
 // there is none of that name. Objects are in order.
 func (h *Handle) objectFinder() func(name string) int {

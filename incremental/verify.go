@@ -5,8 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
+	"hash/maphash"
 	"slices"
 	"sync"
 
@@ -16,16 +15,21 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// VerifyOptions say how to verify a checkpoint. The zero value of a field means
-// its default.
+// VerifyOptions say how to verify checkpoints. The zero value of a field means its
+// default.
 type VerifyOptions struct {
 	Parallel int // objects read at once. Default 8.
+	// Unread is the share of the objects, from 0 to 1, that are not read: a listing shows
+	// whether they exist with the right size. Which ones is drawn anew for each Verifier.
+	// Default 0: every object is read.
+	Unread float64
 	// Progress is called after each object, never twice at once.
 	Progress func(VerifyProgress)
 }
 
-// VerifyProgress is how far a verification has come.
+// VerifyProgress is how far the verification of a checkpoint has come.
 type VerifyProgress struct {
+	Checkpoint            checkpoint.ID
 	Objects, TotalObjects int
 	Bytes, TotalBytes     int64
 }
@@ -39,33 +43,56 @@ type Damage struct {
 
 // VerifyReport is what was found in the store.
 type VerifyReport struct {
-	Objects int   // read
-	Bytes   int64 // read
-	Damaged []Damage
+	Objects int   // whose bytes were compared, now or for another checkpoint
+	Bytes   int64 // of these objects
+	// UnreadObjects were only looked for, with UnreadBytes by the manifest.
+	UnreadObjects int
+	UnreadBytes   int64
+	Damaged       []Damage
 }
 
-// OK reports whether every object is as the manifest says.
+// OK reports whether no object was found that is not as the manifest says.
 func (r *VerifyReport) OK() bool { return len(r.Damaged) == 0 }
 
-// VerifyCheckpoint verifies the checkpoint of that id and epoch. A manifest that
-// is damaged, missing or not for this program is reported as a damaged object.
-func VerifyCheckpoint(ctx context.Context, r upload.Reader, id checkpoint.ID, e checkpoint.Epoch, o VerifyOptions) (*VerifyReport, error) {
-	m, err := ReadManifest(ctx, r, id, e)
+// Verifier verifies checkpoints of one job. It reads an object that several of them
+// share once. One goroutine uses it at a time.
+type Verifier struct {
+	r      upload.Reader
+	o      VerifyOptions
+	draw   maphash.Seed
+	stored map[string]int64 // sizes of data objects; nil: not listed yet
+	whole  map[Object]map[FileRef]bool
+}
+
+// NewVerifier returns a Verifier of the job in a store.
+func NewVerifier(r upload.Reader, o VerifyOptions) *Verifier {
+	return &Verifier{r: r, o: o, draw: maphash.MakeSeed(), whole: map[Object]map[FileRef]bool{}}
+}
+
+// Verify verifies one checkpoint by a new Verifier.
+func Verify(ctx context.Context, r upload.Reader, m *Manifest, o VerifyOptions) (*VerifyReport, error) {
+	return NewVerifier(r, o).Manifest(ctx, m)
+}
+
+// Checkpoint verifies the checkpoint of that id and epoch. A manifest that is damaged,
+// missing or not for this program is reported as a damaged object.
+func (v *Verifier) Checkpoint(ctx context.Context, id checkpoint.ID, e checkpoint.Epoch) (*VerifyReport, error) {
+	m, err := ReadManifest(ctx, v.r, id, e)
 	if damagedBytes(err) || errors.Is(err, ErrNewerVersion) {
 		return &VerifyReport{Damaged: []Damage{{Object: ManifestName(id, e), Err: err}}}, nil
 	}
 	if err != nil {
 		return &VerifyReport{}, err
 	}
-	return Verify(ctx, r, m, o)
+	return v.Manifest(ctx, m)
 }
 
-// Verify reads every object that the manifest reaches, twice if it is damaged, and
-// compares it and each file in it with size and checksum of the manifest (I1). The
-// report lists what is damaged or missing. An error means that the store did not answer
-// all requests: it says nothing about the objects, and the report holds what was found
-// until then.
-func Verify(ctx context.Context, r upload.Reader, m *Manifest, o VerifyOptions) (*VerifyReport, error) {
+// Manifest reads every object that the manifest reaches, but for the share that stays
+// unread, twice if it is damaged, and compares it and each file in it with size and
+// checksum of the manifest (I1). The report lists what is damaged or missing. An error
+// means that the store did not answer all requests: it says nothing about the objects, and
+// the report holds what was found until then.
+func (v *Verifier) Manifest(ctx context.Context, m *Manifest) (*VerifyReport, error) {
 	for _, s := range m.Subtasks {
 		if s.Keyed == nil {
 			continue
@@ -78,16 +105,34 @@ func Verify(ctx context.Context, r upload.Reader, m *Manifest, o VerifyOptions) 
 	}
 	targets, damaged := verifyTargets(m)
 	report := &VerifyReport{Damaged: damaged}
-	p := VerifyProgress{TotalObjects: len(targets)}
+	var read []*verifyTarget
+	p := VerifyProgress{Checkpoint: m.Checkpoint}
 	for _, t := range targets {
-		p.TotalBytes += t.object.Size
+		switch {
+		case v.skips(t.object.Name):
+			if err := v.list(ctx); err != nil {
+				return report, fmt.Errorf("verify checkpoint %d: %w", m.Checkpoint, err)
+			}
+			report.UnreadObjects++
+			report.UnreadBytes += t.object.Size
+			if err := v.look(t.object); err != nil {
+				report.Damaged = append(report.Damaged, *t.damage(err, nil))
+			}
+		case v.knows(t):
+			report.Objects++
+			report.Bytes += t.object.Size
+		default:
+			read = append(read, t)
+			p.TotalObjects++
+			p.TotalBytes += t.object.Size
+		}
 	}
 	var mu sync.Mutex
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(1, cmp.Or(o.Parallel, 8)))
-	for _, t := range targets {
+	g.SetLimit(max(1, cmp.Or(v.o.Parallel, 8)))
+	for _, t := range read {
 		g.Go(func() error {
-			n, d, err := t.verify(gctx, r)
+			n, d, err := t.verify(gctx, v.r)
 			if err != nil {
 				return fmt.Errorf("verify checkpoint %d: %w", m.Checkpoint, err)
 			}
@@ -97,10 +142,13 @@ func Verify(ctx context.Context, r upload.Reader, m *Manifest, o VerifyOptions) 
 			report.Bytes += n
 			if d != nil {
 				report.Damaged = append(report.Damaged, *d)
+			} else {
+				v.learn(t)
 			}
-			p.Objects, p.Bytes = report.Objects, report.Bytes
-			if o.Progress != nil {
-				o.Progress(p)
+			p.Objects++
+			p.Bytes += n
+			if v.o.Progress != nil {
+				v.o.Progress(p)
 			}
 			return nil
 		})
@@ -110,166 +158,51 @@ func Verify(ctx context.Context, r upload.Reader, m *Manifest, o VerifyOptions) 
 	return report, err
 }
 
-// verifyTarget is an object, and the files that should lie in it.
-type verifyTarget struct {
-	object Object
-	files  []verifyFile // by offset
+// skips reports whether an object is not read.
+func (v *Verifier) skips(object string) bool {
+	return v.o.Unread > 0 && float64(maphash.String(v.draw, object)>>11)/(1<<53) < v.o.Unread
 }
 
-// verifyFile is a piece of an object with a checksum: a file, its chunk sums, or
-// records in flight.
-type verifyFile struct {
-	label string // "operator/index name"
-	ref   FileRef
-}
-
-// verifyTargets lists what to read, by object name, and the damage that shows
-// in the manifest itself: handles that disagree about an object.
-func verifyTargets(m *Manifest) ([]*verifyTarget, []Damage) {
-	targets := map[string]*verifyTarget{}
-	disputed := map[string]Damage{}
-	add := func(o Object) {
-		o.Adopted = 0 // differs between handles
-		if t, ok := targets[o.Name]; !ok {
-			targets[o.Name] = &verifyTarget{object: o}
-		} else if t.object != o {
-			err := fmt.Errorf("%w: one handle says %d bytes and CRC32C %08x, another %d and %08x", upload.ErrCorrupt, t.object.Size, t.object.CRC32C, o.Size, o.CRC32C)
-			disputed[o.Name] = Damage{Object: o.Name, Err: &CorruptStateError{Object: o.Name, Err: err}}
-		}
+// list lists the job's data objects, once.
+func (v *Verifier) list(ctx context.Context) error {
+	if v.stored != nil {
+		return nil
 	}
-	for _, s := range m.Subtasks {
-		for _, f := range s.InFlight {
-			if p := f.Piece; p != (Piece{}) {
-				add(p.Object)
-				t := targets[p.Object.Name]
-				t.files = append(t.files, verifyFile{fmt.Sprintf("%s/%d records in flight", s.Operator, s.Index), FileRef{Offset: p.Offset, Length: p.Length, CRC32C: p.CRC32C}})
-			}
-		}
-		if s.Keyed == nil {
-			continue
-		}
-		for _, o := range s.Keyed.Objects {
-			add(o)
-		}
-		for _, f := range s.Keyed.Files {
-			t := targets[f.Ref.Object]
-			label := fmt.Sprintf("%s/%d %s", s.Operator, s.Index, f.Name)
-			if n := f.Ref.sumsBytes(); n > 0 {
-				t.files = append(t.files, verifyFile{label + " (chunk sums)", FileRef{Offset: f.Ref.Offset - n, Length: n, CRC32C: f.Ref.ChunksCRC32C}})
-			}
-			t.files = append(t.files, verifyFile{label, f.Ref})
-		}
-	}
-	for name := range disputed {
-		delete(targets, name)
-	}
-	list := slices.SortedFunc(maps.Values(targets), func(a, b *verifyTarget) int { return cmp.Compare(a.object.Name, b.object.Name) })
-	for _, t := range list {
-		slices.SortFunc(t.files, func(a, b verifyFile) int { return cmp.Compare(a.ref.Offset, b.ref.Offset) })
-	}
-	return list, slices.Collect(maps.Values(disputed))
-}
-
-// verify reads the object, and once more if it is damaged: bytes may have been changed on
-// their way, or the checksum that the store keeps may be wrong. The second time only the
-// manifest's counts. An error is one of the store, not of the object.
-func (t *verifyTarget) verify(ctx context.Context, r upload.Reader) (int64, *Damage, error) {
-	n, d, err := t.read(func() (io.ReadCloser, upload.Info, error) { return r.Get(ctx, t.object.Name) })
-	if err != nil || d == nil || errors.Is(d.Err, upload.ErrNotExist) {
-		return n, d, err
-	}
-	return t.read(func() (io.ReadCloser, upload.Info, error) {
-		info, err := r.Head(ctx, t.object.Name)
+	stored := map[string]int64{}
+	for info, err := range v.r.List(ctx, DataPrefix) {
 		if err != nil {
-			return nil, info, err
+			return err
 		}
-		body, err := r.GetRange(ctx, t.object.Name, 0, info.Size)
-		return body, info, err
-	})
+		stored[info.Name] = info.Size
+	}
+	v.stored = stored
+	return nil
 }
 
-func (t *verifyTarget) read(open func() (io.ReadCloser, upload.Info, error)) (n int64, _ *Damage, err error) {
-	body, info, err := open()
-	if errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt) {
-		return 0, t.damage(err, nil), nil
+// look compares an object with the listing.
+func (v *Verifier) look(o Object) error {
+	size, ok := v.stored[o.Name]
+	switch {
+	case !ok:
+		return fmt.Errorf("%w: it is not listed", upload.ErrNotExist)
+	case size != o.Size:
+		return fmt.Errorf("%w: %d bytes, the manifest says %d", upload.ErrCorrupt, size, o.Size)
 	}
-	if err != nil {
-		return 0, nil, err
-	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	sums := fileSums{files: t.files, crc: make([]uint32, len(t.files)), chunks: make([]chunkSums, len(t.files))}
-	n, err = io.CopyBuffer(&sums, body, make([]byte, 256<<10))
-	if err != nil && !errors.Is(err, upload.ErrCorrupt) {
-		return n, nil, fmt.Errorf("read %s: %w", t.object.Name, err)
-	}
-	switch bad := sums.mismatches(); {
-	case err != nil:
-		return n, t.damage(err, bad), nil
-	case n != t.object.Size:
-		err := fmt.Errorf("%w: %d bytes (the store says %d), the manifest says %d", upload.ErrCorrupt, n, info.Size, t.object.Size)
-		return n, t.damage(err, bad), nil
-	case sums.whole != t.object.CRC32C:
-		err := fmt.Errorf("%w: CRC32C is %08x, the manifest says %08x", upload.ErrCorrupt, sums.whole, t.object.CRC32C)
-		return n, t.damage(err, bad), nil
-	case len(bad) > 0:
-		return n, t.damage(fmt.Errorf("%w: the object is as it was put, but files in it are not what the manifest says", upload.ErrCorrupt), bad), nil
-	}
-	return n, nil, nil
+	return nil
 }
 
-// damage describes the object; nil files means all of them.
-func (t *verifyTarget) damage(err error, files []string) *Damage {
-	if files == nil {
-		for _, f := range t.files {
-			files = append(files, f.label)
-		}
-	}
-	slices.Sort(files)
-	return &Damage{Object: t.object.Name, Files: files, Err: &CorruptStateError{Object: t.object.Name, Err: err}}
+// knows reports whether the object and all files of the target were found whole.
+func (v *Verifier) knows(t *verifyTarget) bool {
+	files, ok := v.whole[t.object]
+	return ok && !slices.ContainsFunc(t.files, func(f verifyFile) bool { return !files[f.piece()] })
 }
 
-// fileSums is a writer that sums an object and, as they pass by, the files in
-// it.
-type fileSums struct {
-	files []verifyFile // by offset
-	crc   []uint32
-	// chunks are the sums of the chunks of each file that has more than one.
-	chunks []chunkSums
-	whole  uint32
-	at     int64
-	done   int // files before this one have passed
-}
-
-// Write implements io.Writer; it never fails.
-func (s *fileSums) Write(p []byte) (int, error) {
-	end := s.at + int64(len(p))
-	for i := s.done; i < len(s.files) && s.files[i].ref.Offset < end; i++ {
-		ref := s.files[i].ref
-		from, to := max(ref.Offset, s.at), min(ref.Offset+ref.Length, end)
-		if from < to {
-			if ref.ChunksCRC32C != 0 {
-				_, _ = s.chunks[i].Write(p[from-s.at : to-s.at])
-			}
-			s.crc[i] = upload.ExtendCRC32C(s.crc[i], p[from-s.at:to-s.at])
-		}
-		if i == s.done && ref.Offset+ref.Length <= end {
-			s.done++
-		}
+// learn remembers that the object and all files of the target are whole.
+func (v *Verifier) learn(t *verifyTarget) {
+	if v.whole[t.object] == nil {
+		v.whole[t.object] = map[FileRef]bool{}
 	}
-	s.whole = upload.ExtendCRC32C(s.whole, p)
-	s.at = end
-	return len(p), nil
-}
-
-// mismatches returns the labels of files that are cut off or have another
-// checksum; it is never nil.
-func (s *fileSums) mismatches() []string {
-	bad := []string{}
-	for i, f := range s.files {
-		chunks := f.ref.ChunksCRC32C
-		if f.ref.Offset+f.ref.Length > s.at || s.crc[i] != f.ref.CRC32C || chunks != 0 && upload.CRC32C(s.chunks[i].sums()) != chunks {
-			bad = append(bad, f.label)
-		}
+	for _, f := range t.files {
+		v.whole[t.object][f.piece()] = true
 	}
-	return bad
 }

@@ -187,3 +187,66 @@ func write(t *testing.T, s upload.Store, m *incremental.Manifest) error {
 	}
 	return err
 }
+
+// Objects that checkpoints share are read once, unless a later one has other files in
+// them; what was found damaged is read again, to name the files of each checkpoint.
+func TestVerifierReadsSharedObjectsOnce(t *testing.T) { // I1
+	inner, h, _ := written(t)
+	m := manifestOf(h)
+	reads := func(v *incremental.Verifier, s *faultstore.Store, m *incremental.Manifest) (int, *incremental.VerifyReport) {
+		before := s.Ops()
+		r, err := v.Manifest(t.Context(), m)
+		check(t, err)
+		return s.Ops() - before, r
+	}
+	s := faultstore.Wrap(inner, nil)
+	v := incremental.NewVerifier(s, incremental.VerifyOptions{})
+	n, first := reads(v, s, m)
+	again, second := reads(v, s, m)
+	if n != len(h.Objects) || again != 0 || second.Objects != first.Objects || second.Bytes != first.Bytes || !second.OK() {
+		t.Errorf("%d reads, then %d: %+v, %+v", n, again, first, second)
+	}
+	h.Files[0].Ref.CRC32C++
+	if n, r := reads(v, s, m); n == 0 || len(r.Damaged) != 1 {
+		t.Errorf("another file in a known object: %d reads, %+v", n, r)
+	}
+	h.Files[0].Ref.CRC32C--
+	check(t, damages["flipped"](inner, h.Objects[1].Name))
+	v = incremental.NewVerifier(s, incremental.VerifyOptions{})
+	for range 2 {
+		if _, r := reads(v, s, m); len(r.Damaged) != 1 || len(r.Damaged[0].Files) == 0 {
+			t.Errorf("damaged: %+v", r)
+		}
+	}
+}
+
+// What is not read is looked for: existence and size are compared, bytes are not, and the
+// report tells them apart.
+func TestVerifyUnread(t *testing.T) { // I1
+	for kind, damage := range damages {
+		inner, h, _ := written(t)
+		check(t, damage(inner, h.Objects[1].Name))
+		s := faultstore.Wrap(inner, nil)
+		r, err := incremental.Verify(t.Context(), s, manifestOf(h), incremental.VerifyOptions{Unread: 1})
+		check(t, err)
+		info, err := inner.Head(t.Context(), h.Objects[1].Name)
+		seen := err != nil || info.Size != h.Objects[1].Size
+		if r.Objects != 0 || r.UnreadObjects != len(h.Objects) || r.OK() == seen || s.Ops() != 1 {
+			t.Errorf("%s: %d requests, %+v", kind, s.Ops(), r)
+		}
+	}
+	inner, h, _ := written(t)
+	read := 0
+	const rounds = 200
+	for range rounds {
+		r, err := incremental.Verify(t.Context(), inner, manifestOf(h), incremental.VerifyOptions{Unread: 0.75})
+		check(t, err)
+		if r.Objects+r.UnreadObjects != len(h.Objects) {
+			t.Fatalf("%+v", r)
+		}
+		read += r.Objects
+	}
+	if all := rounds * len(h.Objects); read < all/8 || read > all/2 { // a quarter
+		t.Errorf("%d of %d objects were read", read, all)
+	}
+}

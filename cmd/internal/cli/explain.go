@@ -32,7 +32,7 @@ var advice = []struct {
 	{incremental.ErrNewerVersion, "nothing was changed. Use the version of tidemark that wrote it, or a newer one"},
 	{incremental.ErrCannotRestore, "nothing was changed. Use the program that wrote it or a newer one, or start from an older checkpoint with --restore <id> (PROGRAM checkpoints show names what wrote it)"},
 	{incremental.ErrCorruptState, "nothing was deleted. Start from another checkpoint with --restore <id> (PROGRAM checkpoints ls, verify)"},
-	{coordinator.ErrNotRetained, "nothing was changed. Choose a retained one, latest or none with --restore"},
+	{coordinator.ErrNotRetained, "nothing was changed. Choose one that is retained; a start with --restore takes latest and none, too"},
 	{upload.ErrNoBucket, "create the bucket, or correct --checkpoint-store"},
 	{checkpoint.ErrRefused, "let the store take it (credentials, permissions, the bucket); the same command then resumes from the newest checkpoint"},
 	{upload.ErrUnsupported, "nothing was changed. Use a server that can, or another --checkpoint-store (the S3 servers that were tried are listed in cmd/OPERATIONS.md)"},

@@ -30,6 +30,16 @@ func (p *parsed[T]) Set(s string) (err error) {
 	return err
 }
 
+// ParsePercent parses a share, such as "12.5%".
+func ParsePercent(s string) (float64, error) {
+	text, ok := strings.CutSuffix(s, "%")
+	percent, err := strconv.ParseFloat(text, 64)
+	if !ok || err != nil || !(percent >= 0 && percent <= 100) {
+		return 0, fmt.Errorf("%q is not a share: write it as 10%%", s)
+	}
+	return percent / 100, nil
+}
+
 // Bytes is a number of bytes on the command line: 512MiB, 1GiB, 1000000.
 type Bytes int64
 
