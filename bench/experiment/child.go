@@ -39,6 +39,8 @@ const (
 type Child struct {
 	// Program and its first arguments. Empty: this process's.
 	Program []string
+	// Env is added to this process's environment.
+	Env []string
 	// Dir holds what a run writes, removed after it. Empty: the system's
 	// temporary directory.
 	Dir string
@@ -88,7 +90,7 @@ func (c Child) Execute(ctx context.Context, args ...string) (stdout []byte, cpuS
 		}
 		program = []string{self}
 	}
-	return Execute(ctx, slices.Concat(program, args))
+	return Execute(ctx, slices.Concat([]string{"env"}, c.Env, program, args))
 }
 
 // Run runs a job with state and checkpoints in a directory of its own, and

@@ -17,17 +17,18 @@ type scale struct {
 	pauseBytes  []int64 // of the states of pauses
 	pauseS      int64
 	driftTime   time.Duration
+	billTime    time.Duration
 	budget      int64 // bytes for the state of memory
 }
 
 var (
 	fullScale = scale{
 		share: 1, checkpoints: 20, interval: time.Second, pauseBytes: []int64{10_000_000, 1_000_000_000}, pauseS: 30,
-		driftTime: 10 * time.Minute, budget: 64 << 20,
+		driftTime: 10 * time.Minute, billTime: time.Minute, budget: 64 << 20,
 	}
 	quickScale = scale{
 		share: 40, checkpoints: 5, interval: 200 * time.Millisecond, pauseBytes: []int64{1_000_000, 100_000_000}, pauseS: 5,
-		driftTime: 30 * time.Second, budget: 16 << 20,
+		driftTime: 30 * time.Second, billTime: 8 * time.Second, budget: 16 << 20,
 	}
 )
 
@@ -90,8 +91,16 @@ func Plan(o Options) (run []experiment.Experiment, out []report.LeftOut) {
 	p.add(increments(o.StateBytes, s.checkpoints, s.interval), "")
 	p.add(files(s.share), "")
 	_, err := s3server.Find()
+	noServer := missing("there is no S3 server", err)
 	for _, e := range transfers(o.StateBytes / 2) {
-		p.add(e, missing("there is no S3 server", err))
+		p.add(e, noServer)
+	}
+	for _, row := range billRows {
+		why := noServer
+		if 4*row.interval > s.billTime {
+			why = "it takes more than a minute (without --quick)"
+		}
+		p.add(bills(c, o.PeerFlink, row, s.billTime), why)
 	}
 	noDBBench := missing("there is no db_bench (Debian: rocksdb-tools)", findDBBench())
 	for _, row := range keyedRows {
