@@ -3,6 +3,7 @@ package tidemarkcmd_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,11 +13,15 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/coordinator/history"
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 )
 
 type listed struct {
 	ID         uint64    `json:"id"`
+	Status     string    `json:"status"`
+	Cause      string    `json:"cause"`
 	Created    time.Time `json:"created"`
 	FullBytes  *int64    `json:"full_bytes"`
 	NewBytes   *int64    `json:"new_bytes"`
@@ -49,6 +54,58 @@ func TestLs(t *testing.T) {
 		if !strings.HasPrefix(text[i+1], number(id)+" ") {
 			t.Errorf("line %q is not of checkpoint %d", text[i+1], id)
 		}
+	}
+}
+
+// A checkpoint that failed, or that retention dropped, is listed and explained from history.
+func TestHistory(t *testing.T) {
+	p := begun(t)
+	store, err := open(t.Context(), p, "count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	was, err := history.Read(t.Context(), store)
+	if err != nil || len(was.Checkpoints) == 0 {
+		t.Fatalf("the job left the history %+v, %v", was, err)
+	}
+	log := history.Open(t.Context(), history.Options{Store: store, Job: "count", Epoch: 9, Limit: time.Minute, Logger: slog.New(slog.DiscardHandler)})
+	add := func(id checkpoint.ID, s history.Status, cause, reason string) {
+		log.Add(history.Checkpoint{
+			ID: id, Epoch: 9, Trigger: history.ByInterval, Status: s, Cause: cause, Reason: reason, Triggered: time.Now(), Duration: time.Minute, Acked: 1, Subtasks: 2,
+			Parts: []history.Part{{Vertex: "count", Index: 1, Timings: history.Timings{Async: 1500 * time.Millisecond}}},
+		})
+	}
+	add(900, history.Failed, "timeout", "timed out after 1m0s: waiting for count/0")
+	add(901, history.Completed, "", "")
+	log.Close(t.Context())
+
+	list := parse[[]listed](t, ok(t, "checkpoints", "ls", "--json", p.url()+"/count"))
+	if last := list[len(list)-1]; last.ID != 900 || last.Status != "failed" || last.Cause != "timeout" || last.KeptBy == nil || list[0].Status != "completed" {
+		t.Errorf("listed %+v", list)
+	}
+	says := func(text string, parts ...string) {
+		t.Helper()
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				t.Errorf("%q is not in\n%s", part, text)
+			}
+		}
+	}
+	says(ok(t, "checkpoints", "ls", p.url()+"/count"), "failed (timeout): timed out after 1m0s")
+	says(ok(t, "checkpoints", "show", p.url()+"/count", "900"), "failed (timeout)", "waiting for count/0", "by interval", "1 of 2 subtasks", "count/1", "1500.0 ms")
+	says(ok(t, "checkpoints", "show", p.url()+"/count", "901"), "completed, and is not retained any more")
+	says(ok(t, "checkpoints", "show", p.url()+"/count"), "triggered by ", "SUBTASK", "ACKED AFTER")
+	newest, _, err := history.Newest(t.Context(), store)
+	if err != nil || newest.Epoch != 9 {
+		t.Fatalf("the newest history is %v, %v", newest, err)
+	}
+	says(ok(t, "checkpoints", "explain", p.url()+"/count", newest.String()), "kept", "lists the checkpoints that ended")
+	shown := parse[struct{ History *history.Checkpoint }](t, ok(t, "checkpoints", "show", "--json", p.url()+"/count"))
+	if h := shown.History; h == nil || len(h.Parts) == 0 || h.Acked != h.Subtasks || h.NewBytes+h.FullBytes == 0 {
+		t.Errorf("show --json has the history %+v", h)
+	}
+	if plan := ok(t, "checkpoints", "gc", p.url()+"/count"); strings.Contains(plan, newest.String()) {
+		t.Errorf("gc would delete history: %s", plan)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
 	"github.com/tidemark/tidemark/engine/state"
@@ -64,7 +65,33 @@ func newExample(t *testing.T) *example {
 		t.Fatal(err)
 	}
 	x.put("head", b)
+	x.past(history.Name{Epoch: 1, Number: 7})
+	x.past(history.Name{Epoch: 2, Number: 1})
 	return x
+}
+
+// past puts a history: checkpoint 3, and one of the same id that failed before it.
+func (x *example) past(n history.Name) {
+	x.t.Helper()
+	at := exampleTime.Add(3 * time.Minute)
+	part := history.Part{
+		Vertex: "count", Index: 1, Acked: at.Add(200 * time.Millisecond), FullBytes: 3410, NewBytes: 3410,
+		Timings: history.Timings{Start: time.Millisecond, Align: time.Millisecond, Sync: 300 * time.Microsecond, Async: 80 * time.Millisecond},
+	}
+	failed := history.Checkpoint{
+		ID: 3, Epoch: 1, Base: 2, Trigger: history.ByInterval, Status: history.Failed, Cause: "timeout", Reason: "timed out after 10s: waiting for count/0; 1 of 2 subtasks have acknowledged",
+		Counted: true, Triggered: at.Add(-30 * time.Second), Duration: 10 * time.Second, Timings: part.Timings, Acked: 1, Subtasks: 2, Parts: []history.Part{part},
+	}
+	done := failed
+	done.Epoch, done.Status, done.Cause, done.Reason, done.Counted = 2, history.Completed, "", "", false
+	done.Triggered, done.Duration, done.Acked = at, 300*time.Millisecond, 2
+	done.FullBytes, done.NewBytes, done.Files, done.NewObjects = 6820, 6820, 4, 2
+	done.Parts = []history.Part{part, part}
+	done.Parts[0].Index = 0
+	h := history.History{Job: "count", Completed: 3, Failed: 1, Checkpoints: []history.Checkpoint{failed, done}}
+	if err := history.Put(x.t.Context(), x.store, n, h); err != nil {
+		x.t.Fatal(err)
+	}
 }
 
 func emptyExample(t *testing.T, url string) *example {
@@ -229,5 +256,6 @@ var damages = []struct {
 			return fmt.Appendf(nil, "tidemark-head %d 00000000\n{}\n", coordinator.HeadFormat+1)
 		})
 	}},
+	{"unreadable history", func(x *example) { x.change("history/2-1", flip(-9)) }},
 	{"nothing", func(x *example) { x.remove(slices.Collect(maps.Keys(x.content()))...) }},
 }

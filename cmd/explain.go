@@ -89,6 +89,10 @@ func why(e coordinator.Explanation) string {
 	switch {
 	case len(by) > 0:
 		return fmt.Sprintf("retained checkpoints need it: %s. It goes when retention has dropped the last of them", strings.Join(by, ", "))
+	case e.History && e.Fate == coordinator.FateKept:
+		return "it lists the checkpoints that ended, for people; the leader puts a newer one in its place"
+	case e.History:
+		return "a newer history has taken its place. The leader's sweep deletes it, or gc --apply"
 	case e.Fate == coordinator.FateKept:
 		return "it is no checkpoint's own: retention never deletes it"
 	case e.Fate == coordinator.FateForeign:

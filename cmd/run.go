@@ -93,7 +93,7 @@ func progressText(p launch.Progress, total int64) string {
 	}
 	fmt.Fprintf(&b, "  %.0f/s", p.EventsPerS)
 	if c := p.Last; c != nil {
-		fmt.Fprintf(&b, "  state %s  checkpoint %v: %d ms, %s new, %s reused", cli.BytesText(c.FullBytes), c.ID, c.Duration.Milliseconds(), cli.BytesText(c.NewBytes), cli.BytesText(c.ReusedBytes))
+		fmt.Fprintf(&b, "  state %s  checkpoint %v: %d ms, %s new, %s reused", cli.BytesText(c.FullBytes), c.ID, c.Duration.Milliseconds(), cli.BytesText(c.NewBytes), cli.BytesText(c.ReusedBytes()))
 	}
 	if p.Failed > 0 {
 		fmt.Fprintf(&b, "  %d failed", p.Failed)

@@ -11,21 +11,24 @@ import (
 
 	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 )
 
 // shown is a checkpoint as show --json prints it.
 type shown struct {
-	Manifest *incremental.Manifest `json:"manifest"`
+	Manifest *incremental.Manifest `json:"manifest"` // null: it is not retained
 	KeptBy   []string              `json:"kept_by"`
 	// Shared tells for each object which other retained checkpoints reach it.
 	Shared map[string][]checkpoint.ID `json:"shared"`
+	// History has its trigger and its subtasks; null: it is too old.
+	History *history.Checkpoint `json:"history"`
 }
 
 func showCommand(f *checkpointFlags) *cobra.Command {
 	return &cobra.Command{
-		Use: "show <store>/<job-id> [<checkpoint>]", Short: "Explain one checkpoint, the newest if none is named",
+		Use: "show <store>/<job-id> [<checkpoint>]", Short: "Explain one checkpoint, also one that failed or is gone; the newest retained if none is named",
 		Args: cli.Args(cobra.RangeArgs(1, 2)),
 		RunE: func(c *cobra.Command, args []string) error {
 			store, err := f.open(c.Context(), args[0])
@@ -36,15 +39,26 @@ func showCommand(f *checkpointFlags) *cobra.Command {
 			if err != nil {
 				return noJob(c.Context(), store, err)
 			}
+			known := past(c, store)
 			info, err := chosen(infos, args)
 			if err != nil {
+				id, bad := checkpointID(args[len(args)-1])
+				if gone := newestOf(known, id); bad == nil && gone != nil {
+					if f.json {
+						return cli.PrintJSON(c.OutOrStdout(), shown{KeptBy: []string{}, History: gone})
+					}
+					return explainPast(c.OutOrStdout(), known.Job, *gone)
+				}
 				return err
 			}
 			m, shared, err := coordinator.Inspect(c.Context(), store, info, infos)
 			if err != nil {
 				return err
 			}
-			s := shown{m, info.KeptBy, shared}
+			s := shown{m, info.KeptBy, shared, nil}
+			if h, ok := known.Find(checkpoint.Ref{ID: info.ID, Epoch: info.Epoch}); ok {
+				s.History = &h
+			}
 			if f.json {
 				return cli.PrintJSON(c.OutOrStdout(), s)
 			}
@@ -63,6 +77,12 @@ func explainManifest(w io.Writer, s shown) error {
 	p("state %s in %d files, %d of them shared with earlier checkpoints; new %s in %d objects\n", cli.BytesText(m.Stats.FullBytes), m.Stats.Files,
 		m.Stats.SharedFiles, cli.BytesText(m.Stats.NewBytes), m.Stats.NewObjects)
 	p("job graph %s, max parallelism %d\n", m.Graph.Fingerprint(), m.Graph.MaxParallelism)
+	if s.History != nil {
+		p("triggered by %s\n", s.History.Trigger)
+		if err := explainParts(w, *s.History); err != nil {
+			return err
+		}
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, sub := range m.Subtasks {
 		_, _ = fmt.Fprintf(t, "\n%s/%d\tsync %.1f ms\tasync %d ms\talign %d ms\n", sub.Operator, sub.Index, float64(sub.Timings.Sync.Microseconds())/1000,

@@ -15,14 +15,12 @@ import (
 // looks like success.
 func TestUnknownAndMissingVerbs(t *testing.T) {
 	for command, says := range map[string]string{
-		"":                              "a verb is missing: use checkpoints, run, store, version",
-		"nosuch":                        `unknown command "nosuch" of tidemark: use checkpoints, run, store, version`,
+		"":                              "a verb is missing: use checkpoints, run, version",
+		"nosuch":                        `unknown command "nosuch" of tidemark: use checkpoints, run, version`,
 		"chekpoints ls":                 "did you mean checkpoints?",
 		"checkpoints":                   "a verb is missing: use diff, explain, gc, ls",
 		"checkpoints veriy file:///tmp": `unknown command "veriy" of tidemark checkpoints: did you mean verify?`,
 		"checkpoints --json":            "a verb is missing",
-		"store":                         "a verb is missing: use analyze",
-		"store analyze":                 "accepts 1 arg(s)",
 		"checkpoints ls":                "accepts 1 arg(s)",
 		"checkpoints show":              "arg(s)",
 		"checkpoints verify":            "arg(s)",

@@ -35,6 +35,7 @@ func (m *machine) ack(now time.Time, a checkpoint.Ack) {
 		m.abort(now, p.ID, byAck, fmt.Errorf("acknowledgement of subtask %s: %w", a.Subtask, err))
 		return
 	}
+	p.parts = append(p.parts, part(now, &a))
 	if p.state < Persisting {
 		m.move(p, Persisting)
 	}

@@ -54,7 +54,7 @@ func TestAcknowledgementOfOtherOperatorsAborts(t *testing.T) {
 				case writeManifest:
 					writes = true
 				case ended:
-					aborts = a.cause == byAck
+					aborts = a.Cause == string(byAck)
 				}
 			}
 			if writes != c.good || aborts == c.good {

@@ -61,11 +61,7 @@ type (
 		id checkpoint.ID
 		to State
 	}
-	ended struct {
-		Report
-		cause   cause
-		counted bool // as a failure
-	}
+	ended struct{ Report }
 	// doubt reports that the outcome of a commit is not known, and why.
 	doubt struct {
 		id  checkpoint.ID

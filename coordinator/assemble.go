@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidemark/tidemark/coordinator/history"
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 )
 
@@ -56,27 +58,32 @@ func stats(ref Ref, m *incremental.Manifest) incremental.Stats {
 	return s
 }
 
-// report describes the checkpoint at its end.
-func (p pending) report(now time.Time, to State, reason error) Report {
-	r := Report{
-		ID: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: p.kind, State: to, Reason: reason,
-		Triggered: p.triggered, Duration: now.Sub(p.triggered), Acked: len(p.acks) - p.missing, Subtasks: len(p.acks),
+// report describes the checkpoint at its end; why is nil if it completed.
+func (p pending) report(now time.Time, c cause, why error) Report {
+	r := Report{Err: why, Checkpoint: history.Checkpoint{
+		ID: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: p.kind, Trigger: p.trigger, Status: history.Completed,
+		Triggered: p.triggered, Duration: now.Sub(p.triggered), Acked: len(p.parts), Subtasks: len(p.acks), Parts: p.parts,
+	}}
+	for _, part := range p.parts {
+		r.Timings = r.Longest(part.Timings)
 	}
-	if to == Completed {
-		r.FullBytes, r.NewBytes, r.ReusedBytes = p.stats.FullBytes, p.stats.NewBytes, max(0, p.stats.FullBytes-p.stats.NewBytes)
-		r.Files, r.SharedFiles, r.NewObjects = p.stats.Files, p.stats.SharedFiles, p.stats.NewObjects
+	if why != nil {
+		r.Status, r.Cause, r.Counted, r.Reason = history.Failed, string(c), c.counts(), why.Error()
+		return r
 	}
-	var slowest time.Duration
-	for _, a := range p.acks {
-		if a == nil {
-			continue
-		}
-		t := a.Timings
-		r.Start, r.Align = max(r.Start, t.Start), max(r.Align, t.Align)
-		r.Sync, r.Async = max(r.Sync, t.Sync), max(r.Async, t.Async)
-		if all := t.Start + t.Align + t.Sync + t.Async; r.Slowest.Vertex == "" || all > slowest {
-			slowest, r.Slowest = all, a.Subtask
-		}
-	}
+	r.FullBytes, r.NewBytes = p.stats.FullBytes, p.stats.NewBytes
+	r.Files, r.SharedFiles, r.NewObjects = p.stats.Files, p.stats.SharedFiles, p.stats.NewObjects
 	return r
+}
+
+// part describes a subtask's acknowledgement.
+func part(now time.Time, a *checkpoint.Ack) history.Part {
+	p := history.Part{Vertex: a.Subtask.Vertex, Index: a.Subtask.Index, Acked: now, Timings: history.Timings(a.Timings)}
+	for _, o := range a.Operators {
+		if o.Keyed != nil {
+			p.FullBytes += o.Keyed.FullBytes()
+			p.NewBytes += o.Keyed.NewBytes()
+		}
+	}
+	return p
 }

@@ -81,7 +81,7 @@ func (m *machine) including(now time.Time, p *pending) Head {
 	}
 	s := m.commit.manifest.Stats
 	h.Retained = retain(append(slices.Clone(h.Retained), Retained{
-		ID: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: Kind(p.kind), Triggered: p.triggered.UTC(), Created: now.UTC(), FullBytes: s.FullBytes, NewBytes: s.NewBytes,
+		ID: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: p.kind, Triggered: p.triggered.UTC(), Created: now.UTC(), FullBytes: s.FullBytes, NewBytes: s.NewBytes,
 		ManifestBytes: m.commit.written.Bytes, ManifestCRC32C: m.commit.written.CRC32C,
 	}), now, policy, hold)
 	return h

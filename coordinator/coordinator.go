@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 )
@@ -24,8 +25,10 @@ type Coordinator struct {
 	closing sync.Once
 	closed  error
 
-	loop  loop
-	epoch checkpoint.Epoch // fixed once Open has returned
+	loop loop
+	// Fixed once Open has returned:
+	epoch   checkpoint.Epoch
+	history *history.Log // nil: it never led
 
 	mu struct {
 		sync.Mutex
@@ -201,6 +204,10 @@ func (c *Coordinator) Status() Status {
 	return s
 }
 
+// History lists the checkpoints that ended, and, as soon as it was read, what earlier
+// leaders left of them.
+func (c *Coordinator) History() history.History { return c.history.History() }
+
 // over is the error for callers that still wait when the coordinator ends.
 func (c *Coordinator) over() error {
 	if err := c.Status().Fenced; err != nil {
@@ -230,6 +237,7 @@ func (c *Coordinator) close(ctx context.Context) error {
 		return fmt.Errorf("close coordinator of job %q: a commit is in doubt; the next start resolves it: %w", c.o.Job, context.Cause(ctx))
 	}
 	c.cleaner.finish()
+	c.history.Close(ctx)
 	select {
 	case <-c.cleaner.done:
 	case <-ctx.Done():
@@ -246,4 +254,7 @@ func (c *Coordinator) shut() {
 	<-c.done
 	<-c.cleaner.done
 	c.io.Wait()
+	if c.history != nil {
+		c.history.Close(context.Background())
+	}
 }

@@ -39,7 +39,7 @@ func putOrphans(t *testing.T, store upload.Store, n int) {
 func TestNothingBeginsWhileClosing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := memstore.New()
-		c := open(t, slow(mem, faultstore.List, 20*time.Second), nil)
+		c := open(t, slow(mem, faultstore.List, 15*time.Second), nil)
 		w, _ := begin(t, mem, c, 1)
 		if _, err := c.Trigger(t.Context()); err != nil {
 			t.Fatal(err)

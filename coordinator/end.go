@@ -156,7 +156,7 @@ func (m *machine) end(now time.Time, p pending, to State, c cause, reason error)
 			m.do(aborted{p.Ref, reason})
 		}
 	}
-	m.do(ended{p.report(now, to, reason), c, to == Aborted && c.counts()})
+	m.do(ended{p.report(now, c, reason)})
 }
 
 // failed counts a failure. The first one beyond the tolerated number ends the

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
@@ -20,6 +21,8 @@ type Explanation struct {
 	Put    time.Time // by the store's clock
 	// Writer is the checkpoint that it was written for, by its name. Zero: of none.
 	Writer Ref
+	// History: it is a history of checkpoints. The newest is kept.
+	History bool
 	// Head is the epoch that leads, and Next the id of its next checkpoint.
 	Head checkpoint.Epoch
 	Next checkpoint.ID
@@ -73,8 +76,12 @@ const (
 // read a manifest, nobody knows.
 func Explain(ctx context.Context, store upload.Reader, name string) (Explanation, error) {
 	var e Explanation
+	past, isHistory := history.ParseName(name)
 	h, err := reading(ctx, store, func(h Head) error {
-		e = Explanation{Head: h.Epoch, Next: h.NextID}
+		e = Explanation{Head: h.Epoch, Next: h.NextID, History: isHistory}
+		if isHistory {
+			return nil // no manifest names it
+		}
 		return manifests(ctx, store, h, func(c Retained, m *incremental.Manifest) error {
 			if slices.Contains(reach(m), name) {
 				e.Uses = append(e.Uses, Use{c.Ref(), c.Created, c.KeptBy, filesIn(m, name)})
@@ -90,6 +97,16 @@ func Explain(ctx context.Context, store upload.Reader, name string) (Explanation
 		return Explanation{}, fmt.Errorf("explain %s: %w", name, err)
 	}
 	e.Stored, e.Bytes, e.Put = err == nil, info.Size, info.Modified
+	if isHistory {
+		newest, _, err := history.Newest(ctx, store)
+		if err != nil {
+			return Explanation{}, fmt.Errorf("explain %s: %w", name, err)
+		}
+		if e.Fate = FateKept; past != newest {
+			e.Fate = FateDead
+		}
+		return e, nil
+	}
 	e.Writer, _ = owner(name)
 	switch judge(name, func(string) bool { return len(e.Uses) > 0 }, deadBefore(h.Epoch, rules{})) {
 	case doom:

@@ -395,15 +395,20 @@ func TestSweep(t *testing.T) {
 		deadManifest := put(incremental.ManifestName(9, 1))
 		alive := put(incremental.NewObjectName(2, 9, operator, 0, 1).String())
 		foreign := put("data/notes.txt")
-		savepoint, history := put("savepoints/a/manifest"), put("history/1-1")
+		savepoint, past := put("savepoints/a/manifest"), put("history/1-10")
+		pastDead := []string{"history/1-1", put("history/1-9")} // the first is what epoch 1 wrote
 		fates := map[string]coordinator.Fate{
 			dead: coordinator.FateDead, deadManifest: coordinator.FateDead, alive: coordinator.FateOpen, foreign: coordinator.FateForeign,
-			savepoint: coordinator.FateKept, history: coordinator.FateKept, incremental.HeadName: coordinator.FateKept,
+			savepoint: coordinator.FateKept, past: coordinator.FateKept, pastDead[0]: coordinator.FateDead, pastDead[1]: coordinator.FateDead, incremental.HeadName: coordinator.FateKept,
 		}
 		reached, err := coordinator.Reachable(t.Context(), store)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if by := reached[past]; !slices.Equal(by, []string{"history"}) {
+			t.Errorf("history is kept by %q", by)
+		}
+		delete(reached, past) // no checkpoint uses it
 		for name := range reached {
 			fates[name] = coordinator.FateKept
 		}
@@ -418,11 +423,11 @@ func TestSweep(t *testing.T) {
 		}
 		for _, dry := range []bool{true, false} {
 			s, err := coordinator.Sweep(t.Context(), store, coordinator.SweepOptions{DryRun: dry})
-			if err != nil || !slices.Equal(named(s.Orphans), []string{deadManifest, dead}) || !slices.Equal(named(s.Unknown), []string{foreign}) {
+			if err != nil || !slices.Equal(named(s.Orphans), append([]string{deadManifest, dead}, pastDead...)) || !slices.Equal(named(s.Unknown), []string{foreign}) {
 				t.Fatalf("swept %+v, %v", s, err)
 			}
 			left := store.Names()
-			if slices.Contains(left, dead) != dry || !slices.Contains(left, alive) || !slices.Contains(left, foreign) || !slices.Contains(left, savepoint) || !slices.Contains(left, history) {
+			if slices.Contains(left, dead) != dry || slices.Contains(left, pastDead[1]) != dry || !slices.Contains(left, alive) || !slices.Contains(left, foreign) || !slices.Contains(left, savepoint) || !slices.Contains(left, past) {
 				t.Errorf("dry %v: left %v", dry, left)
 			}
 		}

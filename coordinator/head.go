@@ -63,7 +63,7 @@ type Retained struct {
 	ID        checkpoint.ID    `json:"id"`
 	Epoch     checkpoint.Epoch `json:"epoch"`
 	Base      checkpoint.ID    `json:"base"` // zero: none
-	Kind      Kind             `json:"kind"`
+	Kind      checkpoint.Kind  `json:"kind"`
 	Triggered time.Time        `json:"triggered"`
 	Created   time.Time        `json:"created"`
 	// KeptBy says why retention kept it when head was last written: "newest",
@@ -177,29 +177,6 @@ type Borrow struct {
 	Epoch      checkpoint.Epoch `json:"epoch"`
 	Mode       ClaimMode        `json:"mode"`
 	Made       time.Time        `json:"made"`
-}
-
-// Kind is a checkpoint.Kind whose JSON is its name.
-type Kind checkpoint.Kind
-
-var kinds = []checkpoint.Kind{checkpoint.Periodic, checkpoint.Manual, checkpoint.Savepoint, checkpoint.Final}
-
-// MarshalText implements encoding.TextMarshaler.
-func (k Kind) MarshalText() ([]byte, error) {
-	if !slices.Contains(kinds, checkpoint.Kind(k)) {
-		return nil, fmt.Errorf("unknown kind of checkpoint %d", k)
-	}
-	return []byte(checkpoint.Kind(k).String()), nil
-}
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (k *Kind) UnmarshalText(b []byte) error {
-	i := slices.IndexFunc(kinds, func(c checkpoint.Kind) bool { return c.String() == string(b) })
-	if i < 0 {
-		return fmt.Errorf("unknown kind of checkpoint %q", b)
-	}
-	*k = Kind(kinds[i])
-	return nil
 }
 
 // ErrCannotLead: head asks for what this program does not do.

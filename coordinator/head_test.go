@@ -34,8 +34,8 @@ func someHead() coordinator.Head {
 		Policy:  &coordinator.RetentionPolicy{Newest: 3, WithinSeconds: 3600, Hourly: 24, Daily: 7, Weekly: 4, Monthly: 12, OnCancel: coordinator.SurviveAll, OnFinish: coordinator.SurviveNewest},
 		History: &coordinator.ObjectRef{Name: "history/3-17", Bytes: 900, CRC32C: 5},
 		Retained: []coordinator.Retained{
-			{ID: 41, Epoch: 2, Base: 40, Kind: coordinator.Kind(checkpoint.Savepoint), Triggered: at, Created: at, KeptBy: []string{"pin:release-3"}, FullBytes: 7, NewBytes: 3, ManifestBytes: 400, ManifestCRC32C: 1},
-			{ID: 43, Epoch: 3, Base: 41, Kind: coordinator.Kind(checkpoint.Final), Triggered: at, Created: at, KeptBy: []string{"newest", "count"}},
+			{ID: 41, Epoch: 2, Base: 40, Kind: checkpoint.Savepoint, Triggered: at, Created: at, KeptBy: []string{"pin:release-3"}, FullBytes: 7, NewBytes: 3, ManifestBytes: 400, ManifestCRC32C: 1},
+			{ID: 43, Epoch: 3, Base: 41, Kind: checkpoint.Final, Triggered: at, Created: at, KeptBy: []string{"newest", "count"}},
 		},
 		Savepoints: []coordinator.Savepoint{{Name: "before-upgrade", Format: coordinator.NativeSavepoint, Checkpoint: 42, Epoch: 3, Place: "savepoints/before-upgrade/", Bytes: 12, Reason: "upgrade", Made: at}},
 		Tags:       []coordinator.Tag{{Name: "2026-01-02", Checkpoint: 43, Reason: "daily", Made: at, Until: at.Add(time.Hour)}},

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/keygroup"
 )
@@ -186,8 +187,8 @@ func (h Head) validateRest() error {
 		errs = append(errs, p.validate())
 	}
 	if o := h.History; o != nil {
-		if !strings.HasPrefix(o.Name, historyPrefix) || o.Bytes < 0 {
-			errs = append(errs, fmt.Errorf("history: %.80q of %d bytes is not an object below %s", o.Name, o.Bytes, historyPrefix))
+		if !strings.HasPrefix(o.Name, history.Prefix) || o.Bytes < 0 {
+			errs = append(errs, fmt.Errorf("history: %.80q of %d bytes is not an object below %s", o.Name, o.Bytes, history.Prefix))
 		}
 		errs = append(errs, text("history", o.Name, 1, maxHeadName))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
@@ -35,7 +36,7 @@ func List(ctx context.Context, r upload.Reader) ([]CheckpointInfo, error) {
 	infos := make([]CheckpointInfo, 0, len(h.Retained))
 	for _, c := range h.Retained {
 		infos = append(infos, CheckpointInfo{
-			ID: c.ID, Epoch: c.Epoch, Base: c.Base, Kind: checkpoint.Kind(c.Kind), Triggered: c.Triggered, Created: c.Created,
+			ID: c.ID, Epoch: c.Epoch, Base: c.Base, Kind: c.Kind, Triggered: c.Triggered, Created: c.Created,
 			Duration: c.Created.Sub(c.Triggered), FullBytes: c.FullBytes, NewBytes: c.NewBytes, KeptBy: c.KeptBy, Manifest: manifestName(c.Ref()),
 		})
 	}
@@ -61,8 +62,12 @@ func Reachable(ctx context.Context, r upload.Reader) (map[string][]string, error
 			out[o] = append(out[o], why[ref]...)
 		}
 	}
-	if h.History != nil {
-		out[h.History.Name] = []string{"history"}
+	n, ok, err := history.Newest(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("look for reachable objects: %w", err)
+	}
+	if ok {
+		out[n.String()] = []string{"history"}
 	}
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
@@ -61,6 +62,8 @@ type loop struct {
 	asks     []waiter[answer]                   // for the next checkpoint
 	taken    map[checkpoint.ID][]waiter[answer] // for one under way
 	closed   []chan struct{}
+
+	endHistory context.CancelFunc // nil: it never led
 }
 
 // run feeds the machine, one event at a time, until Close.
@@ -126,6 +129,9 @@ func (c *Coordinator) carryOut(a action) {
 			log.Warn("the retention of the job's head counts, and not the one given", "head", w.m.head.Policy, "given", w.m.policy)
 		}
 		c.epoch = a.epoch
+		ctx, cancel := context.WithCancel(c.ctx)
+		w.endHistory = cancel
+		c.history = history.Open(ctx, history.Options{Store: c.o.Store, Job: c.o.Job, Epoch: a.epoch, Limit: c.o.RequestTimeout, Logger: c.o.Logger})
 		w.opened <- nil
 		w.opened = nil
 	case stop:
@@ -134,6 +140,9 @@ func (c *Coordinator) carryOut(a action) {
 			w.opened = nil
 		}
 		c.cleaner.end()
+		if w.endHistory != nil {
+			w.endHistory() // what it writes now the next leader would not read
+		}
 		c.mu.Lock()
 		c.mu.status.Fenced = a.err
 		c.mu.Unlock()
@@ -153,6 +162,12 @@ func (c *Coordinator) carryOut(a action) {
 			break
 		}
 		w.tasks = w.starting
+		c.mu.Lock()
+		c.mu.status.Restored = nil
+		if from := w.m.attempt.from; from != (Ref{}) {
+			c.mu.status.Restored = &Restored{from, w.m.attempt.started}
+		}
+		c.mu.Unlock()
 	case trigger:
 		w.tasks.Trigger(a.Barrier)
 	case committed:
@@ -200,7 +215,7 @@ func (c *Coordinator) ended(a ended) {
 	log := c.o.Logger.With("job", c.o.Job, "epoch", uint64(r.Epoch), "checkpoint_id", uint64(r.ID), "kind", r.Kind.String(), "duration", r.Duration)
 	c.mu.Lock()
 	s := &c.mu.status
-	if r.State == Completed {
+	if r.Err == nil {
 		s.Completed++
 		s.Last = &r
 		s.FullBytes += r.FullBytes
@@ -208,19 +223,20 @@ func (c *Coordinator) ended(a ended) {
 		log.Info("checkpoint completed", "full_bytes", r.FullBytes, "new_bytes", r.NewBytes)
 	} else {
 		s.Aborted++
-		if a.counted {
+		if r.Counted {
 			s.Failed++
 		}
-		by := map[string]int{string(a.cause): 1} // copies of the old one are out
+		by := map[string]int{r.Cause: 1} // copies of the old one are out
 		for k, n := range s.AbortedBy {
 			by[k] += n
 		}
 		s.AbortedBy, s.LastAborted = by, &r
-		log.Warn("checkpoint aborted", "cause", string(a.cause), "error", r.Reason)
+		log.Warn("checkpoint aborted", "cause", r.Cause, "error", r.Err)
 	}
 	c.mu.Unlock()
+	c.history.Add(r.Checkpoint)
 	for _, ask := range c.loop.taken[r.ID] {
-		ask.reply <- answer{r.ID, r.Reason}
+		ask.reply <- answer{r.ID, r.Err}
 	}
 	delete(c.loop.taken, r.ID)
 	if c.o.Listener.Ended != nil {
@@ -246,7 +262,7 @@ func (c *Coordinator) publish() {
 	m := c.loop.m
 	pending := make([]Pending, len(m.pending))
 	for i, p := range m.pending {
-		pending[i] = Pending{ID: p.ID, Kind: p.kind, State: p.state, Triggered: p.triggered, Acked: len(p.acks) - p.missing, Subtasks: len(p.acks)}
+		pending[i] = Pending{ID: p.ID, Kind: p.kind, Trigger: p.trigger, State: p.state, Triggered: p.triggered, Acked: len(p.acks) - p.missing, Subtasks: len(p.acks), Parts: p.parts}
 		if m.commit.sent(p.ID) {
 			pending[i].InDoubtSince = m.commit.since
 		}

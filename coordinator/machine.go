@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 )
@@ -154,6 +155,7 @@ type base struct {
 type pending struct {
 	Ref
 	kind      checkpoint.Kind
+	trigger   history.Trigger
 	base      base
 	triggered time.Time
 	deadline  time.Time
@@ -161,6 +163,7 @@ type pending struct {
 	attempt   checkpoint.Attempt
 	acks      []*checkpoint.Ack // by subtask; nil: missing
 	missing   int
+	parts     []history.Part    // of the subtasks that acknowledged, in that order; only appended to
 	stats     incremental.Stats // once assembled
 }
 

@@ -120,7 +120,7 @@ func describeAction(a action) string {
 	case moved:
 		return fmt.Sprintf("moved %d to %v", a.id, a.to)
 	case ended:
-		return fmt.Sprintf("ended %d %v %s after %v: %v", a.ID, a.State, a.cause, a.Duration, a.Reason)
+		return fmt.Sprintf("ended %d %v %s after %v: %v", a.ID, a.Status, a.Cause, a.Duration, a.Err)
 	case attachDone:
 		if a.manifest != nil {
 			return fmt.Sprintf("attachDone from %d-%d", a.manifest.Checkpoint, a.manifest.Epoch)

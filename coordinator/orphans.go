@@ -4,8 +4,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/upload"
 )
 
 // scope says which checkpoints are dead, as of the moment of its decision:
@@ -32,12 +34,8 @@ func deadBefore(e checkpoint.Epoch, r rules) scope {
 	return scope{epoch: e}
 }
 
-// What lies below these is never swept: self-contained savepoints, and the
-// history of ended checkpoints.
-const (
-	savepointPrefix = "savepoints/"
-	historyPrefix   = "history/"
-)
+// savepointPrefix is where self-contained savepoints lie: they are never swept.
+const savepointPrefix = "savepoints/"
 
 // verdict is what a sweep does about an object.
 type verdict uint8
@@ -51,8 +49,11 @@ const (
 // judge decides about an object that a listing shows. An object is doomed only if a
 // dead checkpoint wrote it and no kept one reaches it.
 func judge(name string, kept func(object string) bool, dead scope) verdict {
-	if name == incremental.HeadName || strings.HasPrefix(name, savepointPrefix) || strings.HasPrefix(name, historyPrefix) {
+	if name == incremental.HeadName || strings.HasPrefix(name, savepointPrefix) {
 		return spare
+	}
+	if _, ok := history.ParseName(name); ok {
+		return spare // but see histories
 	}
 	ref, ok := owner(name)
 	switch {
@@ -62,6 +63,23 @@ func judge(name string, kept func(object string) bool, dead scope) verdict {
 		return spare
 	}
 	return doom
+}
+
+// histories compares the histories that a listing shows: all but the newest are
+// garbage, whoever wrote them.
+type histories struct{ newest upload.Info }
+
+// lesser returns the lesser of this object and the newest history so far; false if there
+// is none.
+func (h *histories) lesser(o upload.Info) (upload.Info, bool) {
+	n, ok := history.ParseName(o.Name)
+	if !ok {
+		return upload.Info{}, false
+	}
+	if was, _ := history.ParseName(h.newest.Name); n.Compare(was) > 0 {
+		o, h.newest = h.newest, o
+	}
+	return o, o.Name != ""
 }
 
 // owner returns the checkpoint that an object was written for.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
@@ -53,9 +54,10 @@ func headMissing(found string) error {
 	return fmt.Errorf("%w, but there is %s: nothing was created or deleted; put back head (a bucket with versions has it)", ErrHeadMissing, found)
 }
 
-// anyObject returns the name of a manifest or data object, empty if there is none.
+// anyObject returns the name of a manifest, a data object or a history; empty if there is
+// none.
 func anyObject(ctx context.Context, r upload.Reader) (string, error) {
-	for _, prefix := range []string{incremental.ManifestPrefix, incremental.DataPrefix} {
+	for _, prefix := range []string{incremental.ManifestPrefix, incremental.DataPrefix, history.Prefix} {
 		for info, err := range r.List(ctx, prefix) {
 			return info.Name, err
 		}

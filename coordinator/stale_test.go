@@ -104,7 +104,7 @@ func TestTimeoutOfACommitInDoubtDeletesNothing(t *testing.T) {
 	d.tell(0, ticked{})
 	for _, a := range d.tell(0, headRead{head: d.m.commit.next, etag: "e2"}) {
 		if e, ok := a.(ended); ok {
-			completed = e.State == Completed
+			completed = e.Err == nil
 		}
 	}
 	if !completed {
@@ -141,8 +141,8 @@ func TestWhatCountsAsFailure(t *testing.T) {
 		for _, a := range c.play(d) {
 			if e, ok := a.(ended); ok {
 				ends++
-				if e.counted != c.counted || (d.m.failures > 0) != c.counted {
-					t.Errorf("%s: counted: %v, %d failures\n%s", name, e.counted, d.m.failures, &d.trace)
+				if e.Counted != c.counted || (d.m.failures > 0) != c.counted {
+					t.Errorf("%s: counted: %v, %d failures\n%s", name, e.Counted, d.m.failures, &d.trace)
 				}
 			}
 		}

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"time"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
@@ -32,25 +33,9 @@ func (s State) String() string {
 
 // Report describes a checkpoint that ended.
 type Report struct {
-	ID    checkpoint.ID
-	Epoch checkpoint.Epoch
-	Base  checkpoint.ID // zero: none
-	Kind  checkpoint.Kind
-	State State // Completed or Aborted
-	// Reason is why it was aborted.
-	Reason error
-
-	Triggered time.Time
-	Duration  time.Duration // from the trigger to the end
-	// FullBytes is the size of all keyed state, NewBytes what of it was
-	// uploaded, ReusedBytes the rest. Zero where it was aborted.
-	FullBytes, NewBytes, ReusedBytes int64
-	Files, SharedFiles, NewObjects   int
-	// Start, Align, Sync and Async are the maxima over the subtasks that
-	// acknowledged; Slowest is the subtask that took longest in all.
-	Start, Align, Sync, Async time.Duration
-	Slowest                   checkpoint.SubtaskID
-	Acked, Subtasks           int
+	history.Checkpoint
+	// Err is why it failed; nil: it was completed.
+	Err error
 }
 
 // Listener has functions that the coordinator calls when something happens.
@@ -70,9 +55,11 @@ type Listener struct {
 type Pending struct {
 	ID              checkpoint.ID
 	Kind            checkpoint.Kind
+	Trigger         history.Trigger
 	State           State
 	Triggered       time.Time
 	Acked, Subtasks int
+	Parts           []history.Part // of those that acknowledged; never changed in place
 	// InDoubtSince is when its commit came to be in doubt; zero: it is not.
 	InDoubtSince time.Time
 }
@@ -82,6 +69,10 @@ type Status struct {
 	Epoch  checkpoint.Epoch
 	Leads  bool  // a newer leader may exist that it has not noticed yet
 	Fenced error // why it stopped leading; nil: it did not
+
+	// Restored is what the newest attempt was started from, nil: from nothing, or none
+	// was started yet.
+	Restored *Restored
 
 	Retained []Retained
 	Pending  []Pending
@@ -102,6 +93,12 @@ type Status struct {
 	// Alarms are those that are not over.
 	Alarms  []Alarm
 	Cleaner CleanerStatus
+}
+
+// Restored says what an attempt was started from.
+type Restored struct {
+	Ref
+	At time.Time // when the attempt was started
 }
 
 // CleanerStatus counts what deletion has done so far, and says why it waits.

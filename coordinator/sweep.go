@@ -153,12 +153,17 @@ func names(objects []upload.Info) []string {
 // unknown names and this many uploads. It changes nothing; with an error nothing
 // is known.
 func survey(ctx context.Context, store upload.Store, kept func(string) bool, dead scope, most int) (f findings, err error) {
+	var past histories
 	for info, err := range store.List(ctx, "") {
 		if err != nil {
 			return findings{}, fmt.Errorf("look for orphans: %w", err)
 		}
 		f.stored.add(info)
-		switch judge(info.Name, kept, dead) {
+		verdict := judge(info.Name, kept, dead)
+		if lesser, ok := past.lesser(info); ok {
+			info, verdict = lesser, doom
+		}
+		switch verdict {
 		case doom:
 			if len(f.manifests)+len(f.data) == most {
 				f.more = true

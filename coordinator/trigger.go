@@ -3,6 +3,7 @@ package coordinator
 import (
 	"time"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
@@ -49,18 +50,18 @@ func (m *machine) mayTrigger(now time.Time) bool {
 
 // trigger starts a checkpoint.
 func (m *machine) trigger(now time.Time) {
-	kind := checkpoint.Periodic
+	kind, why := checkpoint.Periodic, history.ByInterval
 	switch {
 	case m.final == finalWanted:
-		kind, m.final = checkpoint.Final, finalPending
+		kind, why, m.final = checkpoint.Final, history.ByEnd, finalPending
 	case m.wanted:
-		kind, m.wanted = checkpoint.Manual, false
+		kind, why, m.wanted = checkpoint.Manual, history.ByRequest, false
 	}
 	if kind == checkpoint.Periodic {
 		m.lastTrigger = now
 	}
 	p := pending{
-		Ref: Ref{ID: m.nextID(), Epoch: m.head.Epoch}, kind: kind, triggered: now, deadline: now.Add(max(m.timeout, m.patience)), attempt: m.attempt.number,
+		Ref: Ref{ID: m.nextID(), Epoch: m.head.Epoch}, kind: kind, trigger: why, triggered: now, deadline: now.Add(max(m.timeout, m.patience)), attempt: m.attempt.number,
 		acks: make([]*checkpoint.Ack, len(m.attempt.subtasks)), missing: len(m.attempt.subtasks),
 	}
 	if m.rules.on(baseNamed) && m.head.has(m.base.Ref) {

@@ -124,7 +124,7 @@ func TestFailedManifestIsDeletedWithItsCheckpoint(t *testing.T) {
 			t.Errorf("%d PUTs were made to fail; status %+v", store.Injected(), s)
 		}
 		time.Sleep(sweepAfterAbort / 2)
-		if names := mem.Names(); !slices.Equal(names, []string{incremental.HeadName}) {
+		if names := mem.Names(); !slices.Equal(names, []string{incremental.HeadName, "history/1-1"}) {
 			t.Errorf("left: %v", names)
 		}
 		if id, err := c.Trigger(t.Context()); id != 2 || err != nil {

@@ -110,12 +110,12 @@ func diskFault(t *testing.T, want expect, rate float64, on func(trial) string, h
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case report.State == coordinator.Completed:
+			case report.Err == nil:
 				if completed++; completed == 2 {
 					mend = harm(t, r)
 				}
 			case mend != nil:
-				reason = report.Reason
+				reason = report.Err
 				if aborted++; aborted == 2 {
 					mend()
 				}

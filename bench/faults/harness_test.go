@@ -94,7 +94,7 @@ func begun(t *testing.T) trial {
 	completed := 0
 	got := r.run(ctx, options{tune: func(c *launch.Config) {
 		c.Checkpoints.Listener.Ended = func(r coordinator.Report) {
-			if r.State == coordinator.Completed {
+			if r.Err == nil {
 				if completed++; completed == 2 {
 					cancel(errEnough)
 				}

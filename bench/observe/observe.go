@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
@@ -101,11 +100,8 @@ func NewWatch(c *launch.Config) *Watch {
 func (w *Watch) add(r coordinator.Report) {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	k := report.Checkpoint{
-		ID: uint64(r.ID), State: fmt.Sprint(r.State), DurationMS: ms(r.Duration), SyncMS: ms(r.Sync), AlignMS: ms(r.Align), AsyncMS: ms(r.Async),
-		FullBytes: r.FullBytes, NewBytes: r.NewBytes, ReusedBytes: r.ReusedBytes, NewObjects: r.NewObjects, Files: r.Files,
-	}
-	if r.Reason != nil {
-		k.Reason = r.Reason.Error()
+		ID: uint64(r.ID), State: string(r.Status), DurationMS: ms(r.Duration), SyncMS: ms(r.Sync), AlignMS: ms(r.Align), AsyncMS: ms(r.Async),
+		FullBytes: r.FullBytes, NewBytes: r.NewBytes, ReusedBytes: r.ReusedBytes(), NewObjects: r.NewObjects, Files: r.Files, Reason: r.Reason,
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

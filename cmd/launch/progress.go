@@ -42,7 +42,7 @@ func watch(show func(Progress), every time.Duration, m *engine.Metrics, coord *c
 			p.Epoch, p.Last, p.Pending = uint64(st.Epoch), st.Last, len(st.Pending)
 			p.Completed, p.Failed, p.DeletedObject = st.Completed, st.Failed, st.Cleaner.Deleted
 			if st.LastAborted != nil {
-				p.LastFailure = st.LastAborted.Reason
+				p.LastFailure = st.LastAborted.Err
 			}
 		}
 		last = p

@@ -80,14 +80,14 @@ type history struct {
 }
 
 func (h *history) add(r coordinator.Report) {
-	if r.State != coordinator.Completed {
+	if r.Err != nil {
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sync = append(h.sync, milliseconds(r.Sync))
 	h.duration = append(h.duration, milliseconds(r.Duration))
-	h.reused += r.ReusedBytes
+	h.reused += r.ReusedBytes()
 }
 
 func (h *history) summary(s coordinator.Status) Checkpoints {

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -99,6 +100,24 @@ const (
 )
 
 var kindNames = []string{"periodic", "manual", "savepoint", "final"}
+
+// MarshalText implements encoding.TextMarshaler: the kind's name.
+func (k Kind) MarshalText() ([]byte, error) {
+	if int(k) >= len(kindNames) {
+		return nil, fmt.Errorf("unknown kind of checkpoint %d", uint8(k))
+	}
+	return []byte(k.String()), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *Kind) UnmarshalText(b []byte) error {
+	i := slices.Index(kindNames, string(b))
+	if i < 0 {
+		return fmt.Errorf("unknown kind of checkpoint %q", b)
+	}
+	*k = Kind(i)
+	return nil
+}
 
 // String names the kind in lower case.
 func (k Kind) String() string {
