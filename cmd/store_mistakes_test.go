@@ -52,7 +52,7 @@ func TestMissingBucket(t *testing.T) {
 	p := place{t.TempDir()}
 	before := tree(t, s.BucketDir(""))
 	r := tidemark(t, p.run("--checkpoint-store", "s3://no-such-bucket/jobs")...)
-	says(t, r, 1, "s3://no-such-bucket/jobs", "bucket does not exist", "create the bucket, or correct --checkpoint-store")
+	says(t, r, 1, "s3://no-such-bucket/jobs", "bucket does not exist", "create it, or correct its URL")
 	if d := differences(before, tree(t, s.BucketDir(""))); len(d) > 0 {
 		t.Errorf("something changed: %q", d)
 	}

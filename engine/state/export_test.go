@@ -60,3 +60,7 @@ func (c ReflectKeyCodec) Decode(src []byte) (k reflect.Value, rest []byte, err e
 }
 
 func (c ReflectKeyCodec) Hash(k reflect.Value) uint64 { return c.shape.hash(k.Addr().UnsafePointer()) }
+
+func (c ReflectCodec) Signature() string { return c.shape.signature }
+
+func (c ReflectKeyCodec) Signature() string { return c.shape.signature }

@@ -211,22 +211,9 @@ func unsignedKey[T uint8 | uint16 | uint32 | uint64 | uint](signature string, si
 		func(p unsafe.Pointer) uint64 { return mix(uint64(*(*T)(p))) }}
 }
 
-// A string ends with a zero byte; the bytes 0 and 1 in it are written as 1 1
-// and 1 2, which keeps the order.
 func stringKey() *keyShape {
 	return &keyShape{"string",
-		func(dst []byte, p unsafe.Pointer) []byte {
-			s := *(*string)(p)
-			for {
-				i := plainPrefix(s)
-				dst = append(dst, s[:i]...)
-				if i == len(s) {
-					return append(dst, 0)
-				}
-				dst = append(dst, 1, s[i]+1)
-				s = s[i+1:]
-			}
-		},
+		func(dst []byte, p unsafe.Pointer) []byte { return appendStringKey(dst, *(*string)(p)) },
 		func(src []byte, p unsafe.Pointer) ([]byte, error) {
 			raw, rest, err := cutString(src)
 			if err != nil {
@@ -236,6 +223,20 @@ func stringKey() *keyShape {
 			return rest, nil
 		},
 		func(p unsafe.Pointer) uint64 { return xxh3.HashString(*(*string)(p)) }}
+}
+
+// appendStringKey ends a string with a zero byte, and writes the bytes 0 and 1 in it as 1 1
+// and 1 2, which keeps the order.
+func appendStringKey(dst []byte, s string) []byte {
+	for {
+		i := plainPrefix(s)
+		dst = append(dst, s[:i]...)
+		if i == len(s) {
+			return append(dst, 0)
+		}
+		dst = append(dst, 1, s[i]+1)
+		s = s[i+1:]
+	}
 }
 
 // plainPrefix returns how many bytes of s need no escape.

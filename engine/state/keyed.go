@@ -191,9 +191,9 @@ func payloadOf(stored []byte) ([]byte, error) {
 	return stored[1:], nil
 }
 
-// prefixEnd returns the least key that is greater than all with the prefix;
+// PrefixEnd returns the least key that is greater than all with the prefix, the end of a scan of these;
 // nil: there is none.
-func prefixEnd(prefix []byte) []byte {
+func PrefixEnd(prefix []byte) []byte {
 	for i := len(prefix) - 1; i >= 0; i-- {
 		if prefix[i] != 0xff {
 			end := append([]byte(nil), prefix[:i+1]...)

@@ -36,7 +36,7 @@ func seededHash(b []byte) uint64 { return xxh3.HashSeed(b, seed) }
 // that of the column.
 func (p *Place) Range() (start, end []byte) {
 	row := p.Key[:p.Row]
-	return row, prefixEnd(row)
+	return row, PrefixEnd(row)
 }
 
 // RowColumn is a Column that can be accessed by places: with the hash of a key, and the
