@@ -2,12 +2,8 @@ package tidemarkcmd_test
 
 import (
 	"encoding/json"
-	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,26 +101,12 @@ func TestStoreThatRefusesAtTheEnd(t *testing.T) { // I11
 	if err := s.CreateBucket("jobs"); err != nil {
 		t.Fatal(err)
 	}
-	target, err := url.Parse(s.Endpoint())
-	if err != nil {
-		t.Fatal(err)
-	}
-	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(target)
-		r.Out.Host = r.In.Host // which is signed
-	}}
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/data/") {
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.WriteHeader(http.StatusForbidden)
-			_, _ = io.WriteString(w, `<Error><Code>ExpiredToken</Code><Message>as the test wants it</Message></Error>`)
-			return
-		}
-		forward.ServeHTTP(w, r)
-	}))
-	defer proxy.Close()
+	endpoint := between(t, s, func(w http.ResponseWriter, r *http.Request) bool {
+		return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/data/") &&
+			respond(w, r, http.StatusForbidden, `<Error><Code>ExpiredToken</Code><Message>as the test wants it</Message></Error>`)
+	})
 	p := place{t.TempDir()}
-	r := tidemark(t, p.run("--checkpoint-store", "s3://jobs/a", "--s3-endpoint", proxy.URL, "--events", "2000")...)
+	r := tidemark(t, p.run("--checkpoint-store", "s3://jobs/a", "--s3-endpoint", endpoint, "--events", "2000")...)
 	says(t, r, 1, "checkpoints in a row failed", "access denied", "what to do: let the store take it", "resumes")
 }
 

@@ -21,6 +21,8 @@ func TestUnknownAndMissingVerbs(t *testing.T) {
 		"checkpoints":                   "a verb is missing: use diff, explain, gc, ls",
 		"checkpoints veriy file:///tmp": `unknown command "veriy" of tidemark checkpoints: did you mean verify?`,
 		"checkpoints --json":            "a verb is missing",
+		"store":                         "a verb is missing: use analyze",
+		"store analyze":                 "accepts 1 arg(s)",
 		"checkpoints ls":                "accepts 1 arg(s)",
 		"checkpoints show":              "arg(s)",
 		"checkpoints verify":            "arg(s)",

@@ -1,32 +1,17 @@
 package s3store
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"regexp"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/probe"
 )
-
-const (
-	// probePrefix is how the names of a probe's objects begin. What lies there for longer
-	// than probeStale was left by a probe that was killed.
-	probePrefix = "tidemark-probe-"
-	probeStale  = time.Hour
-
-	probeTries = 3
-	probePause = 300 * time.Millisecond // before the second try; then twice that
-)
-
-// probeName is a name that a probe gave.
-var probeName = regexp.MustCompile(`^` + probePrefix + `[A-Z2-7]{26}-[a-z0-9]+$`)
 
 // Probe checks at start what would otherwise fail, or lose data, later: that the bucket
 // exists, that the credentials may list, write, read and delete, that the server compares
@@ -35,21 +20,16 @@ var probeName = regexp.MustCompile(`^` + probePrefix + `[A-Z2-7]{26}-[a-z0-9]+$`
 // killed left. Its errors say what to do; what the server lacks and a job can do without
 // goes to Options.Logger.
 func (s *Store) Probe(ctx context.Context) error {
-	for try := 1; ; try++ {
-		err := s.probe(ctx)
-		if err == nil {
-			return nil
-		}
-		if try == probeTries || !upload.Retryable(err) || ctx.Err() != nil {
-			return fmt.Errorf("probe: %w; %s", err, s.advice(ctx, err))
-		}
-		t := time.NewTimer(probePause << (try - 1))
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-		}
-		t.Stop()
+	checks := append([]probe.Check{probe.Conditions, probe.Swap(probe.StartRaces), probe.Range}, s.checks([]byte("an object in parts"))...)
+	if err := probe.Start(ctx, s, checks, s.o.Logger); err != nil {
+		return fmt.Errorf("probe: %w; %s", err, s.advice(ctx, err))
 	}
+	return nil
+}
+
+// Checks are those of an S3 server, for an analysis. One uploads an object in two parts.
+func (s *Store) Checks() []probe.Check {
+	return s.checks(bytes.Repeat([]byte("parts"), int(s.o.PartBytes)/len("parts")+1))
 }
 
 // advice says what to do about a probe's error.
@@ -73,171 +53,113 @@ func (s *Store) advice(ctx context.Context, err error) string {
 	return "check the endpoint and the network"
 }
 
-// probe does what Probe says, once.
-func (s *Store) probe(ctx context.Context) error {
-	var names []string
-	base := probePrefix + rand.Text() + "-"
-	for i := range raceObjects {
-		names = append(names, fmt.Sprintf("%s%d", base, i))
+// checks returns those of an S3 server; content is uploaded in parts.
+func (s *Store) checks(content []byte) []probe.Check {
+	var listed *bool  // whether an unfinished upload was; nil: not known
+	var whole *string // the name of the object in parts; nil: there is none
+	checks := []probe.Check{
+		{
+			Name: "multipart_abort", Required: true,
+			Allows: "an upload that is given up costs nothing",
+			Run: func(ctx context.Context, p *probe.Probe) (string, error) {
+				found, err := s.abortOne(ctx, p.Name())
+				if err != nil {
+					return "", fmt.Errorf("multipart upload that is given up: %w", err)
+				}
+				listed = &found
+				return "", nil
+			},
+		},
+		{
+			Name:   "list_uploads",
+			Allows: "a sweep ends the uploads that a killed process leaves",
+			Run: func(context.Context, *probe.Probe) (string, error) {
+				if listed == nil {
+					return "", errors.New("no upload was begun")
+				}
+				if !*listed {
+					return "", fmt.Errorf("%w: the store does not list unfinished uploads, so those that a killed process leaves stay: have the server end them, by a lifecycle rule", upload.ErrUnsupported)
+				}
+				return "", nil
+			},
+		},
+		{
+			Name: "multipart", Required: true,
+			Allows: fmt.Sprintf("objects of more than %d MiB", s.o.MultipartBytes/mib),
+			Run: func(ctx context.Context, p *probe.Probe) (string, error) {
+				name := p.Name()
+				if _, err := s.putParts(ctx, aws.String(s.prefix+name), upload.BodyFromBytes(content), conditions{}); err != nil {
+					return "", err
+				}
+				whole = &name
+				return fmt.Sprintf("%d parts", len(split(int64(len(content)), s.o.PartBytes))), nil
+			},
+		},
+		{
+			Name:   "full_object_checksums",
+			Allows: "damage to an object in parts is found when it is read",
+			Run: func(ctx context.Context, _ *probe.Probe) (string, error) {
+				if whole == nil {
+					return "", errors.New("there is no object in parts")
+				}
+				info, err := s.Head(ctx, *whole)
+				if err != nil {
+					return "", fmt.Errorf("multipart upload: %w", err)
+				}
+				if info.HasCRC32C && info.CRC32C != upload.CRC32C(content) {
+					s.mislabels.Store(true)
+					return "", fmt.Errorf("%w: the store gives objects a checksum that is not that of their bytes: only those in manifests count", upload.ErrUnsupported)
+				}
+				if !info.HasCRC32C {
+					return "", fmt.Errorf("%w: the store keeps no checksum of an object in parts: only those in manifests count", upload.ErrUnsupported)
+				}
+				return "CRC32C", nil
+			},
+		},
 	}
-	conditions, parts := base+"conditions", base+"parts"
-	names = append(names, conditions, parts)
+	if s.o.SSE != "" {
+		checks = append(checks, probe.Check{
+			Name: "encryption", Required: true,
+			Allows: "objects are encrypted as --s3-sse " + s.o.SSE + " asks",
+			Run:    s.encrypts,
+		})
+	}
+	return checks
+}
 
-	left, err := s.objectsLeft(ctx)
+// encrypts catches a server that ignores the wish to encrypt.
+func (s *Store) encrypts(ctx context.Context, p *probe.Probe) (string, error) {
+	name := p.Name()
+	_, err := s.Put(ctx, name, upload.BodyFromBytes(nil), upload.PutOptions{})
 	if err != nil {
-		return fmt.Errorf("list: %w", err)
-	}
-	// Who may not delete must find out before anything is put.
-	if err := s.Delete(ctx, append(left, names...)...); err != nil {
-		return fmt.Errorf("delete: %w", err)
-	}
-	for _, step := range []func() error{
-		func() error { return s.probeConditions(ctx, conditions) },
-		func() error { return s.probeEncryption(ctx, conditions) },
-		func() error { return s.race(ctx, names[:raceObjects]) },
-		func() error { return s.probeRange(ctx, conditions) },
-		func() error { return s.probeAbort(ctx, base+"abort") },
-		func() error { return s.probeParts(ctx, parts) },
-	} {
-		if err = step(); err != nil {
-			break
-		}
-	}
-	longer, cancel := outlive(ctx)
-	defer cancel()
-	if derr := s.Delete(longer, names...); derr != nil && err == nil {
-		err = fmt.Errorf("delete: %w", derr)
-	}
-	return err
-}
-
-// left reports whether a probe that was killed left what has the name.
-func left(name string, at time.Time) bool {
-	return probeName.MatchString(name) && time.Since(at) > probeStale
-}
-
-// objectsLeft returns the objects that probes which were killed left.
-func (s *Store) objectsLeft(ctx context.Context) (names []string, err error) {
-	for info, err := range s.List(ctx, probePrefix) {
-		if err != nil {
-			return nil, err
-		}
-		if left(info.Name, info.Modified) {
-			names = append(names, info.Name)
-		}
-	}
-	return names, nil
-}
-
-// probeConditions catches a server that ignores conditions, one after the other.
-func (s *Store) probeConditions(ctx context.Context, name string) error {
-	put := func(content string, o upload.PutOptions) (upload.Info, error) {
-		return s.Put(ctx, name, upload.BodyFromBytes([]byte(content)), o)
-	}
-	refused := func(what string, o upload.PutOptions) error {
-		_, err := put(what, o)
-		switch {
-		case err == nil:
-			return fmt.Errorf("%s: %w: the server ignores the condition of a write, so two writers would overwrite each other", what, upload.ErrUnsupported)
-		case !errors.Is(err, upload.ErrPrecondition):
-			return fmt.Errorf("%s: %w", what, err)
-		}
-		return nil
-	}
-	absent := upload.PutOptions{IfAbsent: true}
-	first, err := put("first", absent)
-	if err != nil {
-		return fmt.Errorf("put: %w", err)
-	}
-	if err := refused("second put where none may be", absent); err != nil {
-		return err
-	}
-	second, err := put("second", upload.PutOptions{IfMatch: first.Version})
-	if err != nil {
-		return fmt.Errorf("put on its version: %w", err)
-	}
-	if second.Version == first.Version {
-		return fmt.Errorf("put on its version: %w: two contents have the same ETag %s", upload.ErrUnsupported, first.Version)
-	}
-	return refused("put on an old version", upload.PutOptions{IfMatch: first.Version})
-}
-
-// probeEncryption catches a server that ignores the wish to encrypt.
-func (s *Store) probeEncryption(ctx context.Context, name string) error {
-	if s.o.SSE == "" {
-		return nil
+		return "", fmt.Errorf("put: %w", err)
 	}
 	out, err := s.head(ctx, aws.String(s.prefix+name))
 	if err == nil && out.ServerSideEncryption == "" {
 		err = fmt.Errorf("%w: the server does not encrypt objects, and was asked to (%s)", upload.ErrUnsupported, s.o.SSE)
 	}
 	if err != nil {
-		return fmt.Errorf("encryption: %w", err)
+		return "", fmt.Errorf("encryption: %w", err)
 	}
-	return nil
+	return string(out.ServerSideEncryption), nil
 }
 
-// probeRange reads a part of an object.
-func (s *Store) probeRange(ctx context.Context, name string) error {
-	whole, _, err := upload.ReadAll(ctx, s, name, 100)
-	if err != nil {
-		return fmt.Errorf("get: %w", err)
-	}
-	const from, length = 2, 3
-	r, err := s.GetRange(ctx, name, from, length)
-	if err != nil {
-		return fmt.Errorf("get of a range: %w", err)
-	}
-	b, err := io.ReadAll(r)
-	if err = errors.Join(err, r.Close()); err == nil && string(b) != string(whole[from:from+length]) {
-		err = fmt.Errorf("%w: read %q, not %q", upload.ErrUnsupported, b, whole[from:from+length])
-	}
-	if err != nil {
-		return fmt.Errorf("get of a range: %w", err)
-	}
-	return nil
-}
-
-// probeAbort gives a multipart upload up, and those that probes which were killed left. It
-// looks whether a sweep would find one.
-func (s *Store) probeAbort(ctx context.Context, name string) error {
+// abortOne begins a multipart upload and gives it up, and those that probes which were
+// killed left. It reports whether a sweep would have found it.
+func (s *Store) abortOne(ctx context.Context, name string) (listed bool, err error) {
 	m, err := s.create(ctx, aws.String(s.prefix+name), true)
 	if err != nil {
-		return err
+		return false, err
 	}
-	listed := false
-	for u, lerr := range s.uploads(ctx, probePrefix) {
+	for u, lerr := range s.uploads(ctx, probe.Prefix) {
 		if err = errors.Join(err, lerr); lerr != nil {
 			break
 		}
 		found := strings.TrimPrefix(aws.ToString(u.Key), s.prefix)
 		listed = listed || found == name
-		if left(found, aws.ToTime(u.Initiated)) {
+		if probe.Left(found, aws.ToTime(u.Initiated)) {
 			err = errors.Join(err, multipart{s, u.Key, u.UploadId}.abort(ctx))
 		}
 	}
-	if err := errors.Join(err, m.abort(ctx)); err != nil {
-		return fmt.Errorf("multipart upload that is given up: %w", err)
-	}
-	if !listed {
-		s.o.Logger.Warn("the store does not list unfinished uploads, so those that a killed process leaves stay: have the server end them, by a lifecycle rule", "store", s.String())
-	}
-	return nil
-}
-
-// probeParts uploads an object in one part, as a large one is in several.
-func (s *Store) probeParts(ctx context.Context, name string) error {
-	body := upload.BodyFromBytes([]byte("an object in parts"))
-	if _, err := s.putParts(ctx, aws.String(s.prefix+name), body, conditions{}); err != nil {
-		return err
-	}
-	info, err := s.Head(ctx, name)
-	if err != nil {
-		return fmt.Errorf("multipart upload: %w", err)
-	}
-	if info.HasCRC32C && info.CRC32C != body.CRC32C {
-		s.mislabels.Store(true)
-		s.o.Logger.Warn("the store gives objects a checksum that is not that of their bytes: only those in manifests count", "store", s.String())
-	}
-	return nil
+	return listed, errors.Join(err, m.abort(ctx))
 }

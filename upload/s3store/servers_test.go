@@ -37,8 +37,8 @@ var differs = map[string]map[string]string{
 	},
 }
 
-// probe probes a server, again where it passes most times.
-func probe(t *testing.T, s *s3store.Store, name string) (err error) {
+// probed probes a server, again where it passes most times.
+func probed(t *testing.T, s *s3store.Store, name string) (err error) {
 	for try := 0; try == 0 || try < 5 && seldom[name] && errors.Is(err, upload.ErrUnsupported); try++ {
 		err = s.Probe(t.Context())
 	}
@@ -101,7 +101,7 @@ func TestServers(t *testing.T) { // I1, I4
 	on(t, nil, func(t *testing.T, server *s3server.Server, o s3store.Options) {
 		kind := path.Base(t.Name())
 		start := time.Now()
-		err := probe(t, open(t, o), kind)
+		err := probed(t, open(t, o), kind)
 		t.Logf("probe in %v: %v", time.Since(start), err)
 		if want := lacks[kind]; want != "" {
 			if !errors.Is(err, upload.ErrUnsupported) || !strings.Contains(err.Error(), want) {
@@ -123,7 +123,7 @@ func TestServers(t *testing.T) { // I1, I4
 			o.Logger = slog.New(slog.DiscardHandler)          // it said so already
 			o.Prefix = strings.ReplaceAll(t.Name(), "/", "-") // a bucket is dear on some servers
 			s := open(t, o)
-			if err := probe(t, s, kind); err != nil && seldom[kind] {
+			if err := probed(t, s, kind); err != nil && seldom[kind] {
 				t.Skipf("caught: %v", err)
 			} else if err != nil {
 				t.Fatal(err)

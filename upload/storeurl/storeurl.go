@@ -46,11 +46,20 @@ func Open(ctx context.Context, rawURL string, o Options) (upload.Store, error) {
 	if err := o.Retry.Validate(); err != nil {
 		return nil, err
 	}
+	s, err := Bare(ctx, rawURL, o)
+	if err != nil {
+		return nil, err
+	}
+	return upload.Retrying(s, o.Retry), nil
+}
+
+// Bare opens the store of a URL, without retries.
+func Bare(ctx context.Context, rawURL string, o Options) (upload.Store, error) {
 	s, err := open(ctx, rawURL, o)
 	if err != nil {
 		return nil, fmt.Errorf("open store %q: %w", redacted(rawURL), err)
 	}
-	return upload.Retrying(s, o.Retry), nil
+	return s, nil
 }
 
 // Dir returns the directory of a file store, and whether the URL means one.
