@@ -1,12 +1,14 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -22,8 +24,19 @@ type SweepOptions struct {
 	// DeletesPerSecond bounds how many objects are deleted a second. Zero:
 	// DefaultDeletesPerSecond.
 	DeletesPerSecond int
+	// HeadVersions is how long versions of head are kept after they were overwritten, in a
+	// store that keeps versions. Zero: DefaultHeadVersions.
+	HeadVersions time.Duration
 	// Deleted is called with what one request deleted, after it. Nil: nobody is told.
-	Deleted func([]upload.Info)
+	Deleted func([]Deletion)
+}
+
+// Deletion is something that was deleted, and why.
+type Deletion struct {
+	Name    string
+	Version string // empty: what was current
+	Bytes   int64  // zero for an upload: not known
+	Why     string
 }
 
 // Swept is what a sweep found.
@@ -33,7 +46,20 @@ type Swept struct {
 	Orphans []upload.Info    // deleted, unless it was a dry run; manifests first
 	Uploads []string         // unfinished multipart uploads; ended, unless it was a dry run
 	Unknown []upload.Info    // names that are not the job's; left alone
+	// Versions is what it found in a store that keeps versions. What the sweep itself
+	// deletes there becomes a version first, which counts here as well.
+	Versions SweptVersions
 }
+
+// DeleteRequests is how many requests deleting what was found takes.
+func (s Swept) DeleteRequests() int64 {
+	batches := func(n int) int64 { return int64((n + deleteBatch - 1) / deleteBatch) }
+	v := s.Versions
+	return batches(len(s.Orphans)) + int64(len(s.Uploads)) + batches(v.Old.Objects+v.OldHeads.Objects) + batches(v.Markers.Objects)
+}
+
+// ListPages is how many requests listing that many objects or versions takes.
+func ListPages(n int) int64 { return max(1, int64(n+999)/1000) }
 
 // Amount is a number of objects and their bytes.
 type Amount struct {
@@ -72,32 +98,64 @@ func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, erro
 	if err != nil {
 		return Swept{}, fmt.Errorf("sweep: %w", err)
 	}
-	s := Swept{h.Epoch, f.stored, append(f.manifests, f.data...), f.uploads, f.unknown}
-	if o.DryRun {
-		return s, nil
-	}
-	if o.DeletesPerSecond == 0 {
-		o.DeletesPerSecond = DefaultDeletesPerSecond
-	}
+	s := Swept{Epoch: h.Epoch, Stored: f.stored, Orphans: append(f.manifests, f.data...), Uploads: f.uploads, Unknown: f.unknown}
+	o = o.withDefaults()
 	pace := rate.NewLimiter(rate.Limit(o.DeletesPerSecond), deleteBatch)
-	for batch := range slices.Chunk(s.Orphans, deleteBatch) {
-		err := pace.WaitN(ctx, len(batch))
-		if err == nil {
-			err = store.Delete(ctx, names(batch)...)
+	drop := func(ctx context.Context, all []Deletion, do func() error) error {
+		if err := pace.WaitN(ctx, len(all)); err != nil {
+			return err
 		}
-		if err != nil {
-			return s, fmt.Errorf("sweep: %w", err)
+		if err := do(); err != nil {
+			return err
 		}
 		if o.Deleted != nil {
-			o.Deleted(batch)
+			o.Deleted(all)
 		}
+		return nil
 	}
-	for _, u := range f.uploads {
-		if err := store.AbortUpload(ctx, u); err != nil {
+	if !o.DryRun {
+		if err := s.apply(ctx, store, drop); err != nil {
 			return s, fmt.Errorf("sweep: %w", err)
 		}
 	}
+	s.Versions, err = sweepVersions(ctx, store, versionRules{kept: reg.keeps, headsSince: time.Now().Add(-o.HeadVersions)}, o, drop)
+	if err != nil {
+		return s, fmt.Errorf("sweep: %w", err)
+	}
 	return s, nil
+}
+
+func (o SweepOptions) withDefaults() SweepOptions {
+	o.DeletesPerSecond = cmp.Or(o.DeletesPerSecond, DefaultDeletesPerSecond)
+	o.HeadVersions = cmp.Or(o.HeadVersions, DefaultHeadVersions)
+	return o
+}
+
+// apply deletes orphans and ends unfinished uploads.
+func (s Swept) apply(ctx context.Context, store upload.Store, drop func(context.Context, []Deletion, func() error) error) error {
+	why := func(name string) string {
+		ref, ok := owner(name)
+		if !ok {
+			return "history of checkpoints, and there is a newer one"
+		}
+		return fmt.Sprintf("of checkpoint %d of epoch %d, which is not retained, and no retained checkpoint reaches it", ref.ID, ref.Epoch)
+	}
+	for batch := range slices.Chunk(s.Orphans, deleteBatch) {
+		var log []Deletion
+		for _, o := range batch {
+			log = append(log, Deletion{Name: o.Name, Bytes: o.Size, Why: why(o.Name)})
+		}
+		if err := drop(ctx, log, func() error { return store.Delete(ctx, names(batch)...) }); err != nil {
+			return err
+		}
+	}
+	for _, u := range s.Uploads {
+		log := []Deletion{{Name: u, Why: "unfinished upload, " + why(u)}}
+		if err := drop(ctx, log, func() error { return store.AbortUpload(ctx, u) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reading calls read with head, as of one moment: if something that head retains is

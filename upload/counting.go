@@ -11,7 +11,7 @@ import (
 // Counters count the operations of a Counting store. The zero value is ready to
 // use. Any goroutine may read it at any time.
 type Counters struct {
-	Get, GetRange, Head, List, Put, Delete, Copy, Uploads, Abort OpCounters
+	Get, GetRange, Head, List, Put, Delete, Copy, Uploads, Abort, Versions OpCounters
 }
 
 // OpCounters count the operations of one kind.
@@ -39,7 +39,7 @@ func (c *Counters) Snapshot() []OpCount {
 		c    *OpCounters
 	}{
 		{"get", &c.Get}, {"range", &c.GetRange}, {"head", &c.Head}, {"list", &c.List}, {"put", &c.Put},
-		{"delete", &c.Delete}, {"copy", &c.Copy}, {"uploads", &c.Uploads}, {"abort", &c.Abort},
+		{"delete", &c.Delete}, {"copy", &c.Copy}, {"uploads", &c.Uploads}, {"abort", &c.Abort}, {"versions", &c.Versions},
 	} {
 		counts = append(counts, OpCount{op.name, op.c.Ops.Load(), op.c.Failures.Load(), op.c.Bytes.Load()})
 	}

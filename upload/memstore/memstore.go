@@ -30,6 +30,8 @@ type Store struct {
 	mu      sync.RWMutex
 	objects map[string]object
 	version uint64
+	keeps   bool              // versions
+	old     map[string][]past // versions below the current object, the newest last
 }
 
 var _ upload.Store = (*Store)(nil)
@@ -199,6 +201,7 @@ func read(body upload.Body) ([]byte, error) {
 
 // store needs mu.
 func (s *Store) store(name string, content []byte, crc uint32) upload.Info {
+	s.retire(name)
 	s.version++
 	info := upload.Info{
 		Name: name, Size: int64(len(content)), Version: fmt.Sprintf("v%d", s.version), Modified: time.Now(),
@@ -218,7 +221,9 @@ func (s *Store) Delete(ctx context.Context, names ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range names {
+		s.retire(name)
 		delete(s.objects, name)
+		s.mark(name)
 	}
 	return nil
 }

@@ -80,6 +80,10 @@ func (s *Store) Delete(ctx context.Context, names ...string) error {
 		}
 		ids[i].Key = key
 	}
+	return s.delete(ctx, ids)
+}
+
+func (s *Store) delete(ctx context.Context, ids []types.ObjectIdentifier) error {
 	var errs []error
 	for batch := range slices.Chunk(ids, deleteBatch) {
 		out, err := s.client.DeleteObjects(ctx, &s3.DeleteObjectsInput{

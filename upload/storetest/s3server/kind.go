@@ -26,13 +26,15 @@ type Kind struct {
 	// buckets is the directory, below that one, whose directories are its buckets. Where
 	// there is none, a bucket is made by a request without a signature.
 	buckets string
+	// versions is another directory that it needs, for buckets with versions.
+	versions string
 }
 
 // Versitygw is the kind that tests use: a gateway over a directory.
 var Versitygw = Kind{
-	Name: "versitygw", AccessKey: AccessKey, SecretKey: SecretKey, buckets: "buckets",
+	Name: "versitygw", AccessKey: AccessKey, SecretKey: SecretKey, buckets: "buckets", versions: "versions",
 	command: func(binary, dir string, port int, _ []int) (argv, env []string) {
-		return []string{binary, "-p", addrOf(port), "-q", "posix", filepath.Join(dir, "buckets")},
+		return []string{binary, "-p", addrOf(port), "-q", "posix", "--versioning-dir", filepath.Join(dir, "versions"), filepath.Join(dir, "buckets")},
 			[]string{"ROOT_ACCESS_KEY=" + AccessKey, "ROOT_SECRET_KEY=" + SecretKey, "VGW_REGION=" + Region}
 	},
 }

@@ -123,8 +123,10 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.o = o
-	if err := os.MkdirAll(s.root(), 0o777); err != nil {
-		return nil, errors.Join(err, s.Close())
+	for _, dir := range []string{s.root(), filepath.Join(o.Dir, o.Kind.versions)} {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	for try := 0; ; try++ {
 		s.ports = make([]int, morePorts)
