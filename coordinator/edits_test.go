@@ -356,8 +356,12 @@ func (x *tooled) step() {
 	x.log = append(x.log, fmt.Sprintf("%s: %v", what, err))
 	h := x.mem.whole()
 	unknown := errors.Is(err, coordinator.ErrHeadBusy) || errors.Is(err, context.DeadlineExceeded)
+	if err != nil && !unknown && !slices.ContainsFunc([]error{
+		coordinator.ErrHoldExists, coordinator.ErrHeld, coordinator.ErrNoSuchHold, coordinator.ErrNotRetained, errTest, coordinator.ErrHeadFormat, upload.ErrCorrupt,
+	}, func(is error) bool { return errors.Is(err, is) }) {
+		x.t.Errorf("%s: %v", what, err)
+	}
 	for is, must := range map[error]bool{
-		coordinator.ErrHeadBusy:   true,
 		coordinator.ErrHoldExists: x.pins[name] != id || x.tags[name] != id,
 		coordinator.ErrHeld:       id >= newest || slices.Contains(slices.Collect(maps.Values(x.pins)), id) || slices.Contains(slices.Collect(maps.Values(x.tags)), id),
 	} {
