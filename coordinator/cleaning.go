@@ -116,7 +116,10 @@ func (c *cleaner) sweep(ctx context.Context, dead scope) {
 		}) {
 			return
 		}
-		c.count(func(s *CleanerStatus) { s.Unknown = names(f.unknown[:min(len(f.unknown), maxUnknown)]) })
+		c.count(func(s *CleanerStatus) {
+			s.Survey = f.survey(time.Now())
+			s.Unknown = names(f.unknown[:min(len(f.unknown), maxUnknown)])
+		})
 		if len(f.unknown) > 0 {
 			c.log.Warn("objects with names that are not the job's are left alone", "job", c.job, "objects", len(f.unknown), "object", f.unknown[0].Name)
 		}

@@ -81,7 +81,7 @@ func Open(ctx context.Context, o Options) (*Coordinator, error) {
 	c := &Coordinator{
 		o: o, done: make(chan struct{}), mail: mailbox{ready: make(chan struct{}, 1)},
 		loop: loop{opened: reply, taken: map[checkpoint.ID][]waiter[answer]{}, m: &machine{settings: &settings{
-			job: o.Job, writer: o.Writer, nonce: rand.Text(), graph: o.Graph,
+			job: o.Job, writer: o.Writer, leader: o.Leader, nonce: rand.Text(), graph: o.Graph,
 			interval: o.Interval, minPause: o.MinPause, timeout: o.Timeout, maxConcurrent: o.MaxConcurrent,
 			tolerable: o.TolerableFailures, policy: o.Retention.withDefaults(), restore: o.Restore, drop: o.Drop,
 		}}},

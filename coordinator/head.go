@@ -29,7 +29,7 @@ type Head struct {
 	Epoch  checkpoint.Epoch `json:"epoch"`
 	NextID checkpoint.ID    `json:"next_id"`
 	// Writer is the nonce of the leader that took Epoch. Leader is the address of
-	// its API, "host:port"; empty: it serves none, as today.
+	// its API, "host:port"; empty: it serves none.
 	Writer string `json:"writer"`
 	Leader string `json:"leader"`
 	// Parallelism (reserved) is the parallelism that the last rescale asked for.

@@ -68,7 +68,7 @@ func (m *machine) leadOn(e headRead) {
 		return
 	}
 	next := m.edited(m.withPolicy(e.head))
-	next.Epoch, next.Writer, next.Leader = e.head.Epoch+1, m.nonce, ""
+	next.Epoch = e.head.Epoch + 1
 	m.swapToLead(next, e.etag)
 }
 
@@ -111,7 +111,7 @@ func (m *machine) onProbed(e probed) {
 		m.giveUp(fmt.Errorf("%w, or give the job another place", headMissing(e.found)))
 	default:
 		first := m.edited(m.withPolicy(Head{Job: m.job}))
-		first.Version, first.Epoch, first.NextID, first.Writer = 1, 1, 1, m.nonce
+		first.Version, first.Epoch, first.NextID = 1, 1, 1
 		m.swapToLead(first, "")
 	}
 }
@@ -121,6 +121,7 @@ func (m *machine) swapToLead(h Head, etag string) {
 		m.giveUp(fmt.Errorf("head could not be written in %d tries; is another coordinator of the job starting? its epoch was %d", maxLeadTries, h.Epoch-1))
 		return
 	}
+	h.Writer, h.Leader = m.nonce, m.leader
 	m.lead.sent = h
 	m.do(swapHead{h, etag})
 }

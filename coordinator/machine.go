@@ -68,6 +68,7 @@ const (
 // settings never change.
 type settings struct {
 	job, writer, nonce string
+	leader             string // the address of its API; empty: none
 	graph              checkpoint.Graph
 	interval, minPause time.Duration
 	timeout            time.Duration

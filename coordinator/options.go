@@ -37,6 +37,10 @@ type Options struct {
 	// Writer names the program and its version, for people who read a manifest.
 	Writer string
 
+	// Leader is the address of the leader's API, "host:port", for tools that find it in
+	// head. Empty: it serves none.
+	Leader string
+
 	// Interval is the time from one periodic checkpoint's trigger to the next.
 	// Zero: only Trigger and Finish start checkpoints.
 	Interval time.Duration

@@ -101,6 +101,13 @@ type Restored struct {
 	At time.Time // when the attempt was started
 }
 
+// Survey is what a sweep found in the job's store. Objects of the epoch that leads which
+// no checkpoint reaches may be of one under way: they are in Stored only.
+type Survey struct {
+	At                               time.Time // zero: there was none yet
+	Stored, Reachable, Dead, Foreign Amount    // Dead: nothing can ever reach them
+}
+
 // CleanerStatus counts what deletion has done so far, and says why it waits.
 type CleanerStatus struct {
 	Doomed   int  // objects whose deletion was decided
@@ -112,6 +119,8 @@ type CleanerStatus struct {
 	LeftToSweep int
 	// Uploads counts unfinished multipart uploads that were ended.
 	Uploads int
+	// Survey is of the last sweep: that of the start, or a later one.
+	Survey Survey
 	// Unknown are names in the store that are not the job's, at most 100: they
 	// are never deleted.
 	Unknown []string

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/tidemark/tidemark/coordinator/history"
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
@@ -188,10 +189,15 @@ func survivors(ctx context.Context, r upload.Reader) (h Head, reg *registry, err
 
 // findings are what a survey of a job's store found.
 type findings struct {
-	stored                   Amount // up to where it stopped
+	stored, reachable        Amount // up to where it stopped
 	manifests, data, unknown []upload.Info
 	uploads                  []string
 	more                     bool // it stopped at its limit
+}
+
+// survey says what was found.
+func (f findings) survey(now time.Time) Survey {
+	return Survey{now, f.stored, f.reachable, AmountOf(slices.Concat(f.manifests, f.data)), AmountOf(f.unknown)}
 }
 
 // doomed names the orphans.
@@ -222,6 +228,11 @@ func survey(ctx context.Context, store upload.Store, kept func(string) bool, dea
 			info, verdict = lesser, doom
 		}
 		switch verdict {
+		case spare:
+			_, checkpoints := owner(info.Name)
+			if _, past := history.ParseName(info.Name); !past && (!checkpoints || kept(info.Name)) {
+				f.reachable.add(info)
+			}
 		case doom:
 			if len(f.manifests)+len(f.data) == most {
 				f.more = true
@@ -237,6 +248,9 @@ func survey(ctx context.Context, store upload.Store, kept func(string) bool, dea
 				f.unknown = append(f.unknown, info)
 			}
 		}
+	}
+	if past.newest.Name != "" {
+		f.reachable.add(past.newest)
 	}
 	for name, err := range store.Uploads(ctx, "") {
 		if err != nil {
