@@ -42,6 +42,7 @@ func (a *assembly) build() {
 			for i := range p.parallelism {
 				if id := p.subtask(i); a.hosts(id) {
 					s := newSubtask(a.ctx, id, a.owner, a.log, a.inboxes.of(id).wake)
+					s.waits = a.cfg.Metrics.subtask(int(a.execution.Attempt), id)
 					a.vertices[p][i] = s
 					a.subtasks = append(a.subtasks, s)
 				}

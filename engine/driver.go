@@ -174,6 +174,7 @@ func (d *driver) carryOut(ctx context.Context, a deploy.Action) {
 	case deploy.Detach:
 		d.cfg.Coordinator.Detach()
 	case deploy.Retry:
+		d.cfg.Metrics.restarting()
 		d.log.Warn("attempt failed, restarting", "attempt", uint64(a.Attempt), "delay", a.Delay, "error", a.Failure)
 		if a.Failure.Stack != "" {
 			d.log.Debug("stack of the panic", "attempt", uint64(a.Attempt), "stack", a.Failure.Stack)

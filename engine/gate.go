@@ -105,24 +105,27 @@ func (g *gate[K, T]) full(c *channel[K, T]) bool {
 }
 
 // push queues a batch and returns another to fill, nil if there is none to
-// spare. It waits for room until ctx ends.
-func (g *gate[K, T]) push(ctx context.Context, ch int, b *batch[K, T]) (spare *batch[K, T], waited time.Duration, err error) {
+// spare. It waits for room until ctx ends, and notes that in blocked.
+func (g *gate[K, T]) push(ctx context.Context, ch int, b *batch[K, T], blocked *span) (spare *batch[K, T], waited time.Duration, err error) {
 	c := &g.channels[ch]
 	g.mu.Lock()
 	if g.full(c) {
 		start := time.Now()
+		blocked.begin()
 		for g.full(c) {
 			c.waiting = true
 			g.mu.Unlock()
 			select {
 			case <-c.room:
 			case <-ctx.Done():
+				blocked.end()
 				return nil, time.Since(start), context.Cause(ctx)
 			}
 			g.mu.Lock()
 		}
 		c.waiting = false
 		waited = time.Since(start)
+		blocked.end()
 	}
 	c.elements = append(c.elements, element[K, T]{kind: elementBatch, batch: b})
 	c.batches++

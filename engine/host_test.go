@@ -166,10 +166,10 @@ func TestDoubledMessagesActOnce(t *testing.T) {
 func TestMetricsOfADeadAttempt(t *testing.T) {
 	var m Metrics
 	m.begin(1)
-	m.operator(1, "in").out.Add(1)
+	m.operator(1, "in", 0).out.Add(1)
 	m.begin(2)
-	m.operator(1, "in").out.Add(10)
-	m.operator(2, "in").out.Add(100)
+	m.operator(1, "in", 0).out.Add(10)
+	m.operator(2, "in", 0).out.Add(100)
 	if n := m.Snapshot().Operators["in"].Out; n != 100 {
 		t.Fatalf("%d records", n)
 	}

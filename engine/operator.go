@@ -74,7 +74,7 @@ type opInfo struct {
 }
 
 func newOpInfo(p *planned, sub *subtask, cfg *Config, attempt checkpoint.Attempt) *opInfo {
-	o := &opInfo{id: p.id, index: sub.id.Index, parallelism: p.parallelism, sub: sub, counters: cfg.Metrics.operator(int(attempt), p.id)}
+	o := &opInfo{id: p.id, index: sub.id.Index, parallelism: p.parallelism, sub: sub, counters: cfg.Metrics.operator(int(attempt), p.id, sub.id.Index)}
 	if cfg.ProfileLabels {
 		for ph := range phases {
 			o.labels[ph] = pprof.WithLabels(context.Background(), pprof.Labels("operator", string(o.id), "phase", phaseNames[ph]))

@@ -157,8 +157,16 @@ func TestBackPressure(t *testing.T) {
 		if n := ahead.Load(); n > 60 || n < 20 {
 			t.Errorf("the producer was %d records ahead, want 20 to 60", n)
 		}
-		if b := m.Snapshot().Operators["count"].Blocked; b < time.Second {
+		s := m.Snapshot()
+		if b := s.Operators["count"].Blocked; b < time.Second {
 			t.Errorf("the producer was blocked for %v of 2 s", b)
+		}
+		// In this clock only the consumer's sleep takes time.
+		if p := s.Subtasks[checkpoint.SubtaskID{Vertex: "in"}]; p.Busy != 0 || p.Blocked != s.Operators["count"].Blocked {
+			t.Errorf("the producer: %+v", p)
+		}
+		if c := s.Subtasks[checkpoint.SubtaskID{Vertex: "slow"}]; c.Busy < 2*time.Second || c.Blocked != 0 {
+			t.Errorf("the consumer: %+v", c)
 		}
 	})
 }

@@ -97,11 +97,12 @@ type subtask struct {
 	triggered checkpoint.ID // the newest that was triggered here
 	at        *opInfo       // the operator whose code is running, nil: none
 	persist   persisting
+	waits     *waits
 	passed    atomic.Uint64 // the newest checkpoint whose barrier has arrived; any goroutine
 }
 
 func newSubtask(ctx context.Context, id checkpoint.SubtaskID, o owner, log *slog.Logger, wake chan struct{}) *subtask {
-	s := &subtask{id: id, ctx: ctx, owner: o, log: log, wake: wake}
+	s := &subtask{id: id, ctx: ctx, owner: o, log: log, wake: wake, waits: &waits{}}
 	s.mailbox.wake, s.mailbox.parent = s.wake, ctx
 	s.persist.running = map[checkpoint.Ref]context.CancelFunc{}
 	return s
@@ -174,6 +175,7 @@ func (s *subtask) close() error {
 
 // run processes records and messages until it is told to stop.
 func (s *subtask) run() error {
+	s.waits.began.Store(time.Now().UnixNano())
 	for {
 		if err := context.Cause(s.ctx); err != nil {
 			return err
@@ -262,6 +264,8 @@ func (s *subtask) flush() error {
 }
 
 func (s *subtask) wait(d time.Duration) {
+	s.waits.idle.begin()
+	defer s.waits.idle.end()
 	var after <-chan time.Time
 	if d > 0 {
 		t := time.NewTimer(d)
