@@ -90,6 +90,7 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	}
 	openHandles.Add(1)
 	d.leak.watch(d)
+	r.opened(d)
 	return d, nil
 }
 
@@ -172,6 +173,7 @@ func (d *DB) Close() error {
 	d.db.Close()
 	d.options.Destroy()
 	d.expiry.free()
+	d.resources.forget(d)
 	d.resources.release()
 	openHandles.Add(-1)
 	d.leak.closed()

@@ -5,6 +5,8 @@ import "C"
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync/atomic"
 )
@@ -40,7 +42,7 @@ func (r *Resources) Memory() Memory {
 	}
 }
 
-// Metrics are sizes of one database, over all its columns.
+// Metrics are sizes of one database, over all its columns, or of several.
 type Metrics struct {
 	LiveBytes         int64 // in the files of the newest version
 	DiskBytes         int64 // in all files, with old ones that something still reads
@@ -54,6 +56,34 @@ type Metrics struct {
 	BackgroundErrors  int64
 	ExpiredFlushed    int64 // entries that had expired before they were written to RocksDB
 	ExpiredCompacted  int64 // entries that compactions dropped
+}
+
+// add adds up databases.
+func (m *Metrics) add(o Metrics) {
+	m.LiveBytes += o.LiveBytes
+	m.DiskBytes += o.DiskBytes
+	m.Files += o.Files
+	m.EstimatedKeys += o.EstimatedKeys
+	m.MemtableBytes += o.MemtableBytes
+	m.TableReaderBytes += o.TableReaderBytes
+	m.PendingCompaction += o.PendingCompaction
+	m.RunningJobs += o.RunningJobs
+	m.WriteStopped = m.WriteStopped || o.WriteStopped
+	m.BackgroundErrors += o.BackgroundErrors
+	m.ExpiredFlushed += o.ExpiredFlushed
+	m.ExpiredCompacted += o.ExpiredCompacted
+}
+
+// Metrics returns the sums over all open databases. It asks RocksDB for some fifteen
+// properties a column, so it is not for every second. Any goroutine.
+func (r *Resources) Metrics() (m Metrics) {
+	r.mu.Lock()
+	open := slices.Collect(maps.Keys(r.open))
+	r.mu.Unlock()
+	for _, d := range open {
+		m.add(d.Metrics())
+	}
+	return m
 }
 
 // Metrics returns the sizes now; zero once the database is closed. Any

@@ -21,7 +21,8 @@ type Resources struct {
 	options Options
 
 	mu        sync.Mutex
-	databases int // open
+	databases int // open, or being opened
+	open      map[*DB]struct{}
 	closed    bool
 	cache     *grocksdb.Cache
 	tables    *table.Budget
@@ -40,7 +41,7 @@ func NewResources(o Options) (*Resources, error) {
 	}
 	C.tm_bound_malloc()
 	cache := newCache(o.MemoryBytes)
-	return &Resources{options: o, tables: tables, cache: cache, budget: C.tm_budget_new(C.size_t(o.WriteBufferBytes), cCache(cache))}, nil
+	return &Resources{options: o, open: map[*DB]struct{}{}, tables: tables, cache: cache, budget: C.tm_budget_new(C.size_t(o.WriteBufferBytes), cCache(cache))}, nil
 }
 
 // newCache returns a cache of blocks with memory of its own.
@@ -86,4 +87,17 @@ func (r *Resources) release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.databases--
+}
+
+// opened has the database counted in Metrics, until forget.
+func (r *Resources) opened(d *DB) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open[d] = struct{}{}
+}
+
+func (r *Resources) forget(d *DB) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.open, d)
 }
