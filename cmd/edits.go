@@ -2,27 +2,16 @@ package tidemarkcmd
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidemark/tidemark/cmd/api"
 	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/coordinator"
 )
-
-// edited is what a verb that edits head prints with --json.
-type edited struct {
-	Applied  bool     `json:"applied"`
-	Policy   string   `json:"policy"`
-	Retained []kept   `json:"retained"`
-	Dropped  []uint64 `json:"dropped"`
-}
-
-type kept struct {
-	ID     uint64   `json:"id"`
-	KeptBy []string `json:"kept_by"`
-}
 
 func pinCommand(f *checkpointFlags) *cobra.Command {
 	return holdCommand(f, "pin", "Keep a checkpoint, whatever the retention says, until it is unpinned", coordinator.AddPin)
@@ -140,32 +129,27 @@ func parseTime(s string) (time.Time, error) {
 }
 
 func (f *checkpointFlags) printEdited(c *cobra.Command, e coordinator.Edited, applied bool) error {
-	x := edited{Applied: applied, Retained: []kept{}, Dropped: []uint64{}}
-	if e.After.Policy != nil {
-		x.Policy = e.After.Policy.String()
-	}
-	for _, r := range e.After.Retained {
-		x.Retained = append(x.Retained, kept{uint64(r.ID), r.KeptBy})
-	}
-	for _, r := range e.Dropped {
-		x.Dropped = append(x.Dropped, uint64(r.ID))
-	}
-	w := c.OutOrStdout()
+	x := api.NewEdited(e, applied)
 	if f.json {
-		return cli.PrintJSON(w, x)
+		return cli.PrintJSON(c.OutOrStdout(), x)
 	}
+	return printEdited(c.OutOrStdout(), x)
+}
+
+func printEdited(w io.Writer, x api.Edited) error {
+	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 	for _, k := range x.Retained {
-		_, _ = fmt.Fprintf(w, "%d: kept by %s\n", k.ID, strings.Join(k.KeptBy, ", "))
+		p("%d: kept by %s\n", k.ID, strings.Join(k.KeptBy, ", "))
 	}
 	for _, id := range x.Dropped {
-		_, _ = fmt.Fprintf(w, "%d: dropped\n", id)
+		p("%d: dropped\n", id)
 	}
-	_, _ = fmt.Fprintf(w, "retention: %s\n", x.Policy)
+	p("retention: %s\n", x.Policy)
 	switch {
-	case !applied:
-		_, _ = fmt.Fprintln(w, "nothing was changed; to do this: --apply")
+	case !x.Applied:
+		p("nothing was changed; to do this: --apply\n")
 	case len(x.Dropped) > 0:
-		_, _ = fmt.Fprintln(w, "the job's leader deletes what only dropped checkpoints needed, or its next start does")
+		p("the job's leader deletes what only dropped checkpoints needed, or its next start does\n")
 	}
 	return nil
 }

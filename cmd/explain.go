@@ -9,40 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidemark/tidemark/cmd/api"
 	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/coordinator"
 )
-
-// explained is what explain --json prints.
-type explained struct {
-	Object     string           `json:"object"`
-	Fate       coordinator.Fate `json:"fate"` // kept, open, dead, foreign
-	Why        string           `json:"why"`
-	Stored     bool             `json:"stored"`
-	Bytes      int64            `json:"bytes"`
-	Put        time.Time        `json:"put,omitzero"`
-	Checkpoint uint64           `json:"checkpoint"` // that it was written for; 0: none
-	Epoch      uint64           `json:"epoch"`
-	Uses       []use            `json:"uses"`
-}
-
-// use says what a retained checkpoint needs the object for.
-type use struct {
-	Checkpoint uint64    `json:"checkpoint"`
-	Epoch      uint64    `json:"epoch"`
-	Created    time.Time `json:"created"`
-	KeptBy     []string  `json:"kept_by"`
-	Bytes      int64     `json:"bytes"` // of the object
-	Files      []fileUse `json:"files"`
-}
-
-type fileUse struct {
-	Operator string `json:"operator"`
-	Subtask  int    `json:"subtask"`
-	File     string `json:"file"`
-	State    string `json:"state"` // empty: of no state alone
-	Bytes    int64  `json:"bytes"`
-}
 
 func explainCommand(f *checkpointFlags) *cobra.Command {
 	return &cobra.Command{
@@ -61,17 +31,7 @@ func explainCommand(f *checkpointFlags) *cobra.Command {
 			if err != nil {
 				return noJob(c.Context(), store, err)
 			}
-			x := explained{
-				Object: name, Fate: e.Fate, Why: why(e), Stored: e.Stored, Bytes: e.Bytes, Put: e.Put,
-				Checkpoint: uint64(e.Writer.ID), Epoch: uint64(e.Writer.Epoch), Uses: []use{},
-			}
-			for _, u := range e.Uses {
-				to := use{uint64(u.Checkpoint.ID), uint64(u.Checkpoint.Epoch), u.Created, u.KeptBy, u.Bytes(), []fileUse{}}
-				for _, f := range u.Files {
-					to.Files = append(to.Files, fileUse{string(f.Operator), f.Subtask, f.File, f.State, f.Bytes})
-				}
-				x.Uses = append(x.Uses, to)
-			}
+			x := api.NewExplained(name, e)
 			if f.json {
 				return cli.PrintJSON(c.OutOrStdout(), x)
 			}
@@ -80,32 +40,7 @@ func explainCommand(f *checkpointFlags) *cobra.Command {
 	}
 }
 
-// why says in words what becomes of an object.
-func why(e coordinator.Explanation) string {
-	var by []string
-	for _, u := range e.Uses {
-		by = append(by, u.Checkpoint.ID.String())
-	}
-	switch {
-	case len(by) > 0:
-		return fmt.Sprintf("retained checkpoints need it: %s. It goes when retention has dropped the last of them", strings.Join(by, ", "))
-	case e.History && e.Fate == coordinator.FateKept:
-		return "it lists the checkpoints that ended, for people; the leader puts a newer one in its place"
-	case e.History:
-		return "a newer history has taken its place. The leader's sweep deletes it, or gc --apply"
-	case e.Fate == coordinator.FateKept:
-		return "it is no checkpoint's own: retention never deletes it"
-	case e.Fate == coordinator.FateForeign:
-		return "its name is not one that the job gives: nothing ever deletes it"
-	case e.Fate == coordinator.FateDead:
-		return fmt.Sprintf("no retained checkpoint needs it, and none ever can: it is of epoch %d, and epoch %d leads. The leader's sweep deletes it, or gc --apply",
-			e.Writer.Epoch, e.Head)
-	}
-	return fmt.Sprintf("no retained checkpoint needs it. Checkpoint %d of epoch %d, which leads, may be under way; if it is not, the leader's sweep deletes it, each hour and when the job starts",
-		e.Writer.ID, e.Writer.Epoch)
-}
-
-func printExplained(w io.Writer, x explained) error {
+func printExplained(w io.Writer, x api.Explained) error {
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 	p("%s: %s", x.Object, x.Fate)
 	if x.Checkpoint > 0 {

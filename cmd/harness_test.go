@@ -241,7 +241,7 @@ func ledOnly(t *testing.T, before, after string) bool {
 	if err != nil {
 		return false
 	}
-	a.Epoch, a.Version, a.Edit, a.Writer = b.Epoch, b.Version, b.Edit, b.Writer
+	a.Epoch, a.Version, a.Edit, a.Writer, a.Leader = b.Epoch, b.Version, b.Edit, b.Writer, b.Leader
 	x, errX := coordinator.EncodeHead(a)
 	y, errY := coordinator.EncodeHead(b)
 	if errX != nil || errY != nil {

@@ -69,7 +69,7 @@ func run(ctx context.Context, program string, job *engine.Job, args []string, st
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usage(err) })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(job), checkpointsCommand(), stateCommand(), storeCommand(), versionCommand())
+	root.AddCommand(runCommand(job), jobCommand(), checkpointsCommand(), stateCommand(), storeCommand(), versionCommand())
 	root.AddCommand(verbs...)
 	cli.RequireVerbs(root)
 	err := cli.Explain(root.ExecuteContext(ctx), program, job == nil)

@@ -60,8 +60,20 @@ func runJob(c *cobra.Command, job *engine.Job, args []string, f *cli.RunFlags) e
 	}
 	line := newProgressLine(out, time.Second)
 	config.Logger = slog.New(slog.NewTextHandler(line.above(stderr), &slog.HandlerOptions{Level: f.LogLevel}))
-	config.Starting = func(s launch.Start) { printStart(line.above(out), config, s) }
-	total := int64(0) // events; zero: not known
+	total := int64(0)     // events; zero: not known
+	printAPI := func() {} // below the line that says what the job starts from
+	config.Serving = func(url string) {
+		printAPI = func() { _, _ = fmt.Fprintf(line.above(out), "API         %s\n", url) }
+		if config.Interval == 0 {
+			printAPI()
+		}
+	}
+	config.Starting = func(s launch.Start) {
+		printStart(line.above(out), config, s)
+		if s.Attempt == 1 {
+			printAPI()
+		}
+	}
 	if results != nil {
 		total = results.Records
 	}

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/tidemark/tidemark/cmd/api"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/checkpoint"
@@ -55,6 +56,10 @@ type Config struct {
 	// Engine says how records are processed. Run fills in Coordinator, Backends, Logger
 	// and Metrics.
 	Engine engine.Config
+	// HTTP says where and to whom the job's API is served. Zero: to nobody.
+	HTTP api.Options
+	// Serving, if set, is called with the URL of the API once it is served.
+	Serving func(url string)
 	// Logger gets what happens to the job and its checkpoints. Default
 	// slog.Default().
 	Logger *slog.Logger
@@ -83,7 +88,7 @@ func (c Config) Validate() error {
 	if c.Interval < 0 {
 		errs = append(errs, fmt.Errorf("checkpoint interval %v: it cannot be negative; 0 turns checkpoints off", c.Interval))
 	}
-	return errors.Join(append(errs, c.validatePlaces(), c.Retry.Validate(), c.Rocks.Validate(), c.Engine.Validate(), c.Job.Validate())...)
+	return errors.Join(append(errs, c.validatePlaces(), c.Retry.Validate(), c.Rocks.Validate(), c.HTTP.Validate(), c.Engine.Validate(), c.Job.Validate())...)
 }
 
 func (c Config) jobID() string {

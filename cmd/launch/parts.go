@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidemark/tidemark/cmd/api"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/state"
@@ -40,6 +41,7 @@ type parts struct {
 	identity    engine.Identity
 	backends    state.Factory
 	coordinator *coordinator.Coordinator // nil: checkpoints are off
+	server      *api.Server              // nil: nothing is served
 	history     history
 	metrics     engine.Metrics
 	closers     []func(context.Context) error // of what was opened, in that order
@@ -49,7 +51,7 @@ type parts struct {
 func (p *parts) open(ctx context.Context, c Config) error {
 	// All places are locked before the lead is taken: a second start of the job must
 	// not fence the first.
-	for _, open := range []func(context.Context, Config) error{p.openStore, p.openBackends, p.holdJob, p.holdOutput, p.lead} {
+	for _, open := range []func(context.Context, Config) error{p.openStore, p.openBackends, p.holdJob, p.holdOutput, p.listen, p.lead} {
 		if err := open(ctx, c); err != nil {
 			return err
 		}
@@ -172,6 +174,9 @@ func (p *parts) lead(ctx context.Context, c Config) (err error) {
 	}
 	o := c.Checkpoints
 	o.Store, o.Job, o.Graph, o.Interval, o.Logger, o.Backend = p.store, c.JobID, c.graph(), c.Interval, c.Logger, backend()
+	if p.server != nil {
+		o.Leader = p.server.Address()
+	}
 	ended := o.Listener.Ended
 	o.Listener.Ended = func(r coordinator.Report) {
 		p.history.add(r)

@@ -7,6 +7,9 @@ import (
 	"github.com/tidemark/tidemark/engine"
 )
 
+// ErrCancelled: somebody cancelled the run through its API.
+var ErrCancelled = errors.New("cancelled")
+
 // Run runs the job until its bounded input is processed and published, until it fails
 // for good, or until ctx ends. With an error, too, the report says how far the job
 // came.
@@ -31,11 +34,15 @@ func run(ctx context.Context, c Config) (report Report, err error) {
 	c.warnOfLimits(report.Memory, limits)
 	c.Rocks.OpenFiles = c.openFiles(limits)
 
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var p parts
 	if err = p.open(ctx, c); err == nil {
+		p.serve(c, func() { cancel(ErrCancelled) })
 		stop, sampled := watch(c.Progress, c.ProgressEvery, &p.metrics, p.coordinator), sample(meter, &p.metrics)
 		var result engine.Result
 		result, err = engine.Run(ctx, c.Job, p.config(c))
+		p.ended(ctx, err)
 		stop()
 		report.add(result)
 		report.Series = sampled()

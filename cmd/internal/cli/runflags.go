@@ -62,6 +62,7 @@ func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
 	fs.Var((*Bytes)(&c.Rocks.MemoryBytes), "native-memory", "memory for RocksDB's block cache and write buffers, all subtasks together")
 	fs.Var(Parsed(&c.Rocks.Disk, string(rocks.SSD), rocks.ParseDisk), "disk", "disk under the local state: ssd, hdd or network (a network volume)")
 	fs.Var(Parsed(&c.Rocks.Override, "", parseOverride), "rocksdb-options", "RocksDB's own options, such as \"max_subcompactions=2;bytes_per_sync=1048576\"; they have the last word")
+	bindHTTP(fs, &c.HTTP)
 	fs.StringVar(&c.Profiles, "pprof", "", "directory for cpu.pprof, heap.pprof, mutex.pprof and block.pprof (default: no profiles)")
 	fs.BoolVar(&f.JSON, "json", false, "end with one line of JSON on standard output")
 	fs.TextVar(&f.LogLevel, "log-level", slog.LevelWarn, "debug, info, warn or error")
