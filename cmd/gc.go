@@ -55,7 +55,7 @@ type requests struct {
 }
 
 func gcCommand(f *checkpointFlags) *cobra.Command {
-	var apply bool
+	var apply, retire bool
 	o := coordinator.SweepOptions{DeletesPerSecond: coordinator.DefaultDeletesPerSecond, HeadVersions: coordinator.DefaultHeadVersions}
 	prices := upload.S3Prices
 	c := &cobra.Command{
@@ -69,6 +69,7 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 		Args: cli.Args(cobra.ExactArgs(1)),
 	}
 	c.Flags().BoolVar(&apply, "apply", false, "delete what the plan names")
+	c.Flags().BoolVar(&retire, "retire", false, "the job was killed for good: with --apply take its lead away, so that what its last leader left goes, too. Refused where the job shows signs of life; asks for the job's name")
 	c.Flags().IntVar(&o.DeletesPerSecond, "deletes-per-second", o.DeletesPerSecond, "most objects to delete a second")
 	c.Flags().DurationVar(&o.HeadVersions, "head-versions", o.HeadVersions, "how long to keep versions of head after they were overwritten: they are the way back")
 	c.Flags().Var(&prices, "prices", "dollars, for what the plan says of costs: storage a GiB and month, put (and list) and get a thousand")
@@ -85,6 +86,12 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 		if f.json {
 			log = c.ErrOrStderr()
 		}
+		if retire && apply {
+			if err := retireJob(c, store, args[0]); err != nil && !errors.Is(err, coordinator.ErrNoHead) {
+				return err
+			}
+		}
+		o.AsIfRetired = retire
 		o.DryRun, o.Deleted = !apply, func(all []coordinator.Deletion) { logDeletions(log, all) }
 		s, err := coordinator.Sweep(c.Context(), upload.Counting(store, counters), o)
 		err = noJob(c.Context(), store, err)

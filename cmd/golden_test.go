@@ -28,7 +28,7 @@ var goldenVerbs = map[string][]string{
 	"pin":     {"pin 2 upgrade --reason before-version-8", "unpin upgrade"},
 	"tag":     {"tag 3 good", "untag release"},
 	"rm":      {"rm 2", "rm 1", "rm 3"},
-	"gc":      {"gc", "gc --apply", "gc --prices storage=100000,put=1000,get=1000"},
+	"gc":      {"gc", "gc --apply", "gc --prices storage=100000,put=1000,get=1000", "gc --retire"},
 }
 
 // exampleClock is what a store in memory says of the time of a write.

@@ -22,6 +22,8 @@ import (
 type SweepOptions struct {
 	// DryRun says to find orphans and to delete nothing.
 	DryRun bool
+	// AsIfRetired says, of a dry run, to take the leader of head for dead, as Retire makes it.
+	AsIfRetired bool
 	// DeletesPerSecond bounds how many objects are deleted a second. Zero:
 	// DefaultDeletesPerSecond.
 	DeletesPerSecond int
@@ -95,7 +97,11 @@ func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, erro
 	if err != nil {
 		return Swept{}, fmt.Errorf("sweep: %w", err)
 	}
-	f, err := survey(ctx, store, reg.keeps, deadBefore(h.Epoch, rules{}), math.MaxInt)
+	dead := deadBefore(h.Epoch, rules{})
+	if o.DryRun && o.AsIfRetired {
+		dead = deadBefore(h.Epoch+1, rules{})
+	}
+	f, err := survey(ctx, store, reg.keeps, dead, math.MaxInt)
 	if err != nil {
 		return Swept{}, fmt.Errorf("sweep: %w", err)
 	}

@@ -1,0 +1,113 @@
+package coordinator
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tidemark/tidemark/coordinator/history"
+	"github.com/tidemark/tidemark/upload"
+)
+
+// ErrJobRuns: a leader shows signs of life, so its job is not retired.
+var ErrJobRuns = errors.New("the job runs")
+
+// RetireOptions say how to find out whether a leader lives.
+type RetireOptions struct {
+	// Answers asks at the leader's address in head whether the job is served there. Nil:
+	// nobody asks.
+	Answers func(ctx context.Context, address, job string) (bool, error)
+	// Watching is called from time to time while head is watched. Nil: nobody is told.
+	Watching func(passed, of time.Duration)
+}
+
+const (
+	leastWatch   = 2 * time.Second
+	unknownPause = 30 * time.Second // between checkpoints of which there were not two
+	watchPauses  = 8                // of which the longest counts
+)
+
+// Standstill returns head once nothing shows that a leader lives: none answers at the
+// address in head, and head does not move within two of its checkpoints' intervals. Else
+// the error wraps ErrJobRuns. It changes nothing.
+func Standstill(ctx context.Context, r upload.Reader, o RetireOptions) (Head, error) {
+	h, etag, err := ReadHead(ctx, r)
+	if err != nil {
+		return Head{}, err
+	}
+	if h.Leader != "" && o.Answers != nil {
+		lives, err := o.Answers(ctx, h.Leader, h.Job)
+		if err != nil {
+			return Head{}, fmt.Errorf("ask the leader at %s: %w", h.Leader, err)
+		}
+		if lives {
+			return Head{}, fmt.Errorf("%w: its leader answers at %s", ErrJobRuns, h.Leader)
+		}
+	}
+	past, err := history.Read(ctx, r)
+	if err != nil {
+		past = history.History{} // it is no truth, and may be damaged
+	}
+	watch := max(leastWatch, 2*pauseOf(h, past))
+	for begin := time.Now(); time.Since(begin) < watch; {
+		if o.Watching != nil {
+			o.Watching(time.Since(begin), watch)
+		}
+		select {
+		case <-time.After(min(time.Second, watch)):
+		case <-ctx.Done():
+			return Head{}, fmt.Errorf("watch head: %w", context.Cause(ctx))
+		}
+		switch _, now, err := ReadHead(ctx, r); {
+		case err != nil:
+			return Head{}, err
+		case now != etag:
+			return Head{}, fmt.Errorf("%w: head has changed since it is watched", ErrJobRuns)
+		}
+	}
+	return h, nil
+}
+
+// pauseOf is the longest time between the triggers of two checkpoints in a row, of
+// the last few of head's epoch.
+func pauseOf(h Head, past history.History) time.Duration {
+	var at []time.Time
+	for _, c := range past.Checkpoints {
+		if c.Epoch == h.Epoch {
+			at = append(at, c.Triggered)
+		}
+	}
+	for _, c := range h.Retained {
+		if c.Epoch == h.Epoch {
+			at = append(at, c.Triggered)
+		}
+	}
+	slices.SortFunc(at, time.Time.Compare)
+	at = slices.CompactFunc(at, time.Time.Equal)
+	at = at[max(0, len(at)-watchPauses-1):]
+	if len(at) < 2 {
+		return unknownPause
+	}
+	longest := time.Duration(0)
+	for i := range at[1:] {
+		longest = max(longest, at[i+1].Sub(at[i]))
+	}
+	return longest
+}
+
+// Retire takes the lead from whoever had it in the head that was seen, for nobody: from
+// then on what the last leader left is dead, and a Sweep deletes it. A leader that lives
+// after all is fenced. It fails with ErrJobRuns where head has moved since.
+func Retire(seen Head) Edit {
+	writer := "retired-" + rand.Text()
+	return func(h *Head, _ time.Time) error {
+		if h.Version != seen.Version || h.Edit != seen.Edit {
+			return fmt.Errorf("%w: head has changed since it was watched", ErrJobRuns)
+		}
+		h.Epoch, h.Writer, h.Leader = h.Epoch+1, writer, ""
+		return nil
+	}
+}
