@@ -27,7 +27,7 @@ func (f *checkpointFlags) open(ctx context.Context, url string) (upload.Reader, 
 
 // openStore opens the store of a URL.
 func (f *checkpointFlags) openStore(ctx context.Context, url string) (upload.Store, error) {
-	s, err := storeurl.Open(ctx, url, storeurl.Options{S3: f.store.Options()})
+	s, err := storeurl.Open(ctx, url, storeurl.Options{S3: f.store.Options(), Limits: f.store.Limits})
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint store %s: %w", url, err)
 	}

@@ -6,7 +6,7 @@
 // (memstore, filestore, s3store; storeurl opens one by its URL). One suite,
 // storetest, tests the same behaviour of all of them. What every store needs is
 // here: Body (bytes that can be read again, with their checksum), and the
-// decorators Prefixed, Retrying and Counting. faultstore and tracestore are
+// decorators Prefixed, Limited, Retrying and Counting. faultstore and tracestore are
 // decorators for tests.
 //
 // # Invariants
@@ -21,5 +21,7 @@
 //     (I2, I10).
 //   - A body or a get holds one open file and one buffer, whatever its size
 //     (I12).
+//   - A store that throttles slows all transfers of a Limiter, and no operation
+//     that still waits for its turn has reached the store (I6, I11).
 //   - A failed multipart upload is aborted (I5).
 package upload

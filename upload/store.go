@@ -33,9 +33,11 @@ var (
 	ErrNoSpace = errors.New("no space left")
 	// ErrCorrupt: bytes do not match their checksum or length.
 	ErrCorrupt = errors.New("corrupt object")
-	// ErrThrottled: the store wants fewer requests, or another request for the
-	// object was under way. Nothing was applied; the request may succeed later.
+	// ErrThrottled: the store wants fewer requests. Nothing was applied; the request may
+	// succeed later.
 	ErrThrottled = errors.New("throttled")
+	// ErrConflict is an ErrThrottled: another request for the object was under way.
+	ErrConflict = fmt.Errorf("%w: another request for the object was under way", ErrThrottled)
 	// ErrName: the name is not legal; see CheckName.
 	ErrName = errors.New("illegal object name")
 	// ErrUnsupported: this store cannot do that.

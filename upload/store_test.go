@@ -23,6 +23,9 @@ func TestDecorators(t *testing.T) {
 			return upload.Prefixed(upload.Prefixed(s, "/jobs/"), "a")
 		},
 		"retrying": func(s upload.Store) upload.Store { return upload.Retrying(s, quick) },
+		"limited": func(s upload.Store) upload.Store {
+			return upload.Limited(s, upload.NewLimiter(upload.Limits{UploadBytes: 1 << 40, RestoreBytes: 1 << 40, InFlight: 2}))
+		},
 		"counting": func(s upload.Store) upload.Store { return upload.Counting(s, &upload.Counters{}) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,10 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/tidemark/tidemark/upload"
 )
@@ -74,6 +77,7 @@ type Meter struct {
 	address string
 	server  http.Server
 	done    chan error
+	bears   atomic.Pointer[rate.Limiter] // of requests; nil: all pass
 
 	mu     sync.Mutex
 	counts Counts
@@ -105,7 +109,9 @@ func Start(ctx context.Context, target string) (*Meter, error) {
 		in, out := &countingBody{ReadCloser: r.Body}, &countingWriter{ResponseWriter: w}
 		r.Body = in
 		defer func() { m.add(kind, Count{1, out.refused, in.n, out.n}) }() // the proxy panics where a client goes away
-		proxy.ServeHTTP(out, r)
+		if !m.refuse(out, r) {
+			proxy.ServeHTTP(out, r)
+		}
 	})}
 	go func() { m.done <- m.server.Serve(l) }()
 	return m, nil

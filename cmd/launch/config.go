@@ -36,6 +36,8 @@ type Config struct {
 	Store string
 	// S3 has the options of an s3:// store that its URL does not hold.
 	S3 s3store.Options
+	// Limits bound what goes to and comes from the store.
+	Limits upload.Limits
 	// Decorate, if set, wraps the job's part of the store, beneath the retries.
 	Decorate func(upload.Store) upload.Store
 	// Retry bounds the tries of a request to the store.
@@ -88,7 +90,7 @@ func (c Config) Validate() error {
 	if c.Interval < 0 {
 		errs = append(errs, fmt.Errorf("checkpoint interval %v: it cannot be negative; 0 turns checkpoints off", c.Interval))
 	}
-	return errors.Join(append(errs, c.validatePlaces(), c.Retry.Validate(), c.Rocks.Validate(), c.HTTP.Validate(), c.Engine.Validate(), c.Job.Validate())...)
+	return errors.Join(append(errs, c.validatePlaces(), c.Retry.Validate(), c.Limits.Validate(), c.Rocks.Validate(), c.HTTP.Validate(), c.Engine.Validate(), c.Job.Validate())...)
 }
 
 func (c Config) jobID() string {

@@ -209,7 +209,7 @@ func OpenStore(ctx context.Context, c Config) (upload.Store, error) {
 	if c.S3.Logger == nil {
 		c.S3.Logger = c.Logger
 	}
-	s, err := storeurl.Open(ctx, c.Store, storeurl.Options{Create: true, Probe: true, S3: c.S3, Retry: upload.RetryOptions{Attempts: 1}})
+	s, err := storeurl.Open(ctx, c.Store, storeurl.Options{Create: true, Probe: true, S3: c.S3, Limits: c.Limits, Retry: upload.RetryOptions{Attempts: 1}})
 	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w", ErrStore, c.Store, err)
 	}

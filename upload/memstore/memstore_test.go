@@ -24,6 +24,9 @@ func TestVersions(t *testing.T) {
 	for name, decorate := range map[string]func(*memstore.Store) upload.Store{
 		"plain":    func(s *memstore.Store) upload.Store { return s },
 		"retrying": func(s *memstore.Store) upload.Store { return upload.Retrying(s, upload.RetryOptions{}) },
+		"limited": func(s *memstore.Store) upload.Store {
+			return upload.Limited(s, upload.NewLimiter(upload.Limits{InFlight: 1}))
+		},
 		"counting": func(s *memstore.Store) upload.Store { return upload.Counting(s, &upload.Counters{}) },
 		"prefixed": func(s *memstore.Store) upload.Store { return upload.Prefixed(s, "a/b") },
 	} {

@@ -118,7 +118,7 @@ func Analyze(ctx context.Context, s upload.Store) (Report, error) {
 	if ok {
 		checks = append(checks, own.Checks()...)
 	}
-	for i, c := range append(checks, clock, throttle) {
+	for i, c := range append(checks, clock, throttle(s)) {
 		detail, err := p.try(ctx, c)
 		switch {
 		case err != nil && i == 0: // nothing was put

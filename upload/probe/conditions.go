@@ -18,7 +18,7 @@ var Conditions = Check{
 func conditions(ctx context.Context, p *Probe) (string, error) {
 	name := p.Name()
 	put := func(content string, o upload.PutOptions) (upload.Info, error) {
-		return p.Store.Put(ctx, name, upload.BodyFromBytes([]byte(content)), o)
+		return p.putAs(ctx, name, []byte(content), o)
 	}
 	refused := func(what string, o upload.PutOptions) error {
 		_, err := put(what, o)

@@ -19,7 +19,7 @@ const (
 	Prefix = "tidemark-probe-"
 	stale  = time.Hour
 
-	tries     = 3
+	tries     = 3                      // twice as many of what is throttled
 	pause     = 300 * time.Millisecond // before the second try; then twice that
 	cleanTime = 10 * time.Second       // of deleting, if the context has ended
 )
@@ -54,7 +54,10 @@ type Probe struct {
 }
 
 // New returns a probe of s, which must not retry by itself.
-func New(s upload.Store) *Probe { return &Probe{Store: s, base: Prefix + rand.Text() + "-"} }
+func New(s upload.Store) *Probe {
+	// A store that throttles is to get the requests of a probe slowly.
+	return &Probe{Store: upload.Limited(s, upload.NewLimiter(upload.Limits{})), base: Prefix + rand.Text() + "-"}
+}
 
 // Name gives a name that no object has. The object is deleted by Clean.
 func (p *Probe) Name() string {
@@ -67,7 +70,28 @@ func (p *Probe) Name() string {
 
 // put puts a small object under a new name.
 func (p *Probe) put(ctx context.Context, content string) (upload.Info, error) {
-	return p.Store.Put(ctx, p.Name(), upload.BodyFromBytes([]byte(content)), upload.PutOptions{})
+	return p.putAs(ctx, p.Name(), []byte(content), upload.PutOptions{})
+}
+
+// putAs puts a small object, again while that is throttled: then nothing was applied.
+func (p *Probe) putAs(ctx context.Context, name string, content []byte, o upload.PutOptions) (upload.Info, error) {
+	for try := 1; ; try++ {
+		info, err := p.Store.Put(ctx, name, upload.BodyFromBytes(content), o)
+		if !errors.Is(err, upload.ErrThrottled) || errors.Is(err, upload.ErrConflict) || try == 2*tries || !rest(ctx, try) {
+			return info, err
+		}
+	}
+}
+
+// rest pauses after a failed try. It returns false if ctx ended.
+func rest(ctx context.Context, try int) bool {
+	t := time.NewTimer(pause << (try - 1))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
 }
 
 // Clean deletes what the checks put, also if ctx has ended.
@@ -77,7 +101,10 @@ func (p *Probe) Clean(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 		defer cancel()
 	}
-	if err := p.Store.Delete(ctx, p.gave...); err != nil {
+	_, err := p.try(ctx, Check{Run: func(ctx context.Context, p *Probe) (string, error) {
+		return "", p.Store.Delete(ctx, p.gave...)
+	}})
+	if err != nil {
 		return fmt.Errorf("delete: %w", err)
 	}
 	return nil
@@ -87,15 +114,13 @@ func (p *Probe) Clean(ctx context.Context) error {
 func (p *Probe) try(ctx context.Context, c Check) (detail string, err error) {
 	for try := 1; ; try++ {
 		detail, err = c.Run(ctx, p)
-		if err == nil || try == tries || !upload.Retryable(err) || ctx.Err() != nil {
+		most := tries
+		if errors.Is(err, upload.ErrThrottled) {
+			most = 2 * tries
+		}
+		if err == nil || try >= most || !upload.Retryable(err) || !rest(ctx, try) {
 			return detail, err
 		}
-		t := time.NewTimer(pause << (try - 1))
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-		}
-		t.Stop()
 	}
 }
 

@@ -82,7 +82,7 @@ func (p *Probe) raceOnce(ctx context.Context, name string, round int, o upload.P
 	)
 	for i := range raceWriters {
 		contents[i] = fmt.Appendf(nil, "round %d, writer %d", round, i)
-		wg.Go(func() { infos[i], errs[i] = p.Store.Put(ctx, name, upload.BodyFromBytes(contents[i]), o) })
+		wg.Go(func() { infos[i], errs[i] = p.putAs(ctx, name, contents[i], o) })
 	}
 	wg.Wait()
 	winner := -1

@@ -71,8 +71,7 @@ func meaningOf(code string, status int, conditional bool) error {
 	case "PreconditionFailed":
 		return upload.ErrPrecondition
 	case "ConditionalRequestConflict", "OperationAborted":
-		// Another write was under way. Nothing was applied or decided.
-		return upload.ErrThrottled
+		return upload.ErrConflict // nothing was applied or decided
 	case "AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
 		"InvalidToken", "TokenRefreshRequired", "XAdminUserNotFound", "XAdminAccessDenied", "InvalidObjectState":
 		return upload.ErrDenied

@@ -47,6 +47,11 @@ type Options struct {
 	// At most 5 GiB, which is the default.
 	CopyBytes int64
 
+	// Throttled, if not nil, is called when the server throttles a request that the store
+	// repeats by itself: one of a large object's parts. Other requests fail with
+	// upload.ErrThrottled. It is called from the goroutine of the request.
+	Throttled func()
+
 	// Logger gets what the server lacks and a job can do without, and what the SDK has to
 	// say. Nil: slog.Default().
 	Logger *slog.Logger

@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/tidemark/tidemark/upload"
 	"github.com/tidemark/tidemark/upload/storetest/s3server"
 )
@@ -219,6 +221,28 @@ func TestProbeBeginsAnew(t *testing.T) { // I11
 	for info, err := range s.List(t.Context(), "") {
 		t.Errorf("the store holds %s; %v", info.Name, err)
 	}
+}
+
+// A server that throttles gets the probe's requests slowly.
+func TestProbeOfServerThatThrottles(t *testing.T) { // I11
+	server := s3server.ForTest(t)
+	o := options(t, server)
+	bears := rate.NewLimiter(40, 10)
+	var denied atomic.Int64
+	o.Endpoint = proxy(t, server, func(w http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+		if bears.Allow() {
+			return false
+		}
+		denied.Add(1)
+		answer(w, r, 503, "SlowDown")
+		return true
+	})
+	s := open(t, o)
+	if err := s.Probe(t.Context()); err != nil || denied.Load() == 0 {
+		t.Errorf("%d requests were throttled: %v", denied.Load(), err)
+	}
+	bears.SetLimit(rate.Inf)
+	wantEmpty(t, s)
 }
 
 // Who may not delete finds out before anything is put.

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/tidemark/tidemark/upload"
 )
 
 // retryer sends a request at most attempts times. first decide before the SDK's own rules
@@ -26,15 +28,18 @@ func (s *Store) retryer(attempts int, longest time.Duration, first ...retry.IsEr
 }
 
 // plain is for all other requests. It allows a second try after a broken connection, and
-// none after an answer that did not come: who waits for it is to know.
+// none after an answer that did not come or asks for fewer requests: who waits for it is to
+// know.
 func (s *Store) plain() aws.Retryer {
 	return s.retryer(2, 100*time.Millisecond, func(err error) aws.Ternary {
-		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() || throttled(err) {
 			return aws.FalseTernary
 		}
 		return aws.UnknownTernary
 	})
 }
+
+func throttled(err error) bool { return errors.Is(meaning(err, false), upload.ErrThrottled) }
 
 // once is for requests that must not be applied twice. Stale credentials aside, they are
 // not sent again.
@@ -45,5 +50,10 @@ func (s *Store) once(o *s3.Options) {
 // patient is for requests that may be repeated with the same effect, and whose failure
 // would cost the whole object.
 func (s *Store) patient(o *s3.Options) {
-	o.Retryer = s.retryer(4, 2*time.Second)
+	o.Retryer = s.retryer(4, 2*time.Second, func(err error) aws.Ternary {
+		if s.o.Throttled != nil && throttled(err) {
+			s.o.Throttled()
+		}
+		return aws.UnknownTernary
+	})
 }

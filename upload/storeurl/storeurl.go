@@ -34,6 +34,9 @@ type Options struct {
 	Probe bool
 	// Retry bounds the tries of each operation. Attempts of one: a single try.
 	Retry upload.RetryOptions
+	// Limits bound the transfers of the store, and of its views. The store's throttling
+	// slows all of them.
+	Limits upload.Limits
 	// File completes a file:// URL. Its Create counts as well.
 	File filestore.Options
 	// S3 completes an s3:// URL. Bucket and Prefix come from the URL; so does what its
@@ -41,19 +44,21 @@ type Options struct {
 	S3 s3store.Options
 }
 
-// Open opens the store of a URL, with retries.
+// Open opens the store of a URL, with limits and retries.
 func Open(ctx context.Context, rawURL string, o Options) (upload.Store, error) {
-	if err := o.Retry.Validate(); err != nil {
+	if err := errors.Join(o.Retry.Validate(), o.Limits.Validate()); err != nil {
 		return nil, err
 	}
+	limiter := upload.NewLimiter(o.Limits)
+	o.S3.Throttled = limiter.Throttled
 	s, err := Bare(ctx, rawURL, o)
 	if err != nil {
 		return nil, err
 	}
-	return upload.Retrying(s, o.Retry), nil
+	return upload.Retrying(upload.Limited(s, limiter), o.Retry), nil
 }
 
-// Bare opens the store of a URL, without retries.
+// Bare opens the store of a URL, without limits and retries.
 func Bare(ctx context.Context, rawURL string, o Options) (upload.Store, error) {
 	s, err := open(ctx, rawURL, o)
 	if err != nil {

@@ -83,7 +83,7 @@ func (f *RunFlags) Build(job *engine.Job, args []string) (launch.Config, *jobs.R
 			return c, nil, err
 		}
 	}
-	c.Job, c.S3, c.Checkpoints.Writer = job, f.store.Options(), Version()
+	c.Job, c.S3, c.Limits, c.Checkpoints.Writer = job, f.store.Options(), f.store.Limits, Version()
 	if err := c.Validate(); err != nil {
 		return c, nil, Usage(err)
 	}
