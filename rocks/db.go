@@ -82,7 +82,7 @@ func Open(dir string, r *Resources, states []state.Descriptor) (_ *DB, err error
 	if err != nil {
 		return nil, failure("open", dir, err.Error())
 	}
-	d := &DB{flusher: flusher{dir, db, options, expiry, &contents{}}, resources: r, handles: handles, columns: map[string]*column.Column{}}
+	d := &DB{flusher: flusher{dir, db, options, disks[r.options.Disk], expiry, &contents{}}, resources: r, handles: handles, columns: map[string]*column.Column{}}
 	expiry.start(d.tableFiles())
 	d.tables = r.tables.NewTables(d.writer(""))
 	for i, name := range names {
@@ -149,7 +149,7 @@ func (d *DB) Drop(state string) error {
 }
 
 func (d *DB) newColumn(name string, h *grocksdb.ColumnFamilyHandle) *column.Column {
-	return column.New(strings.TrimPrefix(name, columnPrefix), d.tables, family{d.flusher, h})
+	return column.New(strings.TrimPrefix(name, columnPrefix), d.tables, family{d.flusher, h, new(int64)})
 }
 
 // Close frees the database and leaves its files. Writes that no local checkpoint

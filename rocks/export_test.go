@@ -32,3 +32,17 @@ func (d *DB) FilesAt(name string, level int) int {
 
 // Spill writes what is dirty of a state.
 func (d *DB) Spill(name string) error { return d.columns[columnPrefix+name].Spill() }
+
+// Merging is how a column merges: see merging.
+type Merging struct {
+	From, Widest  int
+	All           bool  // all runs, if that is needed
+	Bytes, Stated int64 // the memory of the widest merge
+}
+
+// MergingOf decides it for a number of runs with entries of that size.
+func MergingOf(on Disk, entryBytes int64, runs int) Merging {
+	d := disks[on]
+	m := merging{from: sortedRuns, widest: widestOf(sortedRuns), percent: spacePercent}.forEntries(d, entryBytes).forRuns(runs)
+	return Merging{m.from, m.widest, m.percent == spacePercent, int64(m.widest) * d.runBytes(entryBytes), d.mergeBytes()}
+}

@@ -14,7 +14,8 @@ import (
 // family is a column family, as the table above it sees it.
 type family struct {
 	flusher
-	handle *grocksdb.ColumnFamilyHandle
+	handle       *grocksdb.ColumnFamilyHandle
+	largestEntry *int64 // bytes of the largest so far; of Write, of which one runs at a time
 }
 
 var _ table.Below = family{}

@@ -31,6 +31,7 @@ type flusher struct {
 	dir     string
 	db      *grocksdb.DB
 	options *grocksdb.Options
+	disk    diskSettings
 	expiry  *expiry
 	// contents describes the local checkpoints that were made.
 	contents *contents
@@ -53,7 +54,7 @@ func (f family) Write(e *table.Entries) error {
 	if err != nil {
 		return err
 	}
-	if err := f.prepare(f.handle, r); err != nil {
+	if err := f.prepare(r); err != nil {
 		return err
 	}
 	return e.Publish(func() error {
@@ -95,12 +96,16 @@ func (f family) writeFile(e *table.Entries) (err error) {
 	if empty { // all entries were replaced or came and went: RocksDB takes no such file
 		return e.Publish(func() error { return nil })
 	}
-	r.bytes, r.overwrites = int64(C.tm_file_bytes(file)), func() (float64, error) { return f.overwrites(file, f.handle) }
-	if err := f.prepare(f.handle, r); err != nil {
+	var bytes C.int64_t
+	if msg := C.tm_file_finish(file, &bytes); msg != nil {
+		return failure("write", f.dir, taken(msg))
+	}
+	r.bytes, r.overwrites = int64(bytes), func() (float64, error) { return f.overwrites(file) }
+	if err := f.prepare(r); err != nil {
 		return err
 	}
 	return e.Publish(func() error {
-		if msg := C.tm_file_ingest(file, cDB(f.db), cColumn(f.handle), cPath); msg != nil {
+		if msg := C.tm_file_ingest(cDB(f.db), cColumn(f.handle), cPath); msg != nil {
 			return failure("write", f.dir, taken(msg))
 		}
 		return nil
@@ -132,6 +137,7 @@ func (f family) encode(e *table.Entries, atOnce int, to func(entries []byte) err
 			r.deletions++
 		} else {
 			r.entries++
+			r.largestEntry = max(r.largestEntry, int64(len(stored)))
 			length = uint32(len(stored))
 		}
 		buf = binary.NativeEndian.AppendUint32(buf, uint32(len(key)))

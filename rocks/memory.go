@@ -17,6 +17,5 @@ func (o Options) WorkingBytes(databases int) int64 {
 	o = o.WithDefaults()
 	disk := disks[o.Disk]
 	compactions := int64(max(1, o.BackgroundThreads-max(1, o.BackgroundThreads/4))) // of all databases; the rest flush
-	ahead := sortedRuns * (int64(disk.readaheadBytes) + int64(disk.blockBytes))
-	return o.MemoryBytes/idlePart + compactions*(ahead+fileBuffers) + int64(databases)*fileBuffers
+	return o.MemoryBytes/idlePart + compactions*(disk.mergeBytes()+fileBuffers) + int64(databases)*fileBuffers
 }

@@ -89,6 +89,7 @@ func (r *Resources) newOptions() *grocksdb.Options {
 	runs.SetStopStyle(grocksdb.CompactionStopStyleTotalSize)
 	runs.SetSizeRatio(0)
 	runs.SetMaxSizeAmplificationPercent(spacePercent)
+	runs.SetMaxMergeWidth(uint(widestOf(sortedRuns)))
 	g.SetCompactionStyle(grocksdb.UniversalCompactionStyle)
 	g.SetUniversalCompactionOptions(runs) // frees runs
 	g.SetLevel0FileNumCompactionTrigger(sortedRuns)

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <algorithm>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -93,8 +94,10 @@ char* append(char* to, const rocksdb::Slice& s) {
   return to + s.size();
 }
 
-int amplification(const rocksdb::Options& o) {
-  return static_cast<int>(o.compaction_options_universal.max_size_amplification_percent);
+tm_merging merging(const rocksdb::Options& o) {
+  const auto& u = o.compaction_options_universal;
+  return {o.level0_file_num_compaction_trigger, static_cast<int>(std::min<unsigned>(u.max_merge_width, INT_MAX)),
+          static_cast<int>(u.max_size_amplification_percent)};
 }
 
 int64_t big_endian(const char* at) {
@@ -254,38 +257,42 @@ char* tm_file_add(tm_file* f, const char* entries, size_t len) {
   }));
 }
 
-char* tm_file_ingest(tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* path) {
+char* tm_file_finish(tm_file* f, int64_t* bytes) {
   rocksdb::Status s = f->writer.Finish();
-  if (!s.ok()) return failure(s);
+  *bytes = static_cast<int64_t>(f->writer.FileSize());
+  return failure(s);
+}
+
+char* tm_file_ingest(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* path) {
   rocksdb::IngestExternalFileOptions o;
   o.move_files = true;
   o.write_global_seqno = false;  // it is in the MANIFEST, and the file stays as it is
   return failure(db->rep->IngestExternalFile(cf->rep, {path}, o));
 }
 
-int64_t tm_file_bytes(tm_file* f) { return static_cast<int64_t>(f->writer.FileSize()); }
-
 tm_column tm_column_now(rocksdb_t* db, rocksdb_column_family_handle_t* cf) {
   tm_column now{};
   rocksdb::ColumnFamilyMetaData column;
   db->rep->GetColumnFamilyMetaData(cf->rep, &column);
-  uint64_t run = 0;
+  uint64_t largest = 0, entry = 0;
   for (const auto& level : column.levels) {
-    if (level.level > 0) run = std::max(run, level.size);
+    const bool many = level.level == 0;  // each file is a run
+    now.runs += many ? level.files.size() : !level.files.empty();
+    if (!many) largest = std::max(largest, level.size);
     for (const auto& file : level.files) {
-      if (level.level == 0) run = std::max<uint64_t>(run, file.size);
+      if (many) largest = std::max<uint64_t>(largest, file.size);
+      entry = std::max<uint64_t>(entry, file.size / std::max<uint64_t>(1, file.num_entries));
       now.deletions += static_cast<int64_t>(file.num_deletions);
       now.entries += static_cast<int64_t>(file.num_entries - file.num_deletions);
     }
   }
-  now.largest_run = static_cast<int64_t>(run);
-  const rocksdb::Options o = db->rep->GetOptions(cf->rep);
-  now.merge_from = o.level0_file_num_compaction_trigger;
-  now.amplification = amplification(o);
+  now.largest_run = static_cast<int64_t>(largest);
+  now.entry_bytes = static_cast<int64_t>(entry);
+  now.merging = merging(db->rep->GetOptions(cf->rep));
   return now;
 }
 
-int tm_amplification(const rocksdb_options_t* o) { return amplification(o->rep); }
+tm_merging tm_merging_of(const rocksdb_options_t* o) { return merging(o->rep); }
 
 char* tm_file_overwrites(const tm_file* f, rocksdb_t* db, rocksdb_column_family_handle_t* cf, double* share) {
   size_t there = 0;

@@ -65,25 +65,30 @@ char* tm_multi_get(rocksdb_t*, rocksdb_column_family_handle_t*, const char* keys
 // Writes entries, in any order, to the column's write buffer.
 char* tm_write(rocksdb_t*, rocksdb_column_family_handle_t*, const char* entries, size_t len);
 
-// A file of entries in ascending order, which becomes a part of the column as a
-// whole. path is removed when that succeeds.
+// A file of entries in ascending order. Once finished it becomes a part of the column as
+// a whole, and path is removed.
 typedef struct tm_file tm_file;
 char* tm_file_new(const rocksdb_options_t*, rocksdb_column_family_handle_t*, const char* path, tm_file** out);
 char* tm_file_add(tm_file*, const char* entries, size_t len);
-char* tm_file_ingest(tm_file*, rocksdb_t*, rocksdb_column_family_handle_t*, const char* path);
+char* tm_file_finish(tm_file*, int64_t* bytes);
+char* tm_file_ingest(rocksdb_t*, rocksdb_column_family_handle_t*, const char* path);
 void tm_file_free(tm_file*);
 
-// How many bytes a file has that is not ingested yet.
-int64_t tm_file_bytes(tm_file*);
+// How a column merges sorted runs.
+typedef struct {
+  int from;     // once there are so many
+  int widest;   // at most so many at once, except where all are merged
+  int percent;  // all, once the newer ones have so many percent of the oldest
+} tm_merging;
+tm_merging tm_merging_of(const rocksdb_options_t*);
 // What the files of a column hold, and how it merges them.
 typedef struct {
-  int64_t largest_run;         // bytes of the largest sorted run
+  int64_t runs, largest_run;   // largest_run: its bytes
   int64_t entries, deletions;  // entries are without deletions; older versions count
-  int merge_from;              // so many runs
-  int amplification;           // all runs are merged if the newer ones have so many percent of the oldest
+  int64_t entry_bytes;         // of an entry, in the file where these are largest on average
+  tm_merging merging;
 } tm_column;
 tm_column tm_column_now(rocksdb_t*, rocksdb_column_family_handle_t*);
-int tm_amplification(const rocksdb_options_t*);
 // Of a sample of the file's keys, how many the column has already, from 0 to 1.
 char* tm_file_overwrites(const tm_file*, rocksdb_t*, rocksdb_column_family_handle_t*, double* share);
 

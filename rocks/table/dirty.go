@@ -55,12 +55,17 @@ func (t *Table) dirtyBytes() (n int64) {
 	return n
 }
 
-// partsFor is how many parts, from the oldest on, have the dirty bytes together;
-// all of them if they have less.
+// spillEntries is how many entries a spill has at least, of up to half of those that are
+// dirty. A spill becomes a sorted run, and a run of a single large entry costs each scan
+// and each compaction as much memory as a run of many.
+const spillEntries = 8
+
+// partsFor is how many parts a spill writes, from the oldest on: those that have the
+// dirty bytes together, or more where these are few entries; all of them if they have less.
 func (t *Table) partsFor(bytes int64) (n int) {
-	for n < len(t.dirty) && bytes > 0 {
+	for entries := 0; n < len(t.dirty) && (bytes > 0 || entries < spillEntries && 2*n < len(t.dirty)); n++ {
 		bytes -= t.dirty[n].bytes
-		n++
+		entries += len(t.dirty[n].blocks)
 	}
 	return n
 }
