@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/internal/nearest"
 	"github.com/tidemark/tidemark/upload"
 )
 
@@ -83,7 +84,11 @@ func addHold(h *Head, all *[]Pin, kind string, p Pin, now time.Time) error {
 func removeHold(all *[]Pin, kind, name string) error {
 	i := slices.IndexFunc(*all, func(p Pin) bool { return p.Name == name })
 	if i < 0 {
-		return gone{fmt.Errorf("%s %q: %w", kind, name, ErrNoSuchHold)}
+		var names []string
+		for _, p := range *all {
+			names = append(names, p.Name)
+		}
+		return gone{fmt.Errorf("%s %q: %w: %s", kind, name, ErrNoSuchHold, nearest.Hint(name, names))}
 	}
 	*all = slices.Delete(slices.Clone(*all), i, i+1)
 	return nil

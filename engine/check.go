@@ -34,7 +34,7 @@ func checkProcessor[K comparable, T, U any](id checkpoint.OperatorID, codec stat
 	}()
 	p, other := make(), make()
 	switch {
-	case p == nil || other == nil:
+	case isNil(p) || isNil(other):
 		return errNoProcessor
 	case same(p, other):
 		return fmt.Errorf("the function given to Process returned one %T twice: each subtask needs its own, so make it inside the function", p)
@@ -52,6 +52,12 @@ func checkProcessor[K comparable, T, U any](id checkpoint.OperatorID, codec stat
 }
 
 var errNoProcessor = errors.New("the function given to Process returned no processor")
+
+// isNil reports whether a processor is nil, or a nil pointer.
+func isNil(p any) bool {
+	v := reflect.ValueOf(p)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
 
 // same reports whether two processors share what they hold.
 func same(a, b any) bool {

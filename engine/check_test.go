@@ -69,6 +69,7 @@ func TestMistakesOfProcessorsAreFoundBeforeTheJobRuns(t *testing.T) {
 		"a Finish of another type":     {func() engine.Processor[int, int, row] { return &wrongFinish{} }, []string{"method Finish that would never be called"}},
 		"a Finish of the pointer only": {func() engine.Processor[int, int, row] { return byValue{&plain{}} }, []string{"byValue: use the pointer"}},
 		"none is made":                 {func() engine.Processor[int, int, row] { return nil }, []string{"returned no processor"}},
+		"a nil pointer is made":        {func() engine.Processor[int, int, row] { return (*plain)(nil) }, []string{"returned no processor"}},
 		"one pointer for all":          {func() engine.Processor[int, int, row] { return shared }, []string{"returned one *engine_test.plain twice"}},
 		"one map for all":              {func() engine.Processor[int, int, row] { return sharedNamed }, []string{"returned one engine_test.named twice"}},
 		"a state without a codec": {opens(func(c engine.OpenContext) error { state.NewValue[hidden](c, "n"); return nil }),

@@ -34,11 +34,14 @@ type Placed interface {
 	Places() []Place
 }
 
-// Directories lists the local directories to which the job's sinks write, each once.
+// Directories lists the local directories to which the job's sinks write, each once. A
+// sink without one is a mistake that Validate reports.
 func (j *Job) Directories() (dirs []string) {
 	for _, n := range j.nodes {
 		for _, p := range n.places {
-			dirs = append(dirs, filepath.Clean(p.Dir))
+			if p.Dir != "" {
+				dirs = append(dirs, filepath.Clean(p.Dir))
+			}
 		}
 	}
 	slices.Sort(dirs)

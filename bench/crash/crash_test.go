@@ -215,7 +215,7 @@ func TestValidate(t *testing.T) {
 	}{
 		{crash.Options{Jobs: []string{"q18"}}, "no program"},
 		{crash.Options{Program: []string{"x"}}, "flights needs an input"},
-		{crash.Options{Program: []string{"x"}, Jobs: []string{"q99"}}, `no job "q99": the jobs are flights, q18, q17-changes, states`},
+		{crash.Options{Program: []string{"x"}, Jobs: []string{"q99"}}, `no job "q99": use "flights", "q18", "q17-changes" or "states"`},
 		{crash.Options{Program: []string{"x"}, Jobs: []string{"q18", "q18"}}, "named twice"},
 		{crash.Options{Program: []string{"x"}, Jobs: []string{"q18"}, Kills: -1}, "must be positive"},
 	} {

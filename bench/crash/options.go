@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/tidemark/tidemark/internal/nearest"
 )
 
 // Options of Run. The zero value of a field means its default.
@@ -93,7 +94,7 @@ func (o Options) Validate() error {
 	}
 	for i, j := range o.Jobs {
 		if !slices.Contains(Jobs(), j) {
-			bad("no job %q: the jobs are %s", j, strings.Join(Jobs(), ", "))
+			bad("no job %q: %s", j, nearest.Hint(j, Jobs()))
 		}
 		if slices.Contains(o.Jobs[:i], j) {
 			bad("job %s is named twice", j)

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/tidemark/tidemark/engine"
 	"github.com/tidemark/tidemark/engine/sink"
+	"github.com/tidemark/tidemark/internal/nearest"
 )
 
 // Info says what a job is.
@@ -55,7 +55,7 @@ func Build(name string, o Options) (*engine.Job, *Results, error) {
 		for _, j := range jobs {
 			names = append(names, j.Name)
 		}
-		return nil, nil, fmt.Errorf("%w: no job %q: the jobs are %s", ErrOptions, name, strings.Join(names, ", "))
+		return nil, nil, fmt.Errorf("%w: no job %q: %s", ErrOptions, name, nearest.Hint(name, names))
 	}
 	if err := o.validate(jobs[i]); err != nil {
 		return nil, nil, err

@@ -299,7 +299,7 @@ func TestBuildRefuses(t *testing.T) {
 		o    jobs.Options
 		want string
 	}{
-		{"q99", jobs.Options{}, `no job "q99": the jobs are wordcount, flights`},
+		{"q99", jobs.Options{}, `no job "q99": use "wordcount", "flights", `},
 		{"q17", jobs.Options{Input: "x"}, "leave out input"},
 		{"q17", jobs.Options{Keys: 5}, "leave out keys"},
 		{"q17", jobs.Options{MinFlights: 5}, "least number of flights"},

@@ -335,6 +335,11 @@ func TestPlacesDoNotContainOneAnother(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	s := good
+	s.output = ""
+	if err := s.config(false, nil).Validate(); err == nil || strings.Contains(err.Error(), "neither may lie in the other") || !strings.Contains(err.Error(), "no output directory is given") {
+		t.Errorf("no output directory: %v", err)
+	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
 		t.Errorf("something was made: %v, %v", entries, err)
 	}

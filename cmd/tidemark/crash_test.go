@@ -9,7 +9,7 @@ import (
 
 func TestBenchCrashUsage(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"--jobs q99", `no job "q99": the jobs are flights, q18, q17-changes`},
+		{"--jobs q99", `no job "q99": use "flights", "q18", "q17-changes"`},
 		{"--n -1", "must be positive"},
 		{"--input=", "flights needs an input"},
 		{"--kills 3", "unknown flag: --kills"},

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tidemark/tidemark/internal/nearest"
 )
 
 // Drop names state of a checkpoint that a job no longer has and does not take over:
@@ -29,6 +31,18 @@ func (d Drop) String() string {
 		return string(d.Operator)
 	}
 	return string(d.Operator) + "/" + d.State
+}
+
+// Mistyped says which of the names that a job has, and of those that it drops, are close
+// to name, which is in the checkpoint and is neither: one may be mistyped. Empty: none is.
+func Mistyped(name string, has, dropped []string) (text string) {
+	if near := nearest.Names(name, has); len(near) > 0 {
+		text = fmt.Sprintf("; the job has %q", near)
+	}
+	if near := nearest.Names(name, dropped); len(near) > 0 {
+		text += fmt.Sprintf("; to be dropped is %q", near)
+	}
+	return text
 }
 
 // DroppedStates returns the names of the operator's states that are to be dropped.

@@ -124,7 +124,15 @@ func (g Graph) Vertices() map[OperatorID][]OperatorID {
 // checkpoint, drop what is not taken over. The error wraps ErrGraphMismatch and
 // names every misfit.
 func (g Graph) Fit(old Graph, stateful []OperatorID, drop []Drop) error {
-	var bad []string
+	var bad, has, dropped []string
+	for _, o := range g.Operators {
+		if _, ok := old.Operator(o.ID); !ok {
+			has = append(has, string(o.ID))
+		}
+	}
+	for _, d := range drop {
+		dropped = append(dropped, string(d.Operator))
+	}
 	if g.MaxParallelism != old.MaxParallelism {
 		bad = append(bad, fmt.Sprintf("max parallelism was %d and is %d: it cannot change in the life of a job", old.MaxParallelism, g.MaxParallelism))
 	}
@@ -134,7 +142,7 @@ func (g Graph) Fit(old Graph, stateful []OperatorID, drop []Drop) error {
 		switch {
 		case !ok && slices.Contains(drop, Drop{Operator: id}):
 		case !ok:
-			bad = append(bad, fmt.Sprintf("operator %q has state in the checkpoint but is not in the job: give it back, or its old name, or drop its state", id))
+			bad = append(bad, fmt.Sprintf("operator %q has state in the checkpoint but is not in the job: give it back, or its old name, or drop its state%s", id, Mistyped(string(id), has, dropped)))
 		case was.Key != is.Key:
 			bad = append(bad, fmt.Sprintf("operator %q was keyed by %s and is keyed by %s", id, orNone(was.Key), orNone(is.Key)))
 		case was.Type != is.Type:

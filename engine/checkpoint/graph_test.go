@@ -40,6 +40,8 @@ func TestFit(t *testing.T) {
 		"dropped, but not": {nil, "sum", `the state of operator "sum" is to be dropped, but the job has the operator`},
 		"a state dropped":  {nil, "sum/n", ""},
 		"of another one":   {renamed, "in/n", `"sum" has state`},
+		"mistyped":         {func(g *checkpoint.Graph) { g.Operators[1].ID = "smu" }, "", `or drop its state; the job has ["smu"]`},
+		"mistyped drop":    {renamed, "sun", `or drop its state; to be dropped is ["sun"]`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var drop []checkpoint.Drop

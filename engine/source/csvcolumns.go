@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/tidemark/tidemark/engine/internal/jsontype"
+	"github.com/tidemark/tidemark/internal/nearest"
 )
 
 // column maps a column of a CSV file to a field of a struct. The field's type is
@@ -119,7 +120,7 @@ func locate(columns []column, header []string) ([]int, error) {
 	indexes := make([]int, len(columns))
 	for i, c := range columns {
 		if indexes[i] = slices.Index(header, c.name); indexes[i] < 0 {
-			return nil, fmt.Errorf("no column %q; the header has %q: correct the header or the field's csv tag", c.name, header)
+			return nil, fmt.Errorf("no column %q: %s (correct the header, or the field's csv tag)", c.name, nearest.Hint(c.name, header))
 		}
 		if slices.Index(header[indexes[i]+1:], c.name) >= 0 {
 			return nil, fmt.Errorf("the header has column %q twice: rename one", c.name)

@@ -242,7 +242,7 @@ func TestMalformed(t *testing.T) {
 		"other half":    {"a.jsonl", "{\"n\":1,\"text\":\"a\\uDC00\"}\n{\"n\":2}", 0, " line 1 (byte 0): not UTF-8: the escape \\uDC00 is half", []int{2}},
 		"UTF-16":        {"a.jsonl", "\xff\xfea\x00", 0, " byte 0: unsupported encoding: the file is UTF-16: convert it to UTF-8", []int{}},
 		"xz":            {"a.csv", "\xfd7zXZ\x00abc", 0, " byte 0: unsupported compression: the file is xz", []int{}},
-		"CSV no column": {"a.csv", "n,txt\n1,a\n", 0, " line 1 (byte 0): header: no column \"text\"; the header has [\"n\" \"txt\"]", []int{}},
+		"CSV no column": {"a.csv", "n,txt\n1,a\n", 0, " line 1 (byte 0): header: no column \"text\": did you mean \"txt\"?", []int{}},
 		"CSV twice":     {"a.csv", "n,text,n\n1,a,2\n", 0, " line 1 (byte 0): header: the header has column \"n\" twice", []int{}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,10 +5,13 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/tidemark/tidemark/engine/internal/jsontype"
+	"github.com/tidemark/tidemark/internal/nearest"
 )
 
 // jsonShape is what the JSON of a type has to look like. nil: anything.
@@ -128,7 +131,7 @@ func (w walker) object(s *jsonShape, d *json.Decoder, at string) error {
 		default:
 			known, f := s.field(name)
 			if f == nil && w.strict {
-				return fmt.Errorf("unknown field %q in %s", name, where(at))
+				return fmt.Errorf("unknown field %q in %s: %s", name, where(at), nearest.Hint(name, slices.Sorted(maps.Keys(s.fields))))
 			}
 			if f != nil {
 				name, shape, required = known, f.shape, f.required

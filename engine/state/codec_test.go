@@ -238,8 +238,8 @@ func TestUnsupportedTypesAreNamed(t *testing.T) {
 		{refusal[map[string][]hidden](), "map[string][]state_test.hidden[][].price is not exported"},
 		{refusal[recursive](), "contains itself"},
 		{refusal[chan int](), "chan int cannot be stored"},
-		{refusal[struct{ F func() }](), ".F: a func() cannot be stored"},
-		{refusal[struct{ A any }](), ".A: a interface {} cannot be stored"},
+		{refusal[struct{ F func() }](), ".F: func() cannot be stored: use another type, leave the field out"},
+		{refusal[struct{ A any }](), ".A: interface {} cannot be stored, since it may hold any type: use another type"},
 		{refusal[complex128](), "complex128 cannot be stored"},
 		{refusal[[][0]int](), "take no bytes"},
 		{refusal[struct {

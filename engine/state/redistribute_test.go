@@ -168,7 +168,13 @@ func TestOperatorListMisfits(t *testing.T) {
 			t.Errorf("%s: got %v, want it to say %q", name, err, c.want)
 		}
 	}
-	s := subtask{state.NewRegistry(nil, "", restored)}
+	s := subtask{state.NewRegistry(nil, "", []checkpoint.OperatorState{{Name: "numbers"}})}
+	s.registry.Drop([]string{"number"})
+	state.NewOperatorList[string](s, "nubmers", checkpoint.Split)
+	if err := s.registry.Err(); !errors.Is(err, state.ErrUndeclared) || !strings.Contains(err.Error(), `["numbers"]; the job has ["nubmers"]; to be dropped is ["number"]`) {
+		t.Errorf("mistyped: %v", err)
+	}
+	s = subtask{state.NewRegistry(nil, "", restored)}
 	l := state.NewOperatorList[string](s, "a", checkpoint.Split)
 	if err := s.registry.Err(); !errors.Is(err, state.ErrUndeclared) || !strings.Contains(err.Error(), `["b"]`) {
 		t.Errorf("without b: %v", err)

@@ -87,7 +87,11 @@ func (r *Registry) undeclared() []string {
 func (r *Registry) Err() error {
 	errs := slices.Clone(r.errs)
 	if names := r.undeclared(); len(names) > 0 {
-		errs = append(errs, fmt.Errorf("%w: %q", ErrUndeclared, names))
+		hints := ""
+		for _, name := range names {
+			hints += checkpoint.Mistyped(name, slices.Sorted(maps.Keys(r.names)), r.dropped)
+		}
+		errs = append(errs, fmt.Errorf("%w: %q%s", ErrUndeclared, names, hints))
 	}
 	return errors.Join(errs...)
 }

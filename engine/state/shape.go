@@ -99,7 +99,11 @@ func deriveShape(t reflect.Type, path string, within []reflect.Type) (*shape, er
 	case reflect.Struct:
 		return structShape(t, path, within)
 	}
-	return nil, fmt.Errorf("%w: %s: a %v cannot be stored: leave it out (tag `state:\"-\"`), or give the state a codec of its own (WithCodec)", ErrUnsupported, path, t)
+	why := ""
+	if t.Kind() == reflect.Interface {
+		why = ", since it may hold any type"
+	}
+	return nil, fmt.Errorf("%w: %s: %v cannot be stored%s: use another type, leave the field out (tag `state:\"-\"`), or give the state a codec of its own (WithCodec)", ErrUnsupported, path, t, why)
 }
 
 // marshals reports whether t's own MarshalBinary encodes its values. Go promotes

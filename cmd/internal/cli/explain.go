@@ -8,6 +8,7 @@ import (
 	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/deploy"
 	"github.com/tidemark/tidemark/engine/sink"
 	"github.com/tidemark/tidemark/engine/source"
 	"github.com/tidemark/tidemark/engine/state"
@@ -47,6 +48,7 @@ var advice = []struct {
 	{incremental.ErrForeignDir, "nothing was changed or deleted. Choose a new or empty directory with --state-dir"},
 	{launch.ErrStateDir, "choose with --state-dir a directory that can be written to and that no other process uses"},
 	{launch.ErrProfiles, "choose with --pprof a directory that can be written to"},
+	{deploy.ErrRepeated, "mend what fails; the same command then goes on from the newest checkpoint. If only time mends it, allow more tries with --same-failures"},
 }
 
 // Explain adds to an error what to do about it, in terms of a program that has

@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tidemark/tidemark/internal/nearest"
 )
 
 // UsageError marks a mistake in the command line.
@@ -14,6 +18,21 @@ func (e UsageError) Unwrap() error { return e.err }
 
 // Usage marks err as a mistake in the command line.
 func Usage(err error) error { return UsageError{err} }
+
+// FlagError marks a mistake in a flag of c as a usage error, and proposes the nearest flags
+// for one that c does not have.
+func FlagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return Usage(err)
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	if near := nearest.Names("--"+unknown.GetSpecifiedName(), names); len(near) > 0 {
+		return Usage(fmt.Errorf("%w: %s", err, nearest.Hint("--"+unknown.GetSpecifiedName(), near)))
+	}
+	return Usage(fmt.Errorf("%w (see %s --help)", err, c.CommandPath()))
+}
 
 // Args returns f with its errors marked as usage errors.
 func Args(f cobra.PositionalArgs) cobra.PositionalArgs {

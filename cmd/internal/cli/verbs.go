@@ -2,9 +2,10 @@ package cli
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tidemark/tidemark/internal/nearest"
 )
 
 // RequireVerbs makes it a usage error to give root, or any command below it that
@@ -30,29 +31,24 @@ func requireVerbs(c *cobra.Command) {
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return Usage(fmt.Errorf("%s: a verb is missing: use %s", c.CommandPath(), verbs(c)))
+			return Usage(fmt.Errorf("%s: a verb is missing: %s", c.CommandPath(), nearest.Hint("", verbs(c))))
 		}
 		return unknownVerb(c, args[0])
 	}
 }
 
 func unknownVerb(c *cobra.Command, verb string) error {
-	c.SuggestionsMinimumDistance = 2 // letters; zero would find prefixes only
-	if near := c.SuggestionsFor(verb); len(near) > 0 {
-		return Usage(fmt.Errorf("unknown command %q of %s: did you mean %s?", verb, c.CommandPath(), strings.Join(near, " or ")))
-	}
-	return Usage(fmt.Errorf("unknown command %q of %s: use %s", verb, c.CommandPath(), verbs(c)))
+	return Usage(fmt.Errorf("unknown command %q of %s: %s", verb, c.CommandPath(), nearest.Hint(verb, verbs(c))))
 }
 
 // verbs lists the verbs of c.
-func verbs(c *cobra.Command) string {
-	var all []string
+func verbs(c *cobra.Command) (all []string) {
 	for _, verb := range c.Commands() {
 		if verb.IsAvailableCommand() {
 			all = append(all, verb.Name())
 		}
 	}
-	return strings.Join(all, ", ")
+	return all
 }
 
 // help prints the help of the command that args name.

@@ -169,7 +169,7 @@ func TestColumnsMustFit(t *testing.T) {
 	_, err = readErr[whole](t, path, engine.SourceContext{})
 	check(err, `column "rest"`)
 	_, err = readErr[missing](t, path, engine.SourceContext{})
-	check(err, `no column "m"; the file has ["n" "text" "time" "rest"]`)
+	check(err, `no column "m" in the file: use "n", "text", "time" or "rest"`)
 }
 
 func TestBadFiles(t *testing.T) {

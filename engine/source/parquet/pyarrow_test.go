@@ -263,7 +263,7 @@ func TestRefusesLossyFields(t *testing.T) {
 		Group struct{ X int64 } `parquet:"group"`
 	}
 	_, err = readErr[deep](t, written+"nested.parquet", engine.SourceContext{})
-	refused(t, err, `no column "X"; column "group" has ["a" "b"]: correct the parquet tag of field parquet_test.deep.Group.X`)
+	refused(t, err, `no column "X" in column "group": use "a" or "b" (correct the parquet tag of field parquet_test.deep.Group.X)`)
 }
 
 // lossy expects that the field V of T is refused the column.

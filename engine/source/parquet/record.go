@@ -10,6 +10,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/tidemark/tidemark/engine/source"
+	"github.com/tidemark/tidemark/internal/nearest"
 )
 
 // readFunc reads the next value of an element into zeroed memory. It fails where
@@ -152,7 +153,7 @@ func (b *builder) structure(e *element, t reflect.Type, at string) (readFunc, []
 			if e.path != "" {
 				in = fmt.Sprintf("column %q", e.path)
 			}
-			return nil, nil, fmt.Errorf("%w: no column %q; %s has %q: correct the parquet tag of field %s.%s", ErrColumns, f.column, in, e.names(), at, f.name)
+			return nil, nil, fmt.Errorf("%w: no column %q in %s: %s (correct the parquet tag of field %s.%s)", ErrColumns, f.column, in, nearest.Hint(f.column, e.names()), at, f.name)
 		}
 		read, under, err := b.value(child, f.typ, at+"."+f.name, f.tag)
 		if err != nil {

@@ -32,11 +32,19 @@ type File struct {
 // '.' or '_' are found by a pattern that spells this byte, and by no other.
 type Patterns []string
 
+// validate fails where there is no pattern, or an empty one.
+func (p Patterns) validate() error {
+	if len(p) == 0 || slices.Contains(p, "") {
+		return fmt.Errorf("%w: the path of the input is empty: name a file, a directory or a glob", ErrNoFiles)
+	}
+	return nil
+}
+
 // Files lists the files, each once, in the order of their names. A pattern that
 // matches none is an error that wraps ErrNoFiles.
 func (p Patterns) Files() ([]File, error) {
-	if len(p) == 0 {
-		return nil, fmt.Errorf("%w: no pattern is given: name a file, a directory or a glob", ErrNoFiles)
+	if err := p.validate(); err != nil {
+		return nil, err
 	}
 	var all []File
 	for _, pattern := range p {

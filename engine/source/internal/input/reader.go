@@ -52,7 +52,7 @@ type Source[T any] struct {
 // Validate reports a mistake in the source's making, and a T whose Validate is
 // not that of a Validator.
 func (s *Source[T]) Validate() error {
-	return errors.Join(s.Err, optional.Check[Validator](reflect.TypeFor[*T]()))
+	return errors.Join(s.Err, s.Patterns.validate(), optional.Check[Validator](reflect.TypeFor[*T]()))
 }
 
 // Quarantine implements engine.Quarantiner.
