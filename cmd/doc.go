@@ -5,6 +5,8 @@
 //
 //	func main() { tidemarkcmd.Main(job) }
 //
+// MainFlags is for a job that has flags of its own, such as the paths of its input.
+//
 // Verbs are thin: they parse flags, call a function of another package, and print.
 //
 // # Invariants

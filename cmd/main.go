@@ -3,6 +3,7 @@ package tidemarkcmd
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -27,9 +28,32 @@ const (
 // errInterrupted is the cause of a run's end by SIGINT, SIGTERM or SIGHUP.
 var errInterrupted = errors.New("interrupted")
 
+// Program is a job that has flags of its own. It defines them on flags, and returns what
+// builds the job once the command line has been parsed; an error of that is a mistake in
+// the command line. A Program may be called any number of times, in several processes:
+// the same arguments must build the same job. So it reads neither the clock nor random
+// numbers, and keeps what it is told in variables of its own.
+type Program func(flags *flag.FlagSet) (build func() (*engine.Job, error))
+
 // Main runs the command line of the process and exits. The verb run runs job; nil: the
 // built-in jobs, by name. verbs are added to those that every program has.
-func Main(job *engine.Job, verbs ...*cobra.Command) {
+func Main(job *engine.Job, verbs ...*cobra.Command) { main(of(job), verbs) }
+
+// MainFlags is Main for a job with flags of its own. The verb run has them beside those
+// that every program has, and none may have the name of one of these.
+func MainFlags(p Program, verbs ...*cobra.Command) { main(p, verbs) }
+
+// of returns the program of a job without flags; nil: of none.
+func of(job *engine.Job) Program {
+	if job == nil {
+		return nil
+	}
+	return func(*flag.FlagSet) func() (*engine.Job, error) {
+		return func() (*engine.Job, error) { return job, nil }
+	}
+}
+
+func main(p Program, verbs []*cobra.Command) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -42,37 +66,41 @@ func Main(job *engine.Job, verbs ...*cobra.Command) {
 		<-signals // a second one: now
 		os.Exit(exitInterrupted)
 	}()
-	os.Exit(run(ctx, filepath.Base(os.Args[0]), job, os.Args[1:], os.Stdout, os.Stderr, verbs...))
+	os.Exit(run(ctx, filepath.Base(os.Args[0]), p, os.Args[1:], os.Stdout, os.Stderr, verbs...))
 }
 
 // Run runs a command line as Main does, and returns its exit code.
 func Run(ctx context.Context, job *engine.Job, args []string, stdout, stderr io.Writer, verbs ...*cobra.Command) int {
-	program := "tidemark"
+	name := "tidemark"
 	if job != nil {
-		program = job.Name()
+		name = job.Name()
 	}
-	return run(ctx, program, job, args, stdout, stderr, verbs...)
+	return run(ctx, name, of(job), args, stdout, stderr, verbs...)
 }
 
-func run(ctx context.Context, program string, job *engine.Job, args []string, stdout, stderr io.Writer, verbs ...*cobra.Command) int {
+// run runs a command line of the program p; nil: of one with the built-in jobs.
+func run(ctx context.Context, name string, p Program, args []string, stdout, stderr io.Writer, verbs ...*cobra.Command) int {
 	root := &cobra.Command{
-		Use:           program,
+		Use:           name,
 		Short:         "A stream engine with incremental RocksDB checkpoints",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	if job != nil {
-		root.Short = fmt.Sprintf("The stream job %s, with incremental checkpoints", job.Name())
+	if p != nil {
+		root.Short = "A stream job with incremental RocksDB checkpoints"
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return cli.Usage(err) })
+	root.SetFlagErrorFunc(cli.FlagError)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(job), jobCommand(), checkpointsCommand(), stateCommand(), storeCommand(), versionCommand())
-	root.AddCommand(verbs...)
-	cli.RequireVerbs(root)
-	err := cli.Explain(root.ExecuteContext(ctx), program, job == nil)
+	runJob, err := runCommand(p)
+	if err == nil {
+		root.AddCommand(runJob, jobCommand(), checkpointsCommand(), stateCommand(), storeCommand(), versionCommand())
+		root.AddCommand(verbs...)
+		cli.RequireVerbs(root)
+		err = cli.Explain(root.ExecuteContext(ctx), name, p == nil)
+	}
 	var usage cli.UsageError
 	var damage cli.DamageError
 	code := exitFailed
@@ -86,6 +114,6 @@ func run(ctx context.Context, program string, job *engine.Job, args []string, st
 	case errors.As(err, &damage):
 		code = exitDamaged
 	}
-	_, _ = fmt.Fprintf(stderr, "%s: %v\n", program, err)
+	_, _ = fmt.Fprintf(stderr, "%s: %v\n", name, err)
 	return code
 }

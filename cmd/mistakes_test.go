@@ -130,12 +130,19 @@ var mistakes = []mistake{
 		with: func(_ *testing.T, p place) []string {
 			return slices.Concat([]string{"run", "no-such-job"}, p.where())
 		},
-		code: 2, says: []string{`no job "no-such-job"`, "the jobs are wordcount, flights"},
+		code: 2, says: []string{`no job "no-such-job": use "wordcount", "flights", `},
+	},
+	{
+		name: "mistyped job",
+		with: func(_ *testing.T, p place) []string {
+			return slices.Concat([]string{"run", "cuont"}, p.where())
+		},
+		code: 2, says: []string{`no job "cuont": did you mean "count"?`},
 	},
 	{
 		name: "unknown flag",
 		with: func(_ *testing.T, p place) []string { return p.run("--intervall", "1s") },
-		code: 2, says: []string{"unknown flag: --intervall"},
+		code: 2, says: []string{`unknown flag: --intervall: did you mean "--interval"?`},
 	},
 	{
 		name: "bad size",

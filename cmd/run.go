@@ -3,6 +3,7 @@ package tidemarkcmd
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,23 +22,28 @@ import (
 	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
-func runCommand(job *engine.Job) *cobra.Command {
+func runCommand(p Program) (*cobra.Command, error) {
 	var f cli.RunFlags
+	var build func() (*engine.Job, error)
 	c := &cobra.Command{
 		Use:   "run <job>",
 		Short: "Run a job, with incremental checkpoints",
 		Long:  "Run a built-in job:\n\n" + jobList() + "\nThe same command resumes a job that was stopped or killed, from its newest checkpoint.",
 		Args:  cli.Args(cobra.ExactArgs(1)),
 	}
-	if job != nil {
+	if p == nil {
+		f.BindBuiltIn(c.Flags())
+	} else {
 		c.Use, c.Args = "run", cli.Args(cobra.NoArgs)
-		c.Long = fmt.Sprintf("Run the job %s. If it was stopped or killed, it resumes from its newest checkpoint.", job.Name())
+		c.Long = "Run the job. If it was stopped or killed, it resumes from its newest checkpoint."
+		var own flag.FlagSet
+		build = p(&own)
+		if err := f.BindOwn(c.Flags(), &own); err != nil {
+			return nil, err
+		}
 	}
-	f.Bind(c.Flags(), job == nil)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		return runJob(c, job, args, &f)
-	}
-	return c
+	c.RunE = func(c *cobra.Command, args []string) error { return runJob(c, build, args, &f) }
+	return c, nil
 }
 
 func jobList() string {
@@ -48,8 +54,9 @@ func jobList() string {
 	return b.String()
 }
 
-func runJob(c *cobra.Command, job *engine.Job, args []string, f *cli.RunFlags) error {
-	config, results, err := f.Build(job, args)
+// runJob runs what build returns; nil: the built-in job that args name.
+func runJob(c *cobra.Command, build func() (*engine.Job, error), args []string, f *cli.RunFlags) error {
+	config, results, err := f.Build(build, args)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func benchCommand() *cobra.Command {
 			"The jobs and the flags are those of run.",
 		Args: cli.Args(cobra.ExactArgs(1)),
 	}
-	f.run.Bind(c.Flags(), true)
+	f.run.BindBuiltIn(c.Flags())
 	fs := c.Flags()
 	fs.StringVar(&f.report, "report", "", "write the report to this file, as Markdown (.md) and as JSON (.json) beside it (default: Markdown to standard output)")
 	fs.IntVar(&f.pairs, "pairs", 0, "then compare with checkpoints off, in that many interleaved pairs of processes")

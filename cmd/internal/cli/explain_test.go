@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	goflag "flag"
 	"fmt"
 	"regexp"
 	"strings"
@@ -22,7 +23,11 @@ func TestAdviceNamesFlagsThatThereAre(t *testing.T) {
 	for _, builtIn := range []bool{true, false} {
 		var f RunFlags
 		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
-		f.Bind(fs, builtIn)
+		if builtIn {
+			f.BindBuiltIn(fs)
+		} else if err := f.BindOwn(fs, &goflag.FlagSet{}); err != nil {
+			t.Fatal(err)
+		}
 		for _, cause := range causes {
 			err := Explain(cause, "words", builtIn)
 			if !errors.Is(err, cause) || !strings.Contains(err.Error(), "what to do: ") {

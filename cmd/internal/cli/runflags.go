@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -30,11 +31,33 @@ type RunFlags struct {
 	store StoreFlags
 }
 
-// Bind adds the flags to fs; builtIn: those of the built-in jobs too.
-func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
-	if builtIn {
-		bindJob(fs, &f.Job)
+// BindBuiltIn adds the flags to fs, and those of the built-in jobs.
+func (f *RunFlags) BindBuiltIn(fs *pflag.FlagSet) {
+	bindJob(fs, &f.Job)
+	f.bind(fs)
+}
+
+// BindOwn adds the flags to fs, behind those that a job has of its own. One of these with
+// a name that is taken is a mistake of the program.
+func (f *RunFlags) BindOwn(fs *pflag.FlagSet, own *flag.FlagSet) error {
+	var every pflag.FlagSet
+	f.bind(&every)
+	var taken []string
+	own.VisitAll(func(o *flag.Flag) {
+		if every.Lookup(o.Name) != nil || o.Name == "help" || o.Name == "h" {
+			taken = append(taken, "--"+o.Name)
+		}
+	})
+	if len(taken) > 0 {
+		return Usage(fmt.Errorf("the job has flags of its own with names that every job's flags have: %s: give them other names", strings.Join(taken, ", ")))
 	}
+	fs.AddGoFlagSet(own)
+	fs.AddFlagSet(&every)
+	fs.SortFlags = false
+	return nil
+}
+
+func (f *RunFlags) bind(fs *pflag.FlagSet) {
 	c := &f.Config
 	fs.StringVar(&c.Store, "checkpoint-store", launch.DefaultStore, "where checkpoints go: file:///path or s3://bucket/prefix")
 	f.store.Bind(fs)
@@ -68,22 +91,23 @@ func (f *RunFlags) Bind(fs *pflag.FlagSet, builtIn bool) {
 	fs.TextVar(&f.LogLevel, "log-level", slog.LevelWarn, "debug, info, warn or error")
 }
 
-// Build returns the Config that runs job or, if job is nil, the built-in job that args
-// names. Mistakes in flags and arguments are usage errors.
-func (f *RunFlags) Build(job *engine.Job, args []string) (launch.Config, *jobs.Results, error) {
-	c, results := f.Config, (*jobs.Results)(nil)
+// Build returns the Config that runs what build returns or, if build is nil, the built-in
+// job that args name. Mistakes in flags and arguments are usage errors.
+func (f *RunFlags) Build(build func() (*engine.Job, error), args []string) (c launch.Config, results *jobs.Results, err error) {
+	c = f.Config
 	if c.Checkpoints.TolerableFailures == 0 {
 		return c, nil, Usage(errors.New("--tolerable-failures 0: use 1 or more, or -1 for any number"))
 	}
-	if job == nil {
-		var err error
-		if job, results, err = jobs.Build(args[0], f.Job); errors.Is(err, jobs.ErrOptions) {
+	if build != nil {
+		if c.Job, err = build(); err != nil {
 			return c, nil, Usage(err)
-		} else if err != nil {
-			return c, nil, err
 		}
+	} else if c.Job, results, err = jobs.Build(args[0], f.Job); errors.Is(err, jobs.ErrOptions) {
+		return c, nil, Usage(err)
+	} else if err != nil {
+		return c, nil, err
 	}
-	c.Job, c.S3, c.Limits, c.Checkpoints.Writer = job, f.store.Options(), f.store.Limits, Version()
+	c.S3, c.Limits, c.Checkpoints.Writer = f.store.Options(), f.store.Limits, Version()
 	if err := c.Validate(); err != nil {
 		return c, nil, Usage(err)
 	}
