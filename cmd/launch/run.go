@@ -3,8 +3,12 @@ package launch
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/incremental"
+	"github.com/tidemark/tidemark/upload"
 )
 
 // ErrCancelled: somebody cancelled the run through its API.
@@ -47,9 +51,30 @@ func run(ctx context.Context, c Config) (report Report, err error) {
 		report.add(result)
 		report.Series = sampled()
 	}
+	if damaged(err) {
+		err = fmt.Errorf("%w; %s", err, p.wayOut(ctx))
+	}
 	err = errors.Join(err, p.close(ctx))
 	report.Checkpoints, report.Newest = p.checkpoints(), p.newest()
 	report.WallS, report.CPUS = meter.elapsed()
 	report.Usage = usage().since(meter.usage)
 	return report, err
+}
+
+// damaged reports whether a run ended because its checkpoint is not there as a whole.
+func damaged(err error) bool {
+	var manifest *incremental.CorruptManifestError
+	return errors.Is(err, upload.ErrNotExist) || errors.Is(err, upload.ErrCorrupt) || errors.Is(err, incremental.ErrCorruptState) || errors.As(err, &manifest)
+}
+
+// wayOut names the checkpoint that a job with a damaged one can start from.
+func (p *parts) wayOut(ctx context.Context) string {
+	switch id, ok, err := coordinator.NewestWhole(ctx, p.store); {
+	case err != nil:
+		return fmt.Sprintf("which checkpoint is whole is not known: %v", err)
+	case !ok:
+		return "no retained checkpoint has all of its objects"
+	default:
+		return fmt.Sprintf("the newest checkpoint that has all of its objects is %v: --restore %v", id, id)
+	}
 }
