@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
@@ -151,11 +150,25 @@ func (c *cleaner) delete(ctx context.Context, d doomed) bool {
 	c.mu.Unlock()
 	for _, names := range [][]string{d.manifests, d.data} {
 		for round := range slices.Chunk(names, deleteBatch*deleteLanes) {
-			if !c.retry(ctx, func() error { return c.deleteAtOnce(ctx, round) }) {
+			locked := 0
+			if !c.retry(ctx, func() error {
+				err := c.deleteAtOnce(ctx, round)
+				// A lack of permission concerns all of them; what is locked must not keep the rest.
+				if denied, ok := upload.DeniedNames(err); ok && len(denied) < len(round) {
+					locked = len(denied)
+					c.log.Warn("objects may not be deleted, as if they were locked: a later sweep tries again", "job", c.job, "objects", locked, "error", err)
+					return nil
+				}
+				return err
+			}) {
 				c.count(func(s *CleanerStatus) { s.LeftToSweep += c.mu.deleting; c.mu.deleting = 0 })
 				return false
 			}
-			c.count(func(s *CleanerStatus) { s.Deleted += len(round); c.mu.deleting -= len(round) })
+			c.count(func(s *CleanerStatus) {
+				s.Deleted += len(round) - locked
+				s.LeftToSweep += locked
+				c.mu.deleting -= len(round)
+			})
 		}
 	}
 	return true
@@ -163,16 +176,20 @@ func (c *cleaner) delete(ctx context.Context, d doomed) bool {
 
 // deleteAtOnce deletes objects by several requests at a time.
 func (c *cleaner) deleteAtOnce(ctx context.Context, names []string) error {
-	var g errgroup.Group
-	for batch := range slices.Chunk(names, deleteBatch) {
-		g.Go(func() error {
+	var wg sync.WaitGroup
+	errs := make([]error, (len(names)+deleteBatch-1)/deleteBatch)
+	for i := range errs {
+		batch := names[i*deleteBatch : min(len(names), (i+1)*deleteBatch)]
+		wg.Go(func() {
 			if err := c.pace.WaitN(ctx, len(batch)); err != nil {
-				return fmt.Errorf("delete %d objects: %w", len(batch), err)
+				errs[i] = fmt.Errorf("delete %d objects: %w", len(batch), err)
+				return
 			}
-			return c.request(ctx, c.limit, func(ctx context.Context) error { return c.store.Delete(ctx, batch...) })
+			errs[i] = c.request(ctx, c.limit, func(ctx context.Context) error { return c.store.Delete(ctx, batch...) })
 		})
 	}
-	return g.Wait()
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // request bounds the time of a request to the store.

@@ -91,7 +91,8 @@ const maxReadings = 4
 // reaches. Those epochs can commit nothing any more, so Sweep needs no lead and may
 // run beside a leader. It reads head first and lists objects second. If it cannot
 // read head or a manifest, or a listing fails, it deletes nothing. A sweep that was
-// cut short is resumed by another one.
+// cut short is resumed by another one. What it is not permitted to delete it leaves, goes
+// on, and fails at the end.
 func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, error) {
 	h, reg, err := survivors(ctx, store)
 	if err != nil {
@@ -108,12 +109,19 @@ func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, erro
 	s := Swept{Epoch: h.Epoch, Stored: f.stored, Orphans: append(f.manifests, f.data...), Uploads: f.uploads, Unknown: f.unknown}
 	o = o.withDefaults()
 	pace := rate.NewLimiter(rate.Limit(o.DeletesPerSecond), deleteBatch)
+	denied, why := 0, error(nil)
 	drop := func(ctx context.Context, all []Deletion, do func() error) error {
 		if err := pace.WaitN(ctx, len(all)); err != nil {
 			return err
 		}
 		if err := do(); err != nil {
-			return err
+			locked, ok := upload.DeniedNames(err)
+			if !ok {
+				return err
+			}
+			// What is locked must not keep the rest.
+			denied, why = denied+len(locked), err
+			all = slices.DeleteFunc(all, func(d Deletion) bool { return isAmong(d.Name, locked) })
 		}
 		if o.Deleted != nil {
 			o.Deleted(all)
@@ -129,7 +137,15 @@ func Sweep(ctx context.Context, store upload.Store, o SweepOptions) (Swept, erro
 	if err != nil {
 		return s, fmt.Errorf("sweep: %w", err)
 	}
+	if denied > 0 {
+		return s, fmt.Errorf("sweep: %d of what it found may not be deleted, as objects that are locked; the rest is: %w", denied, why)
+	}
 	return s, nil
+}
+
+// isAmong reports whether a job's name is among names of its store.
+func isAmong(name string, full []string) bool {
+	return slices.ContainsFunc(full, func(f string) bool { return f == name || strings.HasSuffix(f, "/"+name) })
 }
 
 func (o SweepOptions) withDefaults() SweepOptions {

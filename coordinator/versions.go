@@ -124,7 +124,7 @@ const versionsAtOnce = 100_000
 
 // sweepVersions looks for versions that nobody needs, and deletes them unless o says that
 // it is a dry run: as many as fit into memory, then those that another listing shows, until
-// none is left. So a delete marker goes once its versions are gone.
+// none is left that may be deleted. So a delete marker goes once its versions are gone.
 func sweepVersions(ctx context.Context, store upload.Store, r versionRules, o SweepOptions, drop func(context.Context, []Deletion, func() error) error) (SweptVersions, error) {
 	var s SweptVersions
 	versioned, ok := store.(upload.Versioned)
@@ -132,6 +132,7 @@ func sweepVersions(ctx context.Context, store upload.Store, r versionRules, o Sw
 		return s, nil
 	}
 	r.applied = !o.DryRun
+	var before []upload.Version
 	for {
 		s.Heads, s.Needed = Amount{}, Amount{}
 		var found []upload.Version
@@ -152,9 +153,10 @@ func sweepVersions(ctx context.Context, store upload.Store, r versionRules, o Sw
 		if err != nil {
 			return s, fmt.Errorf("look for versions: %w", err)
 		}
-		if len(found) == 0 {
+		if len(found) == 0 || slices.Equal(found, before) { // those are locked
 			return s, nil
 		}
+		before = found
 		for from := 0; from < len(found); from += deleteBatch {
 			batch := found[from:min(len(found), from+deleteBatch)]
 			var log []Deletion

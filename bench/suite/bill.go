@@ -202,14 +202,20 @@ func bills(c experiment.Child, program string, r billRow, lasts time.Duration) e
 
 func (b *biller) ours(ctx context.Context, c experiment.Child, line []string) (experiment.Sample, error) {
 	prefix := b.place("tidemark")
-	return b.metered(ctx, prefix, func(ctx context.Context) (experiment.Sample, error) { return b.child(ctx, c, prefix, line) })
+	return b.metered(ctx, prefix, func(ctx context.Context) (experiment.Sample, error) {
+		r, cpuS, err := b.child(ctx, c, prefix, line)
+		if err != nil {
+			return experiment.Sample{}, err
+		}
+		return experiment.SampleOf(r, cpuS), nil
+	})
 }
 
 // child runs a job whose checkpoints go through the meter.
-func (b *biller) child(ctx context.Context, c experiment.Child, prefix string, line []string) (experiment.Sample, error) {
+func (b *biller) child(ctx context.Context, c experiment.Child, prefix string, line []string) (r launch.Report, cpuS float64, err error) {
 	dir, err := os.MkdirTemp("", "tidemark-bench-")
 	if err != nil {
-		return experiment.Sample{}, err
+		return r, 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	c.Env = b.server.Env()
@@ -217,13 +223,12 @@ func (b *biller) child(ctx context.Context, c experiment.Child, prefix string, l
 		"--json", "--log-level=error", "--state-dir=" + filepath.Join(dir, "state"), "--checkpoint-store=s3://" + bucket + "/" + prefix, "--s3-endpoint=" + b.meter.Endpoint(),
 	})...)
 	if err != nil {
-		return experiment.Sample{}, err
+		return r, cpuS, err
 	}
-	var r launch.Report
 	if err := json.Unmarshal(out, &r); err != nil {
-		return experiment.Sample{}, fmt.Errorf("tidemark's result: %w", err)
+		return r, cpuS, fmt.Errorf("tidemark's result: %w", err)
 	}
-	return experiment.SampleOf(r, cpuS), nil
+	return r, cpuS, nil
 }
 
 func (b *biller) flinks(ctx context.Context, program string, args []string) (experiment.Sample, error) {

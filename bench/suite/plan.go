@@ -95,7 +95,7 @@ func Plan(o Options) (run []experiment.Experiment, out []report.LeftOut) {
 	for _, e := range transfers(o.StateBytes / 2) {
 		p.add(e, noServer)
 	}
-	p.add(throttled(c, 20_000_000/s.share), noServer)
+	p.add(throttled(c, 8_000_000/s.share), noServer)
 	for _, row := range billRows {
 		why := noServer
 		if 4*row.interval > s.billTime {

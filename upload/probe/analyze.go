@@ -135,7 +135,7 @@ func Analyze(ctx context.Context, s upload.Store) (Report, error) {
 		f.Detail = strings.ReplaceAll(f.Detail, "\n", "; ")
 		r.Findings = append(r.Findings, f)
 	}
-	if err := p.Clean(ctx); err != nil {
+	if err := errors.Join(p.Clean(ctx), p.Forget(ctx)); err != nil {
 		r.Left = err.Error()
 	}
 	if ok {

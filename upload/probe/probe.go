@@ -110,6 +110,25 @@ func (p *Probe) Clean(ctx context.Context) error {
 	return nil
 }
 
+// Forget deletes the versions of what Clean deleted, in a store that keeps them.
+func (p *Probe) Forget(ctx context.Context) error {
+	s, ok := p.Store.(upload.Versioned)
+	if !ok {
+		return nil
+	}
+	var all []upload.Version
+	for v, err := range s.Versions(ctx, p.base) {
+		if err != nil {
+			return fmt.Errorf("list versions: %w", err)
+		}
+		all = append(all, v)
+	}
+	if err := s.DeleteVersions(ctx, all...); len(all) > 0 && err != nil {
+		return fmt.Errorf("delete versions: %w", err)
+	}
+	return nil
+}
+
 // try makes a check, again where a failure may pass.
 func (p *Probe) try(ctx context.Context, c Check) (detail string, err error) {
 	for try := 1; ; try++ {
@@ -132,7 +151,12 @@ func Start(ctx context.Context, s upload.Store, checks []Check, log *slog.Logger
 	if _, err := p.try(ctx, Access); err != nil { // before anything is put
 		return err
 	}
-	defer func() { err = errors.Join(err, p.Clean(ctx)) }()
+	defer func() {
+		err = errors.Join(err, p.Clean(ctx))
+		if ferr := p.Forget(ctx); ferr != nil {
+			log.Debug("versions of a probe's objects are left", "store", s.String(), "error", ferr)
+		}
+	}()
 	for _, c := range checks {
 		_, err := p.try(ctx, c)
 		switch {

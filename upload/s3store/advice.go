@@ -70,10 +70,10 @@ func (b bucketSettings) adviseVersions(prefix string, add adder) {
 		markers = markers || r.Expiration != nil && aws.ToBool(r.Expiration.ExpiredObjectDeleteMarker)
 	}
 	if !expires {
-		add("versioning", probe.PilesUp, "every object that is deleted, and every head, stays as a noncurrent version, and is paid for: add a lifecycle rule with NoncurrentVersionExpiration")
+		add("versioning", probe.PilesUp, "every object that is deleted, and every head, stays as a noncurrent version, and is paid for: add a lifecycle rule with NoncurrentVersionExpiration, or delete them by checkpoints gc --apply")
 	}
 	if !markers {
-		add("versioning", probe.PilesUp, "every deletion leaves a delete marker, which slows listings down: add a lifecycle rule with ExpiredObjectDeleteMarker")
+		add("versioning", probe.PilesUp, "every deletion leaves a delete marker, which slows listings down: add a lifecycle rule with ExpiredObjectDeleteMarker, or delete them by checkpoints gc --apply")
 	}
 }
 

@@ -99,6 +99,9 @@ func (s *Store) delete(ctx context.Context, ids []types.ObjectIdentifier) error 
 		for _, e := range out.Errors {
 			cause := fmt.Errorf("%s: %s", aws.ToString(e.Code), aws.ToString(e.Message))
 			sentinel := meaningOf(aws.ToString(e.Code), 0, false)
+			if sentinel == nil && strings.Contains(aws.ToString(e.Message), "WORM protected") {
+				sentinel = upload.ErrDenied // MinIO's InvalidRequest of a locked version; S3 says AccessDenied
+			}
 			if errors.Is(sentinel, upload.ErrNotExist) {
 				continue
 			}

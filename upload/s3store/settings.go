@@ -23,7 +23,7 @@ type bucketSettings struct {
 	lock        *types.ObjectLockConfiguration
 	replication []types.ReplicationRule
 	encryption  []types.ServerSideEncryptionRule
-	// read has the names of the settings that were read.
+	// read has the names of the settings that are known.
 	read []string
 }
 
@@ -97,6 +97,7 @@ func (s *Store) Settings(ctx context.Context) (probe.Settings, error) {
 				value = "not permitted"
 			case errors.Is(why, upload.ErrUnsupported):
 				value = "the server has no such setting"
+				b.read = append(b.read, setting.name) // so there is none
 			default:
 				value = cmp.Or(codeOf(err), why.Error())
 			}

@@ -21,17 +21,21 @@ import (
 // versioned turns on versions in the bucket of o.
 func versioned(t *testing.T, o s3store.Options) s3store.Options {
 	t.Helper()
-	client := s3.New(s3.Options{
-		BaseEndpoint: &o.Endpoint, Region: o.Region, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(o.AccessKeyID, o.SecretAccessKey, ""),
-	})
-	_, err := client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+	_, err := client(o).PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
 		Bucket: aws.String(o.Bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return o
+}
+
+// client returns the SDK's client of the server, for a bucket's settings.
+func client(o s3store.Options) *s3.Client {
+	return s3.New(s3.Options{
+		BaseEndpoint: &o.Endpoint, Region: o.Region, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(o.AccessKeyID, o.SecretAccessKey, ""),
+	})
 }
 
 // second is how often the clock of the slowest server advances.
