@@ -83,7 +83,7 @@ lint: deps tools ## gofmt, vet and the lint rules, walls between the packages in
 
 .PHONY: test-nocgo
 test-nocgo: ## Test everything but rocks itself and its wiring without cgo
-	TIDEMARK_WRITTEN=$$(ls -d $(WRITTEN) 2>/dev/null) CGO_ENABLED=0 go test $(PURE) ./cmd/api ./cmd/jobs ./bench/measure
+	TIDEMARK_WRITTEN=$$(ls -d $(WRITTEN) 2>/dev/null) CGO_ENABLED=0 go test $(PURE) ./cmd/api ./cmd/metrics ./cmd/jobs ./bench/measure
 
 .PHONY: test-race
 test-race: ## Test under the race detector where goroutines meet

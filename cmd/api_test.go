@@ -71,6 +71,17 @@ func TestARunningJobIsServed(t *testing.T) {
 	if leader := fetch(t, urlA+"/jobs/count/head")["leader"]; "http://"+leader.(string) != urlA {
 		t.Errorf("head says that %v leads, and it is served at %s", leader, urlA)
 	}
+	answer, err := http.Get(urlA + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	for _, says := range []string{"tidemark_running{", "tidemark_rocksdb_live_bytes{", "tidemark_store_requests_total{", "flink_jobmanager_job_numberOfCompletedCheckpoints{"} {
+		if err != nil || !strings.Contains(string(text), says) {
+			t.Errorf("/metrics lacks %s: %v", says, err)
+		}
+	}
 	details := fetch(t, urlB+"/jobs/count")
 	if details["state"] != "RUNNING" || len(details["vertices"].([]any)) != 2 {
 		t.Errorf("the job: %v", details)

@@ -42,6 +42,10 @@ func (r *Resources) Memory() Memory {
 	}
 }
 
+// Reads returns how many entries of states were asked for, and how many of them RocksDB
+// had to answer. Any goroutine.
+func (r *Resources) Reads() (all, below int64) { return r.tables.Reads() }
+
 // Metrics are sizes of one database, over all its columns, or of several.
 type Metrics struct {
 	LiveBytes         int64 // in the files of the newest version

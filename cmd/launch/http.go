@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/cmd/api"
+	"github.com/tidemark/tidemark/cmd/metrics"
 	"github.com/tidemark/tidemark/coordinator"
 )
 
@@ -38,7 +39,7 @@ func (p *parts) serve(c Config, cancel func()) {
 	}
 	j := api.Job{
 		ID: c.JobID, Version: c.Checkpoints.Writer, Graph: c.graph(), Started: time.Now(), Metrics: &p.metrics, Cancel: cancel,
-		Checkpoints: c.checkpointConfig(),
+		Checkpoints: c.checkpointConfig(), Prometheus: metrics.Handler(p.measured(c)),
 	}
 	if p.coordinator != nil {
 		j.Coordinator, j.Store = p.coordinator, p.store

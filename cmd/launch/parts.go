@@ -39,6 +39,8 @@ var (
 type parts struct {
 	store       upload.Store
 	identity    engine.Identity
+	requests    upload.Counters // of the store
+	resources   *rocks.Resources
 	backends    state.Factory
 	coordinator *coordinator.Coordinator // nil: checkpoints are off
 	server      *api.Server              // nil: nothing is served
@@ -104,6 +106,13 @@ func (p *parts) openStore(ctx context.Context, c Config) (err error) {
 		p.store = memstore.New() // nothing is written to it
 		return nil
 	}
+	decorate := c.Decorate
+	c.Decorate = func(s upload.Store) upload.Store {
+		if s = upload.Counting(s, &p.requests); decorate != nil {
+			s = decorate(s)
+		}
+		return s
+	}
 	if p.store, err = OpenStore(ctx, c); err != nil {
 		return err
 	}
@@ -117,6 +126,7 @@ func (p *parts) openBackends(_ context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
+	p.resources = resources
 	p.closers = append(p.closers, func(context.Context) error { return resources.Close() })
 	dir, err := filepath.Abs(c.StateDir)
 	if err != nil {

@@ -5,6 +5,10 @@ func (t *Table) Get(dst []byte, p *Place) (value []byte, found bool, err error) 
 	if p.Row == len(p.Key) {
 		t.ahead.used++
 	}
+	if t.reads++; t.reads == countReads {
+		t.share.budget.reads.Add(countReads)
+		t.reads = 0
+	}
 	switch b := t.find(p); {
 	case b == nil:
 		return t.getBelow(dst, p)
@@ -84,6 +88,7 @@ func (t *Table) getBelow(dst []byte, p *Place) ([]byte, bool, error) {
 	if t.absent(p) {
 		return dst, false, nil
 	}
+	t.share.budget.misses.Add(1)
 	have := len(dst)
 	var found bool
 	var err error

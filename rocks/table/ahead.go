@@ -90,6 +90,7 @@ func (t *Table) readAhead() error {
 	misses := slices.DeleteFunc(a.places, func(p Place) bool { return t.find(&p) != nil || t.complete(&p) })
 	slices.SortFunc(misses, func(a, b Place) int { return bytes.Compare(a.Key, b.Key) })
 	misses = slices.CompactFunc(misses, func(a, b Place) bool { return bytes.Equal(a.Key, b.Key) })
+	t.share.budget.misses.Add(int64(len(misses)))
 	key := func(i int) []byte { return misses[i].Key }
 	err := a.reader.Read(len(misses), key, func(i int, stored []byte) (err error) {
 		if stored == nil {

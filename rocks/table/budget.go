@@ -19,7 +19,13 @@ type Budget struct {
 	// starved: a database that has less than an even share found no memory left.
 	// Those that have more are asked to give some back.
 	starved atomic.Bool
+
+	reads, misses atomic.Int64
 }
+
+// countReads is how many reads of a table are counted at a time: a read takes not much
+// longer than to count it.
+const countReads = 256
 
 // NewBudget returns a budget of that many bytes, at most MaxBytes. Its memory lies
 // outside of Go's heap. Close it when all tables are closed.
@@ -51,6 +57,10 @@ func (b *Budget) Used() int64 {
 	defer b.mu.Unlock()
 	return b.used
 }
+
+// Reads returns how many entries tables were asked for, but for the last few of each,
+// and how many of them were read from Below. Any goroutine.
+func (b *Budget) Reads() (all, below int64) { return b.reads.Load(), b.misses.Load() }
 
 // share is one database's part of a budget. It belongs to the database's goroutine,
 // but for what budget.mu guards.

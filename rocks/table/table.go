@@ -22,6 +22,7 @@ type Table struct {
 	whole     bool    // Below has no entry that the table lacks
 	hand      address // chunk where the next sweep begins
 	evictions int64   // entries that were evicted
+	reads     int64   // that the budget does not count yet
 
 	dirty   []part      // in no flush, oldest first; the last one grows
 	flushes []inFlight  // oldest first
