@@ -138,7 +138,7 @@ func (s sight) phase() string {
 		return PhaseStartUp
 	}
 	last := newest(s.head)
-	committed, final := last.Epoch == s.head.Epoch, checkpoint.Kind(last.Kind) == checkpoint.Final
+	committed, final := last.Epoch == s.head.Epoch, last.Kind == checkpoint.Final
 	if committed && len(s.published.pending) > 0 && (final || s.published.parts[uint64(last.ID)] < s.parts) {
 		return PhasePublish
 	}

@@ -170,8 +170,8 @@ func TestOperatorListMisfits(t *testing.T) {
 	}
 	s := subtask{state.NewRegistry(nil, "", []checkpoint.OperatorState{{Name: "numbers"}})}
 	s.registry.Drop([]string{"number"})
-	state.NewOperatorList[string](s, "nubmers", checkpoint.Split)
-	if err := s.registry.Err(); !errors.Is(err, state.ErrUndeclared) || !strings.Contains(err.Error(), `["numbers"]; the job has ["nubmers"]; to be dropped is ["number"]`) {
+	state.NewOperatorList[string](s, "numberz", checkpoint.Split)
+	if err := s.registry.Err(); !errors.Is(err, state.ErrUndeclared) || !strings.Contains(err.Error(), `["numbers"]; the job has ["numberz"]; to be dropped is ["number"]`) {
 		t.Errorf("mistyped: %v", err)
 	}
 	s = subtask{state.NewRegistry(nil, "", restored)}
