@@ -26,6 +26,10 @@ type Processor[K comparable, T, U any] interface {
 
 // KeyFinisher is implemented by a Processor with results at the end of bounded
 // input: FinishKey is called once for each key that has state, in no order.
+//
+// No checkpoint is taken from the end of the input until all keys are finished; then the
+// final one is. A failure meanwhile restarts from the newest checkpoint, and finishes all
+// keys again.
 type KeyFinisher[K comparable, U any] interface {
 	FinishKey(c Context[K], out Out[U]) error
 }

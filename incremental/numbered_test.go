@@ -228,6 +228,15 @@ func (i *numberedIterator) Next() bool {
 	return i.at < len(i.keys)
 }
 
+func (i *numberedIterator) Seek(key []byte) bool {
+	for i.Next() {
+		if bytes.Compare(i.Key(), key) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (i *numberedIterator) Key() []byte {
 	b, _ := unprintable(i.keys[i.at])
 	return b

@@ -3,7 +3,10 @@ package rocks
 // #include "shim.h"
 import "C"
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // An iterator's buffer starts small, since many scans are short. It grows with what
 // is read up to lastBuffer, or to the largest entry.
@@ -38,6 +41,20 @@ func (it *iterator) Next() bool {
 	it.key, it.value = b[:k:k], b[k:]
 	it.next += lengthsBytes + k + v
 	return true
+}
+
+// Seek implements table.Iterator.
+func (it *iterator) Seek(key []byte) bool {
+	for it.next < len(it.buf) {
+		if it.Next(); bytes.Compare(it.key, key) >= 0 {
+			return true
+		}
+	}
+	if it.more && it.err == nil {
+		C.tm_scan_seek(it.scan, bytesOf(key), C.size_t(len(key)))
+		it.bufferSize = firstBuffer
+	}
+	return it.Next()
 }
 
 // fill reads the next batch, of one entry at least; false at the end.

@@ -323,6 +323,8 @@ tm_scan* tm_scan_new(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const ch
   return s;
 }
 
+void tm_scan_seek(tm_scan* s, const char* key, size_t key_len) { s->it->Seek(rocksdb::Slice(key, key_len)); }
+
 char* tm_scan_fill(tm_scan* s, char* buf, size_t cap, size_t* used, size_t* need) {
   char* to = buf;
   *need = 0;

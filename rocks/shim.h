@@ -97,6 +97,8 @@ char* tm_file_overwrites(const tm_file*, rocksdb_t*, rocksdb_column_family_handl
 typedef struct tm_scan tm_scan;
 tm_scan* tm_scan_new(rocksdb_t*, rocksdb_column_family_handle_t*, const char* start, size_t start_len,
                      const char* end, size_t end_len, int has_end, int cached);
+// Moves to the first entry from key on.
+void tm_scan_seek(tm_scan*, const char* key, size_t key_len);
 // Copies entries to buf, and says in *used how many bytes it wrote and in *need
 // how many bytes the next entry takes that did not fit; need is 0 at the end.
 char* tm_scan_fill(tm_scan*, char* buf, size_t cap, size_t* used, size_t* need);

@@ -141,7 +141,10 @@ type Column interface {
 type Iterator interface {
 	// Next moves to the next entry; false at the end and on an error.
 	Next() bool
-	// Key and Value are valid until Next or Close.
+	// Seek moves to the first entry from key on, which is behind the current one; false
+	// as for Next. It does not read what lies between.
+	Seek(key []byte) bool
+	// Key and Value are valid until Next, Seek or Close.
 	Key() []byte
 	Value() []byte
 	Err() error

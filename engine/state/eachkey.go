@@ -13,7 +13,8 @@ import (
 // f may read and write the state of any key, and finds what was written last. Keys that
 // get their first value meanwhile are not visited; those that lose their last one are.
 // The Current has no namespace; f may change it, and it is valid until f returns.
-// EachKey ends at the first error, and when ctx ends.
+// EachKey ends at the first error, and when ctx ends. Between two calls of f it reads
+// little, however many entries a key has.
 func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err error) {
 	var heads []Iterator
 	defer func() {
@@ -74,9 +75,14 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 			if bytes.HasPrefix(it.Key(), prefix) {
 				it.row.keep(it.Key(), it.Value())
 			}
-			for more && bytes.HasPrefix(it.Key(), prefix) {
+			for passed := 0; more && bytes.HasPrefix(it.Key(), prefix); {
 				there = there || !r.clock.expired(it.Value())
-				more = it.Next()
+				if passed += len(it.Key()) + len(it.Value()); there && passed > passedBytes {
+					end := PrefixEnd(prefix)
+					more = end != nil && it.Seek(end)
+				} else {
+					more = it.Next()
+				}
 			}
 			if more {
 				kept = append(kept, it)
@@ -94,6 +100,10 @@ func (r *Registry) EachKey(ctx context.Context, f func(c *Current) error) (err e
 	}
 	return nil
 }
+
+// passedBytes is how much of a key's entries EachKey reads to pass them, at least. Below
+// that it costs more to look for the next key.
+const passedBytes = 16 << 10
 
 // row is an entry of a state that EachKey has passed for the key that it visits:
 // reading it again would cost as much as the listing.

@@ -63,6 +63,13 @@ func (i *onceIterator) Next() bool {
 	return i.err == nil && i.Iterator.Next()
 }
 
+func (i *onceIterator) Seek(key []byte) bool {
+	if i.err == nil {
+		i.err = i.o.fail()
+	}
+	return i.err == nil && i.Iterator.Seek(key)
+}
+
 func (i *onceIterator) Err() error   { return errors.Join(i.err, i.Iterator.Err()) }
 func (i *onceIterator) Close() error { return errors.Join(i.o.fail(), i.Iterator.Close()) }
 
@@ -191,5 +198,41 @@ func TestStatesThatCouldNotBeOpenedSayWhy(t *testing.T) {
 		if !errors.Is(err, state.ErrUnsupported) {
 			t.Errorf("%s: %v", call, err)
 		}
+	}
+}
+
+// I12: however many entries a key has, EachKey reads few of them before it visits the next.
+func TestEachKeyReadsLittleOfALargeRow(t *testing.T) {
+	const entries, few = 10_000, 2000
+	b, err := memstate.Factory{}.Open(t.Context(), state.OpenRequest{Operator: "op", KeyGroups: keygroup.Range{Start: 0, End: groups}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	s := subtask{state.NewRegistry(once{b, &calls}, "int64", nil)}
+	m := state.NewMap[int64, int64](s, "map")
+	if err := s.registry.Err(); err != nil {
+		t.Fatal(err)
+	}
+	const keys = 3
+	for k := range int64(keys) {
+		for e := range int64(entries) {
+			if err := m.Set(atKey(k), e, e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	visits := 0
+	calls = 0 // and each call makes it less
+	err = s.registry.EachKey(t.Context(), func(c *state.Current) error {
+		visits++
+		if calls < -few {
+			t.Errorf("before visit %d it read %d entries", visits, -calls)
+		}
+		calls = 0
+		return nil
+	})
+	if err != nil || visits != keys {
+		t.Errorf("%d visits, %v", visits, err)
 	}
 }

@@ -32,8 +32,9 @@ func (trial) Scan(_, _ []byte) Iterator               { return trialScan{} }
 
 type trialScan struct{}
 
-func (trialScan) Next() bool    { return false }
-func (trialScan) Key() []byte   { return nil }
-func (trialScan) Value() []byte { return nil }
-func (trialScan) Err() error    { return errTrial }
-func (trialScan) Close() error  { return nil }
+func (trialScan) Next() bool       { return false }
+func (trialScan) Seek([]byte) bool { return false }
+func (trialScan) Key() []byte      { return nil }
+func (trialScan) Value() []byte    { return nil }
+func (trialScan) Err() error       { return errTrial }
+func (trialScan) Close() error     { return nil }

@@ -152,6 +152,14 @@ func (it *mapIterator) Next() bool {
 	it.at = min(it.at+1, len(it.keys))
 	return it.at < len(it.keys)
 }
+func (it *mapIterator) Seek(key []byte) bool {
+	if it.at >= 0 && it.at < len(it.keys) && it.keys[it.at] >= string(key) {
+		panic("a seek backwards")
+	}
+	for it.Next() && it.keys[it.at] < string(key) {
+	}
+	return it.at < len(it.keys)
+}
 func (it *mapIterator) Key() []byte   { return []byte(it.keys[it.at]) }
 func (it *mapIterator) Value() []byte { return []byte(it.entries[it.keys[it.at]]) }
 func (it *mapIterator) Err() error    { return nil }

@@ -226,6 +226,17 @@ func (s *scan) Next() bool {
 	return false
 }
 
+// Seek implements Iterator.
+func (s *scan) Seek(key []byte) bool {
+	i, _ := slices.BinarySearchFunc(s.upper, key, func(b block, key []byte) int { return bytes.Compare(b.key(), key) })
+	s.upper = s.upper[i:]
+	if s.base != nil && (!s.baseBegun || s.baseMore && bytes.Compare(s.base.Key(), key) < 0) {
+		s.baseMore = s.base.Seek(key)
+		s.baseBegun, s.fromBase = true, false
+	}
+	return s.Next()
+}
+
 // onlyAbove tells the table of an entry that base does not have. So the tombstone of an
 // entry that never came to Below is passed once.
 func (s *scan) onlyAbove(b block) {

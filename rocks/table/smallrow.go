@@ -46,6 +46,17 @@ func (r *begun) Next() bool {
 	return !r.all && r.Iterator.Next()
 }
 
+// Seek implements Iterator.
+func (r *begun) Seek(key []byte) bool {
+	for r.next < len(r.entries) {
+		if r.next++; bytes.Compare(r.entries[r.next-1].key, key) >= 0 {
+			return true
+		}
+	}
+	r.next = len(r.entries) + 1
+	return !r.all && r.Iterator.Seek(key)
+}
+
 // Key implements Iterator.
 func (r *begun) Key() []byte {
 	if r.next <= len(r.entries) {

@@ -47,7 +47,8 @@ func (b *below) Read(n int, key func(i int) []byte, found func(i int, stored []b
 
 // Scan implements table.Below.
 func (b *below) Scan(start, end []byte, _ bool) table.Iterator {
-	return &iterator{cursor: b.now().scan(start, slices.Clone(end))}
+	t := b.now()
+	return &iterator{tree: t, cursor: t.scan(start, slices.Clone(end))}
 }
 
 // Write implements table.Below.
@@ -75,6 +76,7 @@ func (b *below) Write(e *table.Entries) error {
 
 // iterator implements table.Iterator.
 type iterator struct {
+	tree       *tree
 	cursor     *cursor // nil: closed
 	key, value []byte
 }
@@ -86,6 +88,13 @@ func (it *iterator) Next() bool {
 	}
 	it.key, it.value = it.cursor.entry()
 	return true
+}
+
+func (it *iterator) Seek(key []byte) bool {
+	if it.cursor != nil {
+		it.cursor = it.tree.scan(key, it.cursor.end)
+	}
+	return it.Next()
 }
 
 func (it *iterator) Key() []byte   { return it.key }

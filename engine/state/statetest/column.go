@@ -123,6 +123,20 @@ func testColumnScan(t *testing.T, h Harness) {
 			same(t, fmt.Sprintf("scan from %x to %x", start, end), contents(t, c, start, end), between(start, end))
 		}
 	}
+	for _, first := range bounds {
+		for _, to := range bounds[1:] {
+			it, got := c.Scan(first, nil), map[string]string{}
+			if it.Next() && string(it.Key()) < string(to) { // a seek does not go back
+				for more := it.Seek(to); more; more = it.Next() {
+					got[string(it.Key())] = string(it.Value())
+				}
+				same(t, fmt.Sprintf("seek from %x to %x", first, to), got, between(to, nil))
+			}
+			if err := it.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	it := c.Scan(nil, nil)
 	if !it.Next() {
 		t.Fatal("no entry")
