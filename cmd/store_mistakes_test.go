@@ -52,7 +52,7 @@ func TestMissingBucket(t *testing.T) {
 	if d := differences(before, tree(t, s.BucketDir(""))); len(d) > 0 {
 		t.Errorf("something changed: %q", d)
 	}
-	says(t, tidemark(t, "checkpoints", "ls", "s3://no-such-bucket/jobs/count"), 1, "s3://no-such-bucket/jobs", "bucket does not exist", "create the bucket")
+	says(t, tidemark(t, "checkpoints", "ls", "s3://no-such-bucket/jobs/count"), 1, "s3://no-such-bucket/jobs", "bucket does not exist", "create it")
 }
 
 func TestWrongCredentials(t *testing.T) {
@@ -87,7 +87,7 @@ func TestUnreachableEndpoint(t *testing.T) {
 	p := place{t.TempDir()}
 	start := time.Now()
 	r := tidemark(t, p.run("--checkpoint-store", "s3://jobs/a", "--s3-endpoint", endpoint)...)
-	says(t, r, 1, "s3://jobs/a", "connection refused", "what to do", "--checkpoint-store")
+	says(t, r, 1, "s3://jobs/a", "connection refused", "what to do", "correct its URL")
 	t.Logf("after %v: %s", time.Since(start), r.stderr)
 	if d := tree(t, p.dir); len(d) > 0 {
 		t.Errorf("something was written: %q", differences(nil, d))

@@ -134,7 +134,7 @@ func TestAnalyzeBucket(t *testing.T) { // I5, I17
 		t.Errorf("it says %s", r.out)
 	}
 
-	says(t, tidemark(t, "store", "analyze", "s3://none/a"), 1, "bucket does not exist", "create the bucket")
+	says(t, tidemark(t, "store", "analyze", "s3://none/a"), 1, "bucket does not exist", "create it")
 	if d := differences(before, tree(t, s.BucketDir("jobs"))); len(d) > 0 {
 		t.Errorf("something changed: %q", d)
 	}
