@@ -3,7 +3,6 @@ package tidemarkcmd
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -25,12 +24,7 @@ type progressLine struct {
 }
 
 func newProgressLine(w io.Writer, every time.Duration) *progressLine {
-	l := &progressLine{w: w, every: every}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		l.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return l
+	return &progressLine{w: w, every: every, terminal: cli.Terminal(w)}
 }
 
 // show shows the text, if it is time for it.

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
@@ -66,7 +65,7 @@ func runJob(c *cobra.Command, build func() (*engine.Job, error), args []string, 
 		out = stderr // rows, or JSON, have standard output to themselves
 	}
 	line := newProgressLine(out, time.Second)
-	config.Logger = slog.New(slog.NewTextHandler(line.above(stderr), &slog.HandlerOptions{Level: f.LogLevel}))
+	config.Logger = f.Log.Logger(line.above(stderr), cli.Terminal(stderr))
 	total := int64(0)     // events; zero: not known
 	printAPI := func() {} // below the line that says what the job starts from
 	config.Serving = func(url string) {
@@ -84,7 +83,9 @@ func runJob(c *cobra.Command, build func() (*engine.Job, error), args []string, 
 	if results != nil {
 		total = results.Records
 	}
-	config.Progress = func(p launch.Progress) { line.show(p.Elapsed, progressText(p, total)) }
+	if line.terminal { // else the log says what happens
+		config.Progress = func(p launch.Progress) { line.show(p.Elapsed, progressText(p, total)) }
+	}
 	report, err := launch.Run(c.Context(), config)
 	line.end()
 	if results != nil && results.Digest != nil {

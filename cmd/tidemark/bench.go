@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -62,7 +61,7 @@ func benchJob(c *cobra.Command, args []string, f *benchFlags) error {
 	if err != nil {
 		return err
 	}
-	config.Logger = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: f.run.LogLevel}))
+	config.Logger = f.run.Log.Logger(c.ErrOrStderr(), true)
 	r, err := observe.Run(c.Context(), config, observe.Options{Version: cli.Version()})
 	r.Options = given(c.Flags())
 	r.Command = "tidemark bench " + strings.Join(append(args, r.Options...), " ")

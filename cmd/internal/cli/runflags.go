@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -25,8 +24,8 @@ type RunFlags struct {
 	Config launch.Config
 	Job    jobs.Options
 	// JSON asks for the report as JSON.
-	JSON     bool
-	LogLevel slog.Level
+	JSON bool
+	Log  LogFlags
 
 	store StoreFlags
 }
@@ -88,7 +87,7 @@ func (f *RunFlags) bind(fs *pflag.FlagSet) {
 	bindHTTP(fs, &c.HTTP)
 	fs.StringVar(&c.Profiles, "pprof", "", "directory for cpu.pprof, heap.pprof, mutex.pprof and block.pprof (default: no profiles)")
 	fs.BoolVar(&f.JSON, "json", false, "end with one line of JSON on standard output")
-	fs.TextVar(&f.LogLevel, "log-level", slog.LevelWarn, "debug, info, warn or error")
+	f.Log.Bind(fs)
 }
 
 // Build returns the Config that runs what build returns or, if build is nil, the built-in
