@@ -249,7 +249,7 @@ func TestTokenFilesAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, err := api.Listen(api.Options{Address: "127.0.0.1:0", Tokens: file}, nil)
+		_, err := api.Listen(t.Context(), api.Options{Address: "127.0.0.1:0", Tokens: file}, nil)
 		if err == nil || strings.Contains(err.Error(), "token-") || strings.Contains(err.Error(), "-token") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -260,7 +260,7 @@ func TestTokenFilesAreRefused(t *testing.T) {
 func TestATakenPort(t *testing.T) {
 	first := serve(t, api.Options{}, 0)
 	address := strings.TrimPrefix(first.url, "http://")
-	if _, err := api.Listen(api.Options{Address: address}, nil); err == nil {
+	if _, err := api.Listen(t.Context(), api.Options{Address: address}, nil); err == nil {
 		t.Error("two servers have one address")
 	}
 	second := serve(t, api.Options{Address: address, Near: true}, 0)

@@ -331,7 +331,7 @@ func (s *Server) checkpoint(o observed) Checkpoint {
 		LatestAck: o.latestAck(""), NewBytes: o.NewBytes, FullBytes: o.FullBytes, Duration: o.Duration.Milliseconds(), Subtasks: o.Subtasks, Acked: o.Acked,
 		Type: "CHECKPOINT", Vertices: map[string]VertexProgress{},
 		Tidemark: CheckpointExtra{
-			Epoch: uint64(o.Epoch), Base: uint64(o.Base), Kind: o.Kind.String(), Trigger: string(o.Trigger), Cause: string(o.Cause), Files: o.Files,
+			Epoch: uint64(o.Epoch), Base: uint64(o.Base), Kind: o.Kind.String(), Trigger: string(o.Trigger), Cause: o.Cause, Files: o.Files,
 			SharedFiles: o.SharedFiles, NewObjects: o.NewObjects, KeptBy: append([]string{}, o.keptBy...), InDoubt: milliseconds(o.doubt),
 		},
 	}

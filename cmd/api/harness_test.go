@@ -70,7 +70,7 @@ func serve(t *testing.T, o api.Options, interval time.Duration) *served {
 	if o.Address == "" {
 		o.Address = "127.0.0.1:0"
 	}
-	server, err := api.Listen(o, log)
+	server, err := api.Listen(t.Context(), o, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -67,12 +68,13 @@ func loopback(host string) bool {
 const nearPorts = 100
 
 // listen opens the socket.
-func (o Options) listen() (net.Listener, error) {
-	l, err := net.Listen("tcp", o.Address)
+func (o Options) listen(ctx context.Context) (net.Listener, error) {
+	var c net.ListenConfig
+	l, err := c.Listen(ctx, "tcp", o.Address)
 	host, text, _ := net.SplitHostPort(o.Address)
 	port, _ := strconv.Atoi(text)
 	for near := 1; o.Near && near <= nearPorts && errors.Is(err, syscall.EADDRINUSE); near++ {
-		l, err = net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port+near)))
+		l, err = c.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port+near)))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("api: %w: %w", ErrListen, err)

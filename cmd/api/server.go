@@ -79,7 +79,7 @@ type Server struct {
 
 // Listen opens the server's socket, so that its address is known. Requests wait until
 // Serve.
-func Listen(o Options, log *slog.Logger) (*Server, error) {
+func Listen(ctx context.Context, o Options, log *slog.Logger) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func Listen(o Options, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := o.listen()
+	l, err := o.listen(ctx)
 	if err != nil {
 		return nil, err
 	}

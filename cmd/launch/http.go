@@ -13,11 +13,11 @@ import (
 
 // listen opens the socket of the job's API, so that head can say where the leader is
 // reached.
-func (p *parts) listen(_ context.Context, c Config) (err error) {
+func (p *parts) listen(ctx context.Context, c Config) (err error) {
 	if c.HTTP.Address == "" {
 		return nil
 	}
-	if p.server, err = api.Listen(c.HTTP, c.Logger); errors.Is(err, api.ErrListen) && c.HTTP.Near {
+	if p.server, err = api.Listen(ctx, c.HTTP, c.Logger); errors.Is(err, api.ErrListen) && c.HTTP.Near {
 		c.Logger.Warn("the API is not served", "job", c.JobID, "error", err)
 		return nil
 	}
