@@ -71,7 +71,7 @@ func TestHistory(t *testing.T) {
 	log := history.Open(t.Context(), history.Options{Store: store, Job: "count", Epoch: 9, Limit: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 	add := func(id checkpoint.ID, s history.Status, cause, reason string) {
 		log.Add(history.Checkpoint{
-			ID: id, Epoch: 9, Trigger: history.ByInterval, Status: s, Cause: cause, Reason: reason, Triggered: time.Now(), Duration: time.Minute, Acked: 1, Subtasks: 2,
+			ID: id, Epoch: 9, Trigger: history.ByInterval, Status: s, Counted: s == history.Failed, Cause: cause, Reason: reason, Triggered: time.Now(), Duration: time.Minute, Acked: 1, Subtasks: 2,
 			Parts: []history.Part{{Vertex: "count", Index: 1, Timings: history.Timings{Async: 1500 * time.Millisecond}}},
 		})
 	}

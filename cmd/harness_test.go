@@ -139,7 +139,7 @@ func stopAfter(p place, checkpoints uint64) error {
 		}
 	})
 	var out, stderr bytes.Buffer
-	code := tidemarkcmd.Run(ctx, nil, p.run("--rate-limit", "12000"), &out, &stderr)
+	code := tidemarkcmd.Run(ctx, nil, p.run("--rate-limit", "12000", "--stop-with", "nothing"), &out, &stderr)
 	watching.Wait()
 	if ids, err := retained(context.Background(), p, "count"); err != nil || len(ids) != 3 || code == 0 {
 		return fmt.Errorf("the job was not stopped on its way: exit code %d, checkpoints %v, %w\n%s%s", code, ids, err, &out, &stderr)

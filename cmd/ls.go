@@ -54,7 +54,8 @@ func lsCommand(f *checkpointFlags) *cobra.Command {
 	}
 }
 
-// listAll lists the retained checkpoints, and those that history knows to have failed.
+// listAll lists the retained checkpoints, and those that history knows to have failed. One
+// that ended with its attempt is no failure.
 // Head is right where they disagree.
 func listAll(infos []coordinator.CheckpointInfo, past history.History) []listed {
 	all := make([]listed, 0, len(infos))
@@ -66,7 +67,7 @@ func listAll(infos []coordinator.CheckpointInfo, past history.History) []listed 
 	}
 	for _, p := range past.Checkpoints {
 		retained := slices.ContainsFunc(infos, func(i coordinator.CheckpointInfo) bool { return i.ID == p.ID && i.Epoch == p.Epoch })
-		if p.Status == history.Failed && !retained {
+		if p.Counted && !retained {
 			all = append(all, listed{
 				uint64(p.ID), uint64(p.Epoch), uint64(p.Base), p.Kind.String(), p.Status, p.Cause, p.Reason, p.Ended(), 0, 0,
 				milliseconds(p.Duration), []string{}, "",

@@ -99,6 +99,9 @@ func runJob(c *cobra.Command, build func() (*engine.Job, error), args []string, 
 	} else if err == nil {
 		printReport(out, report, f, config)
 	}
+	if report.Stopped {
+		_, _ = fmt.Fprintf(out, "%s: stopped; %s\n", report.Job, afterwards(config, report.Newest))
+	}
 	if errors.Is(err, errInterrupted) {
 		err = fmt.Errorf("%w; %s", err, afterwards(config, report.Newest))
 	}
@@ -141,6 +144,9 @@ func printStart(w io.Writer, c launch.Config, s launch.Start) {
 		job = c.Job.Name()
 	}
 	place := storePlace(c.Store) + "/" + job
+	if s.Stopped != nil {
+		_, _ = fmt.Fprintf(w, "%s: was stopped at checkpoint %d (%s), and goes on\n", job, s.Stopped.Checkpoint, s.Stopped.Reason)
+	}
 	switch {
 	case s.Final:
 		_, _ = fmt.Fprintf(w, "%s: finished: checkpoint %d was taken at the end of its input; input that is newer is not read (%s). To run it again: --restore none, or another --job-id, and another directory for its output\n", job, s.Checkpoint, place)

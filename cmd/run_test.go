@@ -135,7 +135,7 @@ func TestAnInterruptedRunSaysWhatFollows(t *testing.T) {
 		"0":  "checkpoints are off, so the same command starts from the beginning",
 	} {
 		p := place{t.TempDir()}
-		cmd, out, stderr := process(t, p.run("--rate-limit", "100", "--interval", interval)...)
+		cmd, out, stderr := process(t, p.run("--rate-limit", "100", "--interval", interval, "--stop-with", "nothing")...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -151,38 +151,6 @@ func TestAnInterruptedRunSaysWhatFollows(t *testing.T) {
 		if place := "count: starting from nothing; checkpoints go to " + p.url() + "/count\n"; interval != "0" && !strings.Contains(out.String(), place) {
 			t.Errorf("%q lacks %q", out, place)
 		}
-	}
-}
-
-// The first signal ends a run in order: exit code 130, advice, no local state
-// left, and nothing lost.
-func TestSignals(t *testing.T) {
-	want, _ := unbroken(t)
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		t.Run(sig.String(), func(t *testing.T) {
-			p := place{t.TempDir()}
-			cmd, _, stderr := process(t, p.run("--rate-limit", "12000")...)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			awaitCheckpoint(t, p, 2)
-			if err := cmd.Process.Signal(sig); err != nil {
-				t.Fatal(err)
-			}
-			if code := exitCode(t, cmd); code != 130 || !strings.Contains(stderr.String(), "the same command resumes from checkpoint ") {
-				t.Errorf("exit code %d, %s", code, stderr)
-			}
-			for name := range tree(t, p.state()) {
-				if filepath.Base(name) != "lock" {
-					t.Errorf("local state is left: %s", name)
-				}
-			}
-			ok(t, "checkpoints", "verify", p.url()+"/count")
-			ok(t, p.run()...)
-			if got := lines(t, p.output()); !slices.Equal(got, want) {
-				t.Errorf("%d rows that are not the %d of an unbroken run", len(got), len(want))
-			}
-		})
 	}
 }
 

@@ -26,8 +26,12 @@ type (
 	// readManifest reads a manifest of the job; answered by manifestRead.
 	readManifest struct{ ref Ref }
 
-	// lead says that this process leads.
-	lead struct{ epoch checkpoint.Epoch }
+	// lead says that this process leads. cleared is what head said of a stop before; nil:
+	// nothing.
+	lead struct {
+		epoch   checkpoint.Epoch
+		cleared *Stopped
+	}
 	// stop says why this coordinator does not lead, or not any longer.
 	stop struct{ err error }
 	// closed answers closing: nothing follows except the cleaner's last work.
@@ -55,6 +59,12 @@ type (
 	unasked struct{ err error }
 	// finished answers finishing.
 	finished struct{ err error }
+	// stopDone answers stopping: the last checkpoint (zero: there is none), or why the
+	// job goes on.
+	stopDone struct {
+		id  checkpoint.ID
+		err error
+	}
 
 	// moved and ended report a checkpoint's life.
 	moved struct {
@@ -105,6 +115,7 @@ func (fail) isAction()          {}
 func (asking) isAction()        {}
 func (unasked) isAction()       {}
 func (finished) isAction()      {}
+func (stopDone) isAction()      {}
 func (moved) isAction()         {}
 func (ended) isAction()         {}
 func (doubt) isAction()         {}

@@ -21,7 +21,7 @@ func (m *machine) attach(e attached) {
 	}
 	// A commit of the last attempt may still win, and is then the newest.
 	m.attempt = attempt{stage: waiting, number: e.attempt, graph: e.graph, chains: e.graph.Vertices()}
-	m.final, m.failures, m.late, m.refusals = notFinal, 0, 0, 0
+	m.last, m.failures, m.late, m.refusals = last{}, 0, 0, 0
 }
 
 // chooseRestore picks the checkpoint that the attempt starts from: the newest, if this
@@ -69,10 +69,11 @@ func (m *machine) onManifestRead(e manifestRead) {
 // attempts and epochs left behind are swept: nothing is pending, and what was
 // restored proved to be readable.
 func (m *machine) start(now time.Time, e started) {
+	if err := m.refusal(); err != nil {
+		m.do(startDone{err})
+		return
+	}
 	if m.attempt.stage != ready || e.execution != (checkpoint.Execution{Epoch: m.head.Epoch, Attempt: m.attempt.number}) {
-		if err := m.refusal(); err != nil {
-			m.do(startDone{err})
-		}
 		return
 	}
 	m.attempt.stage, m.attempt.started = running, now
@@ -91,18 +92,6 @@ func (m *machine) ask() {
 		return
 	}
 	m.wanted = true
-}
-
-// finish asks for the final checkpoint.
-func (m *machine) finish() {
-	switch {
-	case m.phase != leads || m.attempt.stage != running:
-		m.do(finished{errDetached})
-	case m.final == notFinal || m.final == finalComing:
-		m.final = finalWanted
-	case m.final == finalDone:
-		m.do(finished{})
-	}
 }
 
 // detach ends an attempt. A checkpoint whose swap was sent cannot be aborted
@@ -126,11 +115,9 @@ func (m *machine) endAttempt(err error) {
 		m.do(attachDone{err: err})
 	}
 	m.attempt = attempt{}
-	if m.final == finalWanted || m.final == finalPending {
-		m.do(finished{err})
-	}
+	m.answerLast(err)
 	if m.wanted {
 		m.do(unasked{err})
 	}
-	m.final, m.wanted = notFinal, false
+	m.last, m.wanted = last{}, false
 }

@@ -75,6 +75,9 @@ func (m *machine) including(now time.Time, p *pending) Head {
 			hold.bases = append(hold.bases, based{q.base.ID, q.ID})
 		}
 	}
+	if p.stop {
+		h.Stopped = &Stopped{Checkpoint: p.ID, Reason: m.last.reason, Made: now.UTC()}
+	}
 	policy := *h.Policy
 	if p.kind == checkpoint.Final && policy.OnFinish == SurviveNewest {
 		policy = RetentionPolicy{}
@@ -135,7 +138,7 @@ func (m *machine) resolve(now time.Time, e headRead) {
 		m.fenced(now, fmt.Errorf("%w: somebody deleted it: %w", ErrHeadMissing, checkpoint.ErrFenced))
 	case e.head.Epoch != m.head.Epoch:
 		m.fenced(now, fencedBy(e.head))
-	case e.head.obeyed() != nil:
+	case e.head.obeyed() != nil && !c.next.sameStop(e.head):
 		m.fenced(now, fmt.Errorf("%w: %w", e.head.obeyed(), checkpoint.ErrFenced))
 	case e.head.has(c.ref):
 		m.won(now, e.head, e.etag)
@@ -209,8 +212,7 @@ func (m *machine) won(now time.Time, h Head, etag string) {
 	if m.rules.on(ownCommit) {
 		m.do(collect{gone, h.refs()})
 	}
-	if p.kind == checkpoint.Final && m.final == finalPending {
-		m.final = finalDone
-		m.do(finished{})
+	if m.isLast(p) {
+		m.lastWon(p)
 	}
 }

@@ -83,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Coordinator, error) {
 		loop: loop{opened: reply, taken: map[checkpoint.ID][]waiter[answer]{}, m: &machine{settings: &settings{
 			job: o.Job, writer: o.Writer, leader: o.Leader, nonce: rand.Text(), graph: o.Graph,
 			interval: o.Interval, minPause: o.MinPause, timeout: o.Timeout, maxConcurrent: o.MaxConcurrent,
-			tolerable: o.TolerableFailures, policy: o.Retention.withDefaults(), restore: o.Restore, drop: o.Drop,
+			tolerable: o.TolerableFailures, policy: o.Retention.withDefaults(), restore: o.Restore, drop: o.Drop, resume: o.Resume,
 		}}},
 	}
 	c.cleaner = newCleaner(o, func(e event) { c.mail.post(letter{event: e}) })
@@ -190,6 +190,26 @@ func (c *Coordinator) Trigger(ctx context.Context) (checkpoint.ID, error) {
 		return r.id, r.err
 	case <-ctx.Done():
 		return 0, fmt.Errorf("checkpoint on demand: %w", context.Cause(ctx))
+	case <-c.done:
+		return 0, c.over()
+	}
+}
+
+// Stop ends the job on purpose. With a checkpoint, it takes a last one, behind which the
+// sources read nothing, and ends the attempt with checkpoint.ErrStopped once that is
+// committed; head then says that the job is stopped, and why. If too many tries fail, the
+// job goes on and Stop returns the reason. Without a checkpoint, or if no attempt runs, it
+// ends at once, with checkpoint.ErrCancelled or ErrStopped, and head stays as it is. Stop
+// returns the newest checkpoint, zero for none. When ctx ends, only the wait does: the job
+// stops all the same.
+func (c *Coordinator) Stop(ctx context.Context, withCheckpoint bool, reason string) (checkpoint.ID, error) {
+	reply := make(chan answer, 1)
+	c.mail.post(letter{event: stopping{withCheckpoint, reason}, stop: &waiter[answer]{reply, ctx.Done()}})
+	select {
+	case r := <-reply:
+		return r.id, r.err
+	case <-ctx.Done():
+		return 0, fmt.Errorf("last checkpoint: %w", context.Cause(ctx))
 	case <-c.done:
 		return 0, c.over()
 	}

@@ -140,8 +140,8 @@ func (m *machine) abort(now time.Time, id checkpoint.ID, c cause, reason error) 
 	if c.counts() {
 		m.failed(now, p, c, reason)
 	}
-	if p.kind == checkpoint.Final && m.final == finalPending {
-		m.retryFinal(now, reason)
+	if m.isLast(p) {
+		m.retryLast(now, reason)
 	}
 }
 
@@ -193,18 +193,4 @@ func (m *machine) discard(names []string) {
 // backoff is the pause before something is tried again that failed n times.
 func backoff(n int) time.Duration {
 	return min(100*time.Millisecond<<min(n, 10), 10*time.Second)
-}
-
-// refusalsAtEnd bounds the tries of a final checkpoint that the store refuses: no
-// records are left that could be worth waiting for.
-const refusalsAtEnd = 3
-
-// retryFinal takes the final checkpoint again, unless too many have failed.
-func (m *machine) retryFinal(now time.Time, reason error) {
-	if m.intolerable() || m.tolerable >= 0 && m.refusals >= refusalsAtEnd {
-		m.final = notFinal
-		m.do(finished{fmt.Errorf("%d checkpoints in a row failed; the last: %w", m.failures, reason)})
-		return
-	}
-	m.final, m.finalAfter = finalWanted, now.Add(backoff(m.failures))
 }

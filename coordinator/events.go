@@ -60,6 +60,11 @@ type (
 	draining struct{}
 	// finishing: all input was processed; take the final checkpoint.
 	finishing struct{}
+	// stopping: end the job on purpose, with a last checkpoint or without.
+	stopping struct {
+		checkpoint bool
+		reason     string
+	}
 	// detached: the attempt is over.
 	detached struct{}
 	// closing: begin nothing more, and end.
@@ -89,6 +94,7 @@ func (declined) isEvent()        {}
 func (asked) isEvent()           {}
 func (draining) isEvent()        {}
 func (finishing) isEvent()       {}
+func (stopping) isEvent()        {}
 func (detached) isEvent()        {}
 func (closing) isEvent()         {}
 func (collected) isEvent()       {}

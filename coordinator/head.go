@@ -14,8 +14,8 @@ import (
 // Head is the register of a job: which checkpoints exist, and which epoch leads. It
 // is the only object of a job that ever changes, and changes by compare-and-swap
 // only. incremental/FORMAT.md describes its bytes. Nothing sets fields that are
-// reserved; every swap checks and keeps them. Of them, Stopped and Restore may keep a
-// start from leading (ErrCannotLead), and the object of History is kept.
+// reserved; every swap checks and keeps them. Of them, Restore may keep a
+// start from leading (ErrCannotLead).
 type Head struct {
 	// Version rises by one with every write, so that no two heads are equal.
 	Version uint64 `json:"version"`
@@ -35,8 +35,8 @@ type Head struct {
 	// Parallelism (reserved) is the parallelism that the last rescale asked for.
 	// Zero: as the job says.
 	Parallelism int `json:"parallelism"`
-	// Stopped (reserved) says that nobody should start the job until somebody
-	// removes this. Nil: it may run.
+	// Stopped says that the job was stopped on purpose, and that nobody should start it
+	// who was not told to: Options.Resume removes it. Nil: it may run.
 	Stopped *Stopped `json:"stopped"`
 	// Restore (reserved) is the last restore that was asked for and applied. Nil:
 	// none.
@@ -179,8 +179,19 @@ type Borrow struct {
 	Made       time.Time        `json:"made"`
 }
 
-// ErrCannotLead: head asks for what this program does not do.
-var ErrCannotLead = errors.New("written by a newer program that this one cannot follow")
+// ErrCannotLead: head asks for what this start does not do, or no start of this program.
+var ErrCannotLead = errors.New("this start cannot follow what head says")
+
+// resumable reports whether a start may remove what head h says of a stop: the job goes
+// on from its newest checkpoint, as every start does.
+func (s *Stopped) resumable(h Head) bool {
+	return s != nil && s.Savepoint == "" && !s.Drained && (s.Checkpoint == 0 || s.Checkpoint == h.newest())
+}
+
+// sameStop reports whether both heads say the same of a stop.
+func (h Head) sameStop(o Head) bool {
+	return h.Stopped != nil && o.Stopped != nil && *h.Stopped == *o.Stopped
+}
 
 // obeyed returns an error that wraps ErrCannotLead, and names what it is, where
 // whoever leads the job must do what this program does not do yet.
@@ -201,6 +212,14 @@ func (h Head) restorable(r Restore) error {
 		return nil
 	}
 	return fmt.Errorf("head says that the restore of %.200q was applied in epoch %d, so whether %v was is not known: %w: restore the latest checkpoint", h.Restore.Request, h.Restore.Epoch, r, ErrCannotLead)
+}
+
+// newest is the id of the newest retained checkpoint; zero: none.
+func (h Head) newest() checkpoint.ID {
+	if n := len(h.Retained); n > 0 {
+		return h.Retained[n-1].ID
+	}
+	return 0
 }
 
 // find returns the retained checkpoint with the id.

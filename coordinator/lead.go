@@ -51,7 +51,11 @@ func (m *machine) leadOn(e headRead) {
 		m.giveUp(fmt.Errorf("head belongs to job %q: %w; nothing was changed", e.head.Job, incremental.ErrWrongJob))
 		return
 	}
-	if err := errors.Join(e.head.obeyed(), e.head.restorable(m.restore)); err != nil {
+	h := e.head
+	if m.resume && h.Stopped.resumable(h) {
+		h.Stopped = nil
+	}
+	if err := errors.Join(h.obeyed(), h.restorable(m.restore)); err != nil {
 		m.giveUp(fmt.Errorf("%w; nothing was changed", err))
 		return
 	}
@@ -67,8 +71,9 @@ func (m *machine) leadOn(e headRead) {
 		m.do(readManifest{from})
 		return
 	}
-	next := m.edited(m.withPolicy(e.head))
+	next := m.edited(m.withPolicy(h))
 	next.Epoch = e.head.Epoch + 1
+	m.lead.cleared = e.head.Stopped
 	m.swapToLead(next, e.etag)
 }
 
@@ -146,7 +151,7 @@ func (m *machine) onSwapped(now time.Time, e swapped) {
 func (m *machine) leads(h Head, etag string) {
 	m.phase, m.head, m.etag, m.next = leads, h, etag, h.NextID
 	m.lead.found = headRead{}
-	m.do(lead{h.Epoch})
+	m.do(lead{h.Epoch, m.lead.cleared})
 }
 
 func (m *machine) giveUp(err error) {

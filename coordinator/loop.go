@@ -20,6 +20,7 @@ type letter struct {
 	attached chan attachDone
 	finish   *waiter[error]
 	ask      *waiter[answer]
+	stop     *waiter[answer]
 	handled  chan struct{} // closed once the event was handled
 	closed   chan struct{} // closed once the machine has closed
 }
@@ -61,6 +62,7 @@ type loop struct {
 	finishes []waiter[error]
 	asks     []waiter[answer]                   // for the next checkpoint
 	taken    map[checkpoint.ID][]waiter[answer] // for one under way
+	stops    []waiter[answer]
 	closed   []chan struct{}
 
 	endHistory context.CancelFunc // nil: it never led
@@ -103,6 +105,8 @@ func (c *Coordinator) handle(l letter) {
 		w.finishes = join(w.finishes, *l.finish)
 	case l.ask != nil:
 		w.asks = join(w.asks, *l.ask)
+	case l.stop != nil:
+		w.stops = join(w.stops, *l.stop)
 	case l.closed != nil:
 		w.closed = append(w.closed, l.closed)
 	}
@@ -128,6 +132,12 @@ func (c *Coordinator) carryOut(a action) {
 		if c.o.Retention != (RetentionPolicy{}) && w.m.policy != *w.m.head.Policy {
 			log.Warn("the retention of the job's head counts, and not the one given", "head", w.m.head.Policy, "given", w.m.policy)
 		}
+		if a.cleared != nil {
+			log.Info("the job was stopped, and goes on", "checkpoint_id", uint64(a.cleared.Checkpoint), "reason", a.cleared.Reason)
+		}
+		c.mu.Lock()
+		c.mu.status.Resumed = a.cleared
+		c.mu.Unlock()
 		c.epoch = a.epoch
 		ctx, cancel := context.WithCancel(c.ctx)
 		w.endHistory = cancel
@@ -189,6 +199,11 @@ func (c *Coordinator) carryOut(a action) {
 			f.reply <- a.err
 		}
 		w.finishes = nil
+	case stopDone:
+		for _, s := range w.stops {
+			s.reply <- answer{a.id, a.err}
+		}
+		w.stops = nil
 	case moved:
 		if c.o.Listener.Moved != nil {
 			c.o.Listener.Moved(a.id, a.to)
@@ -277,6 +292,7 @@ func (c *Coordinator) publish() {
 	defer c.mu.Unlock()
 	s := &c.mu.status
 	s.Epoch, s.Leads, s.ConsecutiveFailures = m.head.Epoch, m.phase == leads, m.failures
+	s.Stopped = m.head.Stopped
 	s.Retained, s.Pending, s.Alarms = m.head.Retained, pending, alarms // never changed in place
 }
 

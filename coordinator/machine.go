@@ -35,8 +35,8 @@ type machine struct {
 	aborts  []checkpoint.ID // those of this epoch that were aborted; at most maxAborts
 
 	wanted      bool // somebody asked for a checkpoint
-	final       finalStage
-	finalAfter  time.Time
+	last        last
+	over        error         // the job was stopped on purpose: no attempt begins any more
 	failures    int           // in a row
 	late        int           // of them: timeouts
 	refusals    int           // the last of them, in a row, that the store refused
@@ -77,6 +77,7 @@ type settings struct {
 	policy             RetentionPolicy // of a head that has none
 	restore            Restore
 	drop               []checkpoint.Drop
+	resume             bool // remove what head says of a stop
 	rules              rules
 }
 
@@ -90,7 +91,7 @@ func (m *machine) refusal() error {
 	case m.phase != leads:
 		return m.why
 	}
-	return nil
+	return m.over
 }
 
 // find returns the pending checkpoint with the id.
@@ -111,6 +112,7 @@ type leading struct {
 	fits    string   // the fingerprint of a graph whose checkpoints all fit the job
 	failed  Ref      // the checkpoint whose manifest could not be read
 	denied  error    // the store denied the write
+	cleared *Stopped // what head said of a stop
 }
 
 // attempt is the execution of the job that is under way.
@@ -135,17 +137,6 @@ const (
 	running
 )
 
-// finalStage is where the final checkpoint is.
-type finalStage uint8
-
-const (
-	notFinal    finalStage = iota
-	finalComing            // all input has been read
-	finalWanted
-	finalPending
-	finalDone
-)
-
 // base is a committed checkpoint and what it reaches. The zero base is none.
 type base struct {
 	Ref
@@ -157,6 +148,7 @@ type pending struct {
 	Ref
 	kind      checkpoint.Kind
 	trigger   history.Trigger
+	stop      bool // it is the last before the job is stopped
 	base      base
 	triggered time.Time
 	deadline  time.Time

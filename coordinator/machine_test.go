@@ -58,6 +58,13 @@ func (d *director) leadAndStart() {
 	d.tell(0, started{checkpoint.Execution{Epoch: 1, Attempt: 1}, []checkpoint.SubtaskID{{Vertex: "op"}}})
 }
 
+// commit lets all of a checkpoint succeed from its acknowledgement on.
+func (d *director) commit(r Ref, etag string) {
+	d.tell(0, ackOf(r))
+	d.tell(0, manifestWritten{ref: r})
+	d.tell(0, swapped{outcome: won, etag: etag})
+}
+
 // testGraph is of one operator with one subtask.
 var testGraph = checkpoint.Graph{Operators: []checkpoint.GraphOperator{{ID: "op", Parallelism: 1}}}
 
@@ -79,6 +86,9 @@ func headLine(h Head) string {
 	s := fmt.Sprintf("version %d, epoch %d, next %d, retained", h.Version, h.Epoch, h.NextID)
 	for _, r := range h.Retained {
 		s += fmt.Sprintf(" %v%v", r.Ref(), r.KeptBy)
+	}
+	if h.Stopped != nil {
+		s += fmt.Sprintf(", stopped at %d: %s", h.Stopped.Checkpoint, h.Stopped.Reason)
 	}
 	return s
 }
@@ -130,6 +140,15 @@ func describeAction(a action) string {
 		return fmt.Sprintf("aborted %v: %v", a.ref, a.reason)
 	case fail:
 		return fmt.Sprintf("fail: %v", a.err)
+	case lead:
+		if a.cleared != nil {
+			return fmt.Sprintf("lead{epoch:%d} of a job that was stopped at %d: %s", a.epoch, a.cleared.Checkpoint, a.cleared.Reason)
+		}
+		return fmt.Sprintf("lead{epoch:%d}", a.epoch)
+	case startDone:
+		return fmt.Sprintf("startDone{err:%v}", a.err)
+	case stopDone:
+		return fmt.Sprintf("stopDone %d: %v", a.id, a.err)
 	case stop:
 		return fmt.Sprintf("stop: %v", a.err)
 	case finished:
@@ -519,6 +538,62 @@ func TestGoldenTraces(t *testing.T) {
 			d.tell(0, swapped{outcome: refused, err: lost})
 			d.tell(0, commits(4)) // of the same graph: it need not be read
 			d.tell(0, swapped{outcome: won, etag: "e12"})
+		},
+		"stopped": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, stopping{true, "upgrade"}) // after the one that is pending
+			d.commit(one, "e2")
+			d.tell(0, ackOf(Ref{ID: 2, Epoch: 1}))
+			d.tell(0, manifestWritten{ref: Ref{ID: 2, Epoch: 1}})
+			d.tell(0, swapped{outcome: unknown, err: lost})
+			d.tell(0, headRead{head: d.m.commit.next, etag: "e3"}) // the stop that it finds there is its own
+			d.tell(0, asked{})
+			d.tell(0, detached{})
+			d.tell(0, attached{testGraph, 2})
+		},
+		"stopped-at-the-end-of-input": func(d *director) {
+			d.leadAndStart()
+			d.tell(0, stopping{true, "upgrade"})
+			d.tell(0, draining{}) // the subtasks were drained before the barrier came
+			d.tell(0, declineOf(1, checkpoint.DeclineDraining, "all input has ended"))
+			d.tell(time.Minute, ticked{})
+			d.tell(0, finishing{})
+			d.commit(Ref{ID: 2, Epoch: 1}, "e2")
+		},
+		"stop-fails": func(d *director) {
+			d.m.tolerable = 1
+			d.leadAndStart()
+			d.tell(0, stopping{true, "upgrade"})
+			d.tell(0, declineOf(1, checkpoint.DeclinePersist, "no"))
+			d.tell(time.Second, ticked{})
+			d.tell(0, declineOf(2, checkpoint.DeclinePersist, "no"))
+			d.tell(0, detached{})
+			d.tell(0, attached{testGraph, 2})
+		},
+		"cancelled": func(d *director) {
+			d.leadAndStart()
+			d.tell(10*time.Second, ticked{})
+			d.tell(0, stopping{false, "no more"})
+			d.tell(0, detached{})
+			d.tell(0, attached{testGraph, 2})
+		},
+		"stopped-before-it-runs": func(d *director) {
+			d.leadAndStart()
+			d.tell(0, detached{})
+			d.tell(0, attached{testGraph, 2})
+			d.tell(0, stopping{true, "upgrade"})
+			d.tell(0, started{checkpoint.Execution{Epoch: 1, Attempt: 2}, []checkpoint.SubtaskID{{Vertex: "op"}}})
+			d.tell(0, detached{})
+			d.tell(0, stopping{true, "again"})
+		},
+		"resumed": func(d *director) {
+			d.m.resume = true
+			d.tell(0, opened{})
+			h := Head{Version: 7, Epoch: 3, NextID: 3, Job: "j", Writer: "other", Retained: []Retained{{ID: 1, Epoch: 3}}, Stopped: &Stopped{Checkpoint: 1, Reason: "upgrade"}}
+			d.tell(0, headRead{head: h, etag: "e7"})
+			d.tell(0, manifestRead{ref: Ref{ID: 1, Epoch: 3}, manifest: &incremental.Manifest{Checkpoint: 1, Epoch: 3}})
+			d.tell(0, swapped{outcome: won, etag: "e8"})
 		},
 		"other-executions": func(d *director) {
 			d.leadAndStart()

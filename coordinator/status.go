@@ -74,6 +74,10 @@ type Status struct {
 	// was started yet.
 	Restored *Restored
 
+	// Stopped is what head says of a stop of this leader's job; nil: nothing. Resumed is
+	// what it said before this leader took over.
+	Stopped, Resumed *Stopped
+
 	Retained []Retained
 	Pending  []Pending
 	// Last is the newest checkpoint that this leader completed, LastAborted the

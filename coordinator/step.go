@@ -29,9 +29,9 @@ func (m *machine) step(now time.Time, e event) []action {
 	case asked:
 		m.ask()
 	case draining:
-		if m.attempt.stage == running && m.final == notFinal {
-			m.final = finalComing
-		}
+		m.drain()
+	case stopping:
+		m.stopJob(e)
 	case finishing:
 		m.finish()
 	case detached:

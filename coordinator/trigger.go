@@ -10,10 +10,9 @@ import (
 // triggerable reports whether a checkpoint could start now, if it were time.
 func (m *machine) triggerable() bool {
 	switch {
-	case m.phase != leads || m.attempt.stage != running || m.attempt.failing || m.final == finalComing || m.final == finalPending || m.final == finalDone:
+	case m.phase != leads || m.attempt.stage != running || m.attempt.failing || m.last.stage == lastComing || m.last.stage == lastPending || m.last.stage == lastDone:
 		return false
-	case m.final == finalWanted:
-		// The final checkpoint is taken alone: what is still pending ends first.
+	case m.last.stage == lastWanted:
 		return len(m.pending) == 0
 	case len(m.pending) >= m.maxConcurrent:
 		return false
@@ -26,8 +25,8 @@ func (m *machine) triggerable() bool {
 // triggerAt returns when the next checkpoint is due.
 func (m *machine) triggerAt() (time.Time, bool) {
 	switch {
-	case m.final == finalWanted:
-		return m.finalAfter, true
+	case m.last.stage == lastWanted:
+		return m.last.after, true
 	case m.wanted:
 		return time.Time{}, true
 	case m.interval == 0:
@@ -52,8 +51,10 @@ func (m *machine) mayTrigger(now time.Time) bool {
 func (m *machine) trigger(now time.Time) {
 	kind, why := checkpoint.Periodic, history.ByInterval
 	switch {
-	case m.final == finalWanted:
-		kind, why, m.final = checkpoint.Final, history.ByEnd, finalPending
+	case m.last.stage == lastWanted && m.last.ended:
+		kind, why, m.last.stage = checkpoint.Final, history.ByEnd, lastPending
+	case m.last.stage == lastWanted:
+		kind, why, m.last.stage, m.wanted = checkpoint.Manual, history.ByStop, lastPending, false // it serves whoever asked, too
 	case m.wanted:
 		kind, why, m.wanted = checkpoint.Manual, history.ByRequest, false
 	}
@@ -61,7 +62,7 @@ func (m *machine) trigger(now time.Time) {
 		m.lastTrigger = now
 	}
 	p := pending{
-		Ref: Ref{ID: m.nextID(), Epoch: m.head.Epoch}, kind: kind, trigger: why, triggered: now, deadline: now.Add(max(m.timeout, m.patience)), attempt: m.attempt.number,
+		Ref: Ref{ID: m.nextID(), Epoch: m.head.Epoch}, kind: kind, trigger: why, stop: why == history.ByStop, triggered: now, deadline: now.Add(max(m.timeout, m.patience)), attempt: m.attempt.number,
 		acks: make([]*checkpoint.Ack, len(m.attempt.subtasks)), missing: len(m.attempt.subtasks),
 	}
 	if m.rules.on(baseNamed) && m.head.has(m.base.Ref) {
@@ -73,7 +74,7 @@ func (m *machine) trigger(now time.Time) {
 	if kind == checkpoint.Manual {
 		m.do(asking{p.ID})
 	}
-	m.do(trigger{checkpoint.Barrier{ID: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: kind, Triggered: now}})
+	m.do(trigger{checkpoint.Barrier{ID: p.ID, Epoch: p.Epoch, Base: p.base.ID, Kind: kind, Stop: p.stop, Triggered: now}})
 	m.move(q, Aligning)
 }
 

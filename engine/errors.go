@@ -41,6 +41,10 @@ func KindOf(err error) deploy.FailureKind {
 		return failure.Kind
 	case errors.Is(err, checkpoint.ErrFenced):
 		return deploy.FailureFenced
+	case errors.Is(err, checkpoint.ErrStopped):
+		return deploy.FailureStopped
+	case errors.Is(err, checkpoint.ErrCancelled):
+		return deploy.FailureCancelled
 	case errors.Is(err, checkpoint.ErrGraphMismatch):
 		return deploy.FailureGraph
 	case errors.Is(err, deploy.ErrRepeated):

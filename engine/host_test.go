@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,6 +162,52 @@ func TestDoubledMessagesActOnce(t *testing.T) {
 		t.Fatalf("%d snapshots, finished %d times, ended %d times", op.snapshots, op.finished, end.ends)
 	}
 }
+
+// I3: a source reads nothing behind the last checkpoint before a stop, unless that is
+// aborted.
+func TestAStopHoldsTheSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSubtask(t.Context(), checkpoint.SubtaskID{Vertex: "in"}, &counted{}, slog.New(slog.DiscardHandler), make(chan struct{}, 1))
+		s.ops, s.source = []operator{&countingOp{stateless: stateless{&opInfo{id: "in", sub: s, counters: &counters{}}}}}, true
+		reads := &countingHead{}
+		s.head = reads
+		ended := make(chan error, 1)
+		go func() { ended <- s.run() }()
+		tell := func(m message, reading bool) {
+			t.Helper()
+			s.mailbox.post(m)
+			synctest.Wait()
+			reads.n.Store(0)
+			time.Sleep(time.Hour)
+			if n := reads.n.Load(); n > 0 != reading {
+				t.Errorf("%d reads in an hour", n)
+			}
+		}
+		stop := message{kind: messageTrigger, barrier: checkpoint.Barrier{ID: 7, Epoch: 1, Kind: checkpoint.Manual, Stop: true}}
+		tell(message{kind: messageTrigger, barrier: checkpoint.Barrier{ID: 6, Epoch: 1}}, true)
+		tell(stop, false)
+		tell(message{kind: messageAborted, ref: checkpoint.Ref{ID: 6, Epoch: 1}}, false)
+		tell(message{kind: messageAborted, ref: checkpoint.Ref{ID: 7, Epoch: 1}}, true)
+		stop.barrier.ID = 8
+		tell(stop, false)
+		tell(message{kind: messageCommitted, ref: checkpoint.Ref{ID: 8, Epoch: 1}}, false)
+		tell(message{kind: messageStop}, false)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		s.persist.wait.Wait()
+	})
+}
+
+// countingHead is a source that has a record a minute.
+type countingHead struct{ n atomic.Int64 }
+
+func (h *countingHead) step() (event, error) {
+	h.n.Add(1)
+	return event{kind: eventIdle, wait: time.Minute}, nil
+}
+func (h *countingHead) abort(checkpoint.ID) {}
+func (h *countingHead) queued() int         { return 0 }
 
 // What a host that is lost still counts does not show in the attempts after it.
 func TestMetricsOfADeadAttempt(t *testing.T) {

@@ -33,6 +33,11 @@ type snapshotOf struct {
 
 func (s snapshotOf) Persist(ctx context.Context) (checkpoint.StateHandle, error) {
 	select {
+	case <-s.done: // even if ctx has ended, too
+		return uploaded(s.object), nil
+	default:
+	}
+	select {
 	case <-s.done:
 		return uploaded(s.object), nil
 	case <-ctx.Done():

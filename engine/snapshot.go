@@ -25,6 +25,9 @@ func (s *subtask) handle(m message) error {
 		}
 	case messageAborted:
 		s.head.abort(m.ref.ID)
+		if m.ref.ID == s.held {
+			s.held = 0
+		}
 		for _, op := range s.ops {
 			op.aborted(m.ref)
 		}
@@ -50,6 +53,9 @@ func (s *subtask) trigger(b checkpoint.Barrier) error {
 		s.decline(b, checkpoint.DeclineDraining, errors.New("all input has ended: the final checkpoint takes its place"))
 	default:
 		s.triggered = b.ID
+		if b.Stop {
+			s.held = b.ID
+		}
 		return s.checkpoint(aligned{barrier: b, start: max(0, time.Since(b.Triggered))})
 	}
 	return nil

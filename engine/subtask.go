@@ -95,6 +95,7 @@ type subtask struct {
 	exhausted bool          // and it has no more records
 	ended     bool          // all records have been processed, the outputs ended
 	triggered checkpoint.ID // the newest that was triggered here
+	held      checkpoint.ID // a source reads nothing behind this checkpoint unless it is aborted; zero: none
 	at        *opInfo       // the operator whose code is running, nil: none
 	persist   persisting
 	waits     *waits
@@ -189,7 +190,7 @@ func (s *subtask) run() error {
 			}
 		}
 		ev := event{kind: eventIdle}
-		if !s.ended && !s.exhausted {
+		if !s.ended && !s.exhausted && s.held == 0 {
 			var err error
 			if ev, err = s.head.step(); err != nil {
 				return err

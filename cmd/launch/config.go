@@ -44,6 +44,10 @@ type Config struct {
 	Retry upload.RetryOptions
 	// Interval is the time between checkpoints. Zero: checkpoints are off.
 	Interval time.Duration
+	// StopGrace is how long a run may go on after its context has ended, to take a last
+	// checkpoint: the next run then reads nothing again. Zero: it ends at once, and the
+	// next run reads again what came after the newest checkpoint.
+	StopGrace time.Duration
 	// Checkpoints has the other options of checkpoints: Timeout, Retain, Restore,
 	// Listener and so on. Run fills in Store, Job, Graph, Interval and Logger.
 	Checkpoints coordinator.Options
@@ -89,6 +93,9 @@ func (c Config) Validate() error {
 	}
 	if c.Interval < 0 {
 		errs = append(errs, fmt.Errorf("checkpoint interval %v: it cannot be negative; 0 turns checkpoints off", c.Interval))
+	}
+	if c.StopGrace < 0 {
+		errs = append(errs, fmt.Errorf("grace period for a stop %v: it cannot be negative; 0 takes no last checkpoint", c.StopGrace))
 	}
 	return errors.Join(append(errs, c.validatePlaces(), c.Retry.Validate(), c.Limits.Validate(), c.Rocks.Validate(), c.HTTP.Validate(), c.Engine.Validate(), c.Job.Validate())...)
 }

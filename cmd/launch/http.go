@@ -9,6 +9,7 @@ import (
 	"github.com/tidemark/tidemark/cmd/api"
 	"github.com/tidemark/tidemark/cmd/metrics"
 	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
 // listen opens the socket of the job's API, so that head can say where the leader is
@@ -56,7 +57,7 @@ func (p *parts) ended(ctx context.Context, err error) {
 		return
 	}
 	switch {
-	case err == nil:
+	case err == nil && !errors.Is(context.Cause(ctx), checkpoint.ErrCancelled):
 		p.server.Ended(api.Finished)
 	case ctx.Err() != nil:
 		p.server.Ended(api.Canceled)

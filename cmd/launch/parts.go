@@ -70,13 +70,22 @@ func (p *parts) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// stopping says how the run ends when it is told to.
+func (p *parts) stopping(c Config) *stopping {
+	s := &stopping{grace: c.StopGrace}
+	if p.coordinator != nil {
+		s.stopper = p.coordinator
+	}
+	return s
+}
+
 // config returns the engine's part of c, with the parts.
 func (p *parts) config(c Config) engine.Config {
 	e := c.Engine
 	e.Identity = p.identity
 	e.Backends, e.Metrics, e.Logger = p.backends, &p.metrics, c.Logger
 	if p.coordinator != nil {
-		e.Coordinator = announcing{p.coordinator, c.Starting}
+		e.Coordinator = announcing{p.coordinator, c.Starting, p.coordinator.Status().Resumed}
 	}
 	return e
 }
@@ -187,6 +196,7 @@ func (p *parts) lead(ctx context.Context, c Config) (err error) {
 	if p.server != nil {
 		o.Leader = p.server.Address()
 	}
+	o.Resume = true
 	ended := o.Listener.Ended
 	o.Listener.Ended = func(r coordinator.Report) {
 		p.history.add(r)

@@ -23,7 +23,9 @@ type Report struct {
 	CPUS        float64 `json:"cpu_s"`
 	ResumedFrom *uint64 `json:"resumed_from"` // null: it started from nothing
 	// Newest is the newest checkpoint in the store; zero: none.
-	Newest      uint64      `json:"newest_checkpoint"`
+	Newest uint64 `json:"newest_checkpoint"`
+	// Stopped: the job was stopped on purpose, behind a last checkpoint or cancelled.
+	Stopped     bool        `json:"stopped"`
 	Attempts    int         `json:"attempts"`
 	Malformed   int64       `json:"malformed"`
 	Checkpoints Checkpoints `json:"checkpoints"`

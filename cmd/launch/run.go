@@ -7,16 +7,15 @@ import (
 
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
 
-// ErrCancelled: somebody cancelled the run through its API.
-var ErrCancelled = errors.New("cancelled")
-
-// Run runs the job until its bounded input is processed and published, until it fails
-// for good, or until ctx ends. With an error, too, the report says how far the job
-// came.
+// Run runs the job until its bounded input is processed and published, until it is stopped,
+// until it fails for good, or until ctx ends. If Config.StopGrace allows, a last checkpoint is
+// taken when ctx ends, and no error is returned. With an error, too, the report says how far
+// the job came.
 func Run(ctx context.Context, c Config) (Report, error) {
 	if err := c.Validate(); err != nil {
 		return Report{}, err
@@ -42,10 +41,13 @@ func run(ctx context.Context, c Config) (report Report, err error) {
 	defer cancel(nil)
 	var p parts
 	if err = p.open(ctx, c); err == nil {
-		p.serve(c, func() { cancel(ErrCancelled) })
+		p.serve(c, func() { cancel(checkpoint.ErrCancelled) })
 		stop, sampled := watch(c.Progress, c.ProgressEvery, &p.metrics, p.coordinator), sample(meter, &p.metrics)
+		ending := p.stopping(c)
+		ending.begin(ctx)
 		var result engine.Result
-		result, err = engine.Run(ctx, c.Job, p.config(c))
+		result, err = engine.Run(ending.job, c.Job, p.config(c))
+		report.Stopped, err = ending.end(err)
 		p.ended(ctx, err)
 		stop()
 		report.add(result)

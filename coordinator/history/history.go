@@ -55,6 +55,7 @@ const (
 	ByInterval Trigger = "interval" // its time had come
 	ByRequest  Trigger = "request"  // somebody asked for it
 	ByEnd      Trigger = "end"      // all input had been processed
+	ByStop     Trigger = "stop"     // the job was to stop
 )
 
 // Checkpoint describes a checkpoint that ended.

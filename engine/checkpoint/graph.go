@@ -13,6 +13,10 @@ import (
 var (
 	// ErrFenced: another leader took over; this one must stop and not restart.
 	ErrFenced = errors.New("fenced by a newer leader")
+	// ErrStopped: somebody stopped the job on purpose; its last checkpoint is committed.
+	ErrStopped = errors.New("the job was stopped")
+	// ErrCancelled: somebody ended the job on purpose, without a last checkpoint.
+	ErrCancelled = errors.New("the job was cancelled")
 	// ErrTimedOut: a checkpoint took longer than it may.
 	ErrTimedOut = errors.New("timed out")
 	// ErrGraphMismatch: a checkpoint does not fit the job that is to start

@@ -15,6 +15,9 @@ type Barrier struct {
 	// Zero: reuse nothing.
 	Base ID
 	Kind Kind
+	// Stop: it is the last before the job is stopped. A source reads nothing behind it
+	// unless it is aborted.
+	Stop bool
 	// Triggered is when the coordinator decided to take the checkpoint.
 	Triggered time.Time
 }

@@ -14,8 +14,10 @@ type Tasks interface {
 	Committed(Ref)
 	// Aborted says that a checkpoint will never be committed, and why.
 	Aborted(Ref, error)
-	// Fail ends the attempt: more checkpoints in a row failed than are tolerated, or
-	// the coordinator was fenced (ErrFenced, after which there is no restart).
+	// Fail ends the attempt: more checkpoints in a row failed than are tolerated, or the
+	// coordinator was fenced (ErrFenced), or the job stopped (ErrStopped, ErrCancelled);
+	// after these there is no restart. After ErrStopped the subtasks first act on what
+	// Committed told them.
 	Fail(error)
 }
 

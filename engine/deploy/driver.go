@@ -106,7 +106,7 @@ func (d *Driver) Step(now time.Time, in Input) []Action {
 		d.onFinished(now, in)
 	case GivenUp:
 		if in.Execution == d.execution {
-			d.fail(now, in.Failure)
+			d.giveUp(now, in.Failure)
 		}
 	}
 	return d.out
@@ -252,11 +252,26 @@ func (d *Driver) onFinished(now time.Time, in Finished) {
 	}
 }
 
-// succeed ends the job: everything is processed and published.
+// giveUp ends the attempt because the coordinator wants it. If the job was stopped, the
+// hosts end well: they publish what the last checkpoint committed. Nothing is in flight
+// then, since the sources read nothing behind it. A job whose input has ended meanwhile is
+// about to end well by itself.
+func (d *Driver) giveUp(now time.Time, f *Failure) {
+	switch {
+	case f.Kind != FailureStopped || d.stage < running:
+		d.fail(now, f)
+	case d.stage == running:
+		d.failure = f
+		d.post(Stop{})
+		d.await(stopping)
+	}
+}
+
+// succeed ends the job: everything is processed and published, or it was stopped.
 func (d *Driver) succeed() {
 	d.detach()
 	d.stage = done
-	d.do(Done{})
+	d.do(Done{d.failure})
 }
 
 func (d *Driver) detach() {

@@ -227,6 +227,53 @@ func TestGoldenTraces(t *testing.T) {
 			v.all(1, Stopped{})
 			return v
 		},
+		"stopped": func() *drive {
+			v := newDrive(true, 3)
+			v.join("a", "b", "c")
+			v.tell(0, Run{})
+			v.running(1)
+			v.tell(0, GivenUp{execution(4, 1), &Failure{Kind: FailureStopped, Text: "stopped"}})
+			v.all(1, Stopped{})
+			return v
+		},
+		"stopped while a sink fails": func() *drive {
+			v := newDrive(true, 3)
+			v.join("a", "b", "c")
+			v.tell(0, Run{})
+			v.running(1)
+			v.tell(0, GivenUp{execution(4, 1), &Failure{Kind: FailureStopped, Text: "stopped"}}, v.of("b", 1, Failed{boom}))
+			v.all(1, Stopped{})
+			v.tell(time.Second, Tick{}, Attached{Failure: &Failure{Kind: FailureStopped, Text: "stopped"}})
+			return v
+		},
+		"stopped at the end of its input": func() *drive {
+			v := newDrive(true, 3)
+			v.join("a", "b", "c")
+			v.tell(0, Run{})
+			v.running(1)
+			v.all(1, Exhausted{})
+			v.tell(0, GivenUp{execution(4, 1), &Failure{Kind: FailureStopped, Text: "stopped"}})
+			v.all(1, Ended{})
+			v.tell(0, Finished{})
+			v.all(1, Stopped{})
+			return v
+		},
+		"stopped before it runs": func() *drive {
+			v := newDrive(true, 3)
+			v.join("a", "b", "c")
+			v.tell(0, Run{}, Attached{Epoch: 4}, Prepared{}, GivenUp{execution(4, 1), &Failure{Kind: FailureStopped, Text: "stopped"}})
+			v.all(1, Stopped{})
+			return v
+		},
+		"cancelled": func() *drive {
+			v := newDrive(true, 3)
+			v.join("a", "b", "c")
+			v.tell(0, Run{})
+			v.running(1)
+			v.tell(0, GivenUp{execution(4, 1), &Failure{Kind: FailureCancelled, Text: "cancelled"}})
+			v.all(1, Stopped{})
+			return v
+		},
 		"the same failure again and again": func() *drive {
 			v := newDrive(true, 99)
 			v.join("a", "b", "c")

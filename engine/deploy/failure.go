@@ -29,6 +29,10 @@ func (f *Failure) Unwrap() error {
 		return f.Cause
 	case f.Kind == FailureFenced:
 		return checkpoint.ErrFenced
+	case f.Kind == FailureStopped:
+		return checkpoint.ErrStopped
+	case f.Kind == FailureCancelled:
+		return checkpoint.ErrCancelled
 	case f.Kind == FailureGraph:
 		return checkpoint.ErrGraphMismatch
 	case f.Kind == FailureRepeated:
@@ -56,9 +60,11 @@ const (
 	FailureIncompatible                    // a state does not fit its checkpoint
 	FailureRepeated                        // the same failure came too often
 	FailureQuit                            // the job was told to end
+	FailureStopped                         // the job was stopped; its last checkpoint is committed
+	FailureCancelled                       // the job was ended without a last checkpoint
 )
 
-var failureNames = []string{"other", "panic", "peer", "lost", "permanent", "fenced", "graph", "incompatible", "repeated", "quit"}
+var failureNames = []string{"other", "panic", "peer", "lost", "permanent", "fenced", "graph", "incompatible", "repeated", "quit", "stopped", "cancelled"}
 
 // String names the kind in lower case.
 func (k FailureKind) String() string {
@@ -71,7 +77,7 @@ func (k FailureKind) String() string {
 // Permanent reports whether a restart cannot help after a failure of this kind.
 func (k FailureKind) Permanent() bool {
 	switch k {
-	case FailurePermanent, FailureFenced, FailureGraph, FailureIncompatible, FailureRepeated:
+	case FailurePermanent, FailureFenced, FailureGraph, FailureIncompatible, FailureRepeated, FailureStopped, FailureCancelled:
 		return true
 	}
 	return false

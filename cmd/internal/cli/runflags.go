@@ -27,7 +27,8 @@ type RunFlags struct {
 	JSON bool
 	Log  LogFlags
 
-	store StoreFlags
+	store    StoreFlags
+	stopWith string
 }
 
 // BindBuiltIn adds the flags to fs, and those of the built-in jobs.
@@ -71,6 +72,8 @@ func (f *RunFlags) bind(fs *pflag.FlagSet) {
 		d, err := checkpoint.ParseDrop(s)
 		return append(c.Checkpoints.Drop, d), err
 	}), "drop-state", "state of the checkpoint that the job no longer has, as <operator> or <operator>/<state>; may be given again")
+	fs.Var(Parsed(&f.stopWith, stopWithCheckpoint, parseStopWith), "stop-with", "what SIGTERM or SIGINT waits for: a last checkpoint, behind which nothing is read, or nothing")
+	fs.DurationVar(&c.StopGrace, "stop-grace", 20*time.Second, "how long SIGTERM or SIGINT waits for the last checkpoint")
 	fs.StringVar(&c.JobID, "job-id", "", "name of the job in the store (default: the job's name)")
 	fs.Var(Parsed(&c.Engine.Mode, c.Engine.Mode.String(), parseMode), "mode", "exactly-once or at-least-once")
 	fs.IntVar(&c.Engine.Parallelism, "parallelism", 0, "subtasks of an operator (default: one a processor)")
@@ -97,6 +100,9 @@ func (f *RunFlags) Build(build func() (*engine.Job, error), args []string) (c la
 	if c.Checkpoints.TolerableFailures == 0 {
 		return c, nil, Usage(errors.New("--tolerable-failures 0: use 1 or more, or -1 for any number"))
 	}
+	if f.stopWith == stopWithNothing {
+		c.StopGrace = 0
+	}
 	if build != nil {
 		if c.Job, err = build(); err != nil {
 			return c, nil, Usage(err)
@@ -111,6 +117,19 @@ func (f *RunFlags) Build(build func() (*engine.Job, error), args []string) (c la
 		return c, nil, Usage(err)
 	}
 	return c, results, nil
+}
+
+// The values of --stop-with.
+const (
+	stopWithCheckpoint = "checkpoint"
+	stopWithNothing    = "nothing"
+)
+
+func parseStopWith(s string) (string, error) {
+	if s != stopWithCheckpoint && s != stopWithNothing {
+		return "", fmt.Errorf("%q: use %s or %s", s, stopWithCheckpoint, stopWithNothing)
+	}
+	return s, nil
 }
 
 func parseMode(s string) (engine.Mode, error) {
