@@ -40,7 +40,9 @@
 // (smallrow.go), or it was deleted (clear.go), and nothing of it was evicted since.
 //
 // A scan copies what Below lacks, up to a bound, and merges that with an iterator of Below
-// (scan.go). So it does not hold up flushes, writes or eviction.
+// (scan.go). So it does not hold up flushes, writes or eviction. A scan of a whole column
+// with more than that reads the entries where they are, until somebody needs their memory
+// or another flush begins (hold.go).
 //
 // # Invariants
 //
@@ -52,6 +54,6 @@
 //     a value once (I3).
 //   - Only clean entries are evicted. What could not be written stays in the table (I11).
 //   - The tables of a budget stay within it, but for an entry that is larger. A scan
-//     takes 4 MiB beside that at most, and less where the budget is small. To delete a
+//     takes 4 MiB beside that at most, one of a whole column a sixteenth of the budget. To delete a
 //     row takes what the table has of it, not what Below has (I12).
 package table

@@ -39,6 +39,7 @@ type Flush struct {
 	previous *Flush
 	left     []*Entries // of the flushes before, in order
 	entries  []*Entries
+	holder   *scan // nil: no scan reads the entries
 	// tables are those whose oldest flights it ends, in order, also those of flushes
 	// before it that failed. For the goroutine of the tables.
 	tables []*Table
@@ -51,9 +52,11 @@ type Flush struct {
 }
 
 // Begin begins a flush of all dirty entries. It takes a time that does not depend on
-// their number, and waits for no other flush.
+// their number, and waits for no other flush. Only what open scans of columns hold is
+// written first.
 func (ts *Tables) Begin(w Writer) *Flush {
 	ts.settleEnded()
+	ts.endHolds()
 	if ts.share.dirty == 0 {
 		ts.yield(idleChunks) // tables with writes do so between records
 	}
@@ -222,6 +225,9 @@ func (ts *Tables) settleOldest() error {
 		err = f.run()
 	}
 	ts.flushes = ts.flushes[1:]
+	if f.holder != nil {
+		f.holder.written(err)
+	}
 	switch {
 	case err == nil:
 		for _, t := range f.tables {

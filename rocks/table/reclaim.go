@@ -131,6 +131,7 @@ const spillPart = 8
 // beginSpill begins to write the entries that have been dirty longest, of the table
 // with the most dirty bytes, in a goroutine that settling waits for.
 func (ts *Tables) beginSpill() {
+	ts.endHolds()
 	var most *Table
 	for _, t := range ts.all {
 		if most == nil || t.dirtyBytes() > most.dirtyBytes() {

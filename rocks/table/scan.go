@@ -7,10 +7,11 @@ import (
 	"slices"
 )
 
-// A scan merges two sorted sources: copies of what the table has and Below lacks, and an
-// iterator of Below. So it keeps nothing of the table, which writes, flushes and evicts
-// while scans are open. What it copies is bounded: if it is more, the table is flushed
-// first, and then Below has everything.
+// A scan merges two sorted sources: what the table has and Below lacks, and an iterator
+// of Below. It copies the former, so that it keeps nothing of the table, which writes,
+// flushes and evicts while scans are open. What it copies is bounded. If it is more, a
+// scan of the whole column holds a flush (hold.go), and any other has the table flushed
+// first: then Below has everything.
 
 // mostScanBytes is how much a scan copies at most, and scanPart which part of a budget.
 const (
@@ -26,6 +27,7 @@ func (t *Table) Scan(start, end []byte) Iterator {
 	}
 	t.owner.settleEnded()
 	s := t.newScan()
+	s.all = start == nil && end == nil
 	s.merge(start, end, true, func(written uint64) iter.Seq[block] { return t.unwritten(start, end, written) })
 	return s
 }
@@ -114,6 +116,8 @@ type scan struct {
 	folder folder
 	upper  []block // copies of the table's, in order, not passed yet
 	bytes  int     // of all copies
+	all    bool    // it is of the whole column
+	held   *held   // what takes the place of upper; nil: nothing is held
 
 	base       Iterator // nil: the table had all entries
 	baseMore   bool     // base is at an entry
@@ -163,6 +167,9 @@ func (s *scan) merge(start, end []byte, once bool, unwritten func(written uint64
 	if s.copy(unwritten(written)) {
 		return
 	}
+	if s.all && s.hold() {
+		return
+	}
 	err := s.base.Close()
 	s.base = nil
 	if s.err = errors.Join(err, t.owner.Spill(t)); s.err == nil {
@@ -196,21 +203,22 @@ func (s *scan) Next() bool {
 	}
 	s.key, s.value = nil, nil
 	for s.Err() == nil {
-		order := -1 // of the upper entry before base's
+		b := s.above()
+		order := -1 // of b before base's entry
 		switch {
-		case len(s.upper) == 0 && !s.baseMore:
+		case b == nil && !s.baseMore:
 			return false
-		case len(s.upper) == 0:
+		case b == nil:
 			order = 1
 		case s.baseMore:
-			order = bytes.Compare(s.upper[0].key(), s.base.Key())
+			order = bytes.Compare(b.key(), s.base.Key())
 		}
 		if order > 0 {
 			s.key, s.value, s.fromBase = s.base.Key(), s.base.Value(), true
+			s.keep()
 			return true
 		}
-		b := s.upper[0]
-		s.upper = s.upper[1:]
+		s.pass()
 		if !b.deleted() {
 			s.take(b, order == 0)
 		}
@@ -220,6 +228,7 @@ func (s *scan) Next() bool {
 			s.onlyAbove(b)
 		}
 		if !b.deleted() {
+			s.keep()
 			return s.err == nil
 		}
 	}
@@ -228,13 +237,34 @@ func (s *scan) Next() bool {
 
 // Seek implements Iterator.
 func (s *scan) Seek(key []byte) bool {
-	i, _ := slices.BinarySearchFunc(s.upper, key, func(b block, key []byte) int { return bytes.Compare(b.key(), key) })
-	s.upper = s.upper[i:]
+	for b := s.above(); b != nil && bytes.Compare(b.key(), key) < 0; b = s.above() {
+		s.pass()
+	}
 	if s.base != nil && (!s.baseBegun || s.baseMore && bytes.Compare(s.base.Key(), key) < 0) {
 		s.baseMore = s.base.Seek(key)
 		s.baseBegun, s.fromBase = true, false
 	}
 	return s.Next()
+}
+
+// above is the next of the table's entries; nil: there is none.
+func (s *scan) above() block {
+	switch {
+	case s.held != nil:
+		return s.held.next
+	case len(s.upper) > 0:
+		return s.upper[0]
+	}
+	return nil
+}
+
+// pass goes on behind above.
+func (s *scan) pass() {
+	if s.held != nil {
+		s.held.next = s.held.order.step()
+	} else {
+		s.upper = s.upper[1:]
+	}
 }
 
 // onlyAbove tells the table of an entry that base does not have. So the tombstone of an
@@ -297,6 +327,7 @@ func (s *scan) end(reason error) (err error) {
 	if s.base != nil {
 		err = s.base.Close()
 	}
+	s.letGo()
 	delete(s.table.owner.scans, s)
 	*s = scan{err: reason}
 	return err

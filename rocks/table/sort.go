@@ -97,6 +97,23 @@ func (e blocks) sort() *sorted {
 	return s
 }
 
+const (
+	addressBytes = 4
+	rankedBytes  = 24
+)
+
+// bytes is the memory that it takes, with the largest bucket at hand.
+func (s *sorted) bytes() int {
+	bucket, start := len(s.all), uint32(0)
+	if s.ends != nil {
+		bucket = 0
+	}
+	for _, end := range s.ends {
+		bucket, start = max(bucket, int(end-start)), end
+	}
+	return addressBytes*(len(s.all)+len(s.ends)) + rankedBytes*bucket
+}
+
 // step returns the next block; nil at the end.
 func (s *sorted) step() block {
 	for {
