@@ -138,7 +138,7 @@ func TestHistoryIsWrittenSeldom(t *testing.T) {
 // I2, I10: a history that cannot be read is given up only after several tries, and is
 // deleted only as the lesser of two.
 func TestDamagedHistory(t *testing.T) {
-	for _, content := range []string{"", "tidemark-history 1 00000000\n{}", "tidemark-history 2 00000000\n{}", "notes"} {
+	for _, content := range []string{"", "tidemark-history 1 00000000\n{}", "notes"} {
 		synctest.Test(t, func(t *testing.T) {
 			store := memstore.New()
 			if _, err := store.Put(t.Context(), "history/1-7", upload.BodyFromBytes([]byte(content)), upload.PutOptions{}); err != nil {
@@ -160,6 +160,46 @@ func TestDamagedHistory(t *testing.T) {
 			l.Close(t.Context())
 		})
 	}
+}
+
+// I2, I4, I10: what a newer leader or a newer program wrote is neither replaced nor
+// deleted.
+func TestNewerHistory(t *testing.T) {
+	for name, content := range map[string]string{"history/1-7": "tidemark-history 2 00000000\n{}", "history/3-1": "notes"} {
+		synctest.Test(t, func(t *testing.T) {
+			store := memstore.New()
+			if _, err := store.Put(t.Context(), name, upload.BodyFromBytes([]byte(content)), upload.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			l := start(store, 2)
+			for i := range 10 {
+				l.Add(ended(checkpoint.ID(i+1), 2, Completed, 0))
+				time.Sleep(time.Minute)
+			}
+			if h := l.History(); len(h.Checkpoints) != 10 {
+				t.Errorf("%s: running: %v", name, ids(h))
+			}
+			l.Close(t.Context())
+			if names := store.Names(); !slices.Equal(names, []string{name}) {
+				t.Errorf("%s: left %v", name, names)
+			}
+		})
+	}
+}
+
+// A leader that ends soon leaves its history all the same.
+func TestHistoryIsWrittenAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		l := start(store, 1)
+		time.Sleep(time.Second)
+		l.Add(ended(1, 1, Failed, 0))
+		synctest.Wait()
+		if h, err := Read(t.Context(), store); err != nil || len(h.Checkpoints) != 1 {
+			t.Errorf("read %v, %v", ids(h), err)
+		}
+		l.Close(t.Context())
+	})
 }
 
 // I12: a history stays bounded, and keeps the newest of either kind and the parts of the

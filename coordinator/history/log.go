@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -93,35 +94,39 @@ func (l *Log) Close(ctx context.Context) {
 	}
 }
 
-// run reads once and writes again and again. A request that fails is tried again when
-// the next write is due.
+// run reads once and writes again and again: at once, if the last write is long enough
+// ago. A request that fails is tried again when the next write is due. What a newer leader
+// or a newer program wrote is never replaced: nothing is written then.
 func (l *Log) run(ctx context.Context) {
 	defer close(l.done)
 	loaded, lags := false, false
 	for {
 		leaving := l.left()
 		var err error
+		wrote := false
 		if !loaded {
 			err = l.load(ctx)
 			loaded = err == nil
 		}
 		if loaded {
-			err = l.write(ctx)
+			wrote, err = l.write(ctx)
 		}
 		if err != nil && !lags && ctx.Err() == nil {
 			l.log.Warn("the history of checkpoints lags; checkpoints go on", "error", err)
 		}
 		lags = err != nil
-		if leaving || ctx.Err() != nil {
+		if leaving || ctx.Err() != nil || errors.Is(err, ErrNewer) {
 			return
 		}
-		pause := time.NewTimer(WriteEvery)
-		select {
-		case <-pause.C:
-		case <-l.leaving:
-		case <-ctx.Done():
+		if wrote || err != nil {
+			pause := time.NewTimer(WriteEvery)
+			select {
+			case <-pause.C:
+			case <-l.leaving:
+			case <-ctx.Done():
+			}
+			pause.Stop()
 		}
-		pause.Stop()
 		if err == nil {
 			select {
 			case <-l.wake:
@@ -149,6 +154,11 @@ func (l *Log) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, n := range names {
+		if n.Epoch > l.last.Epoch {
+			return fmt.Errorf("%w, of epoch %d: %s", ErrNewer, n.Epoch, n)
+		}
+	}
 	old, err := Read(ctx, l.store)
 	if errors.Is(err, ErrFormat) || errors.Is(err, upload.ErrCorrupt) {
 		if l.tries++; l.tries == readsToGiveUp {
@@ -173,7 +183,7 @@ func (l *Log) load(ctx context.Context) error {
 
 // write puts the history under a new name, if something was added, and then deletes
 // what is of no use any more.
-func (l *Log) write(ctx context.Context) error {
+func (l *Log) write(ctx context.Context) (wrote bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.limit)
 	defer cancel()
 	l.mu.Lock()
@@ -185,23 +195,23 @@ func (l *Log) write(ctx context.Context) error {
 			l.mu.Lock()
 			l.mu.dirty = true
 			l.mu.Unlock()
-			return err
+			return false, err
 		}
 	}
 	if !l.saved || len(l.stale) < 2 {
-		return nil
+		return dirty, nil
 	}
 	gone := make([]string, 0, len(l.stale))
 	for _, n := range l.stale {
-		if n != l.last {
+		if n.Compare(l.last) < 0 {
 			gone = append(gone, n.String())
 		}
 	}
 	if err := l.store.Delete(ctx, gone...); err != nil {
-		return err
+		return dirty, err
 	}
 	l.stale = []Name{l.last}
-	return nil
+	return dirty, nil
 }
 
 // put writes a history. Its name is stale from the start: of a write whose outcome is

@@ -23,8 +23,13 @@ const Format = 1
 // maxBytes bounds an encoded history. A larger one is neither written nor read.
 const maxBytes = 16 << 20
 
-// ErrFormat: a history cannot be decoded.
-var ErrFormat = errors.New("history is not readable")
+// Errors of histories.
+var (
+	// ErrFormat: a history cannot be decoded.
+	ErrFormat = errors.New("history is not readable")
+	// ErrNewer: a newer program wrote a history. It is never replaced.
+	ErrNewer = errors.New("history was written by a newer program")
+)
 
 // Name names the object of a history.
 type Name struct {
@@ -77,8 +82,8 @@ func list(ctx context.Context, r upload.Reader) (names []Name, err error) {
 const maxReadings = 4
 
 // Read reads the history of the job whose store r is. It is empty if there is none. It
-// may lag behind a leader by WriteEvery. The error wraps ErrFormat if it cannot be
-// decoded.
+// may lag behind a leader by WriteEvery. The error wraps ErrFormat or ErrNewer if it
+// cannot be decoded.
 func Read(ctx context.Context, r upload.Reader) (History, error) {
 	for try := 1; ; try++ {
 		n, ok, err := Newest(ctx, r)
@@ -133,7 +138,7 @@ func decode(b []byte) (h History, err error) {
 		return h, fmt.Errorf("%w: it does not start with %q, format and checksum", ErrFormat, magic)
 	}
 	if format > Format {
-		return h, fmt.Errorf("%w: its format is %d, and this program reads %d only", ErrFormat, format, Format)
+		return h, fmt.Errorf("%w: its format is %d, and this program reads %d only", ErrNewer, format, Format)
 	}
 	if upload.CRC32C(body) != crc {
 		return h, fmt.Errorf("%w: its checksum is wrong", ErrFormat)
