@@ -24,6 +24,7 @@ import (
 // opens the state of one subtask at a time.
 type stateReader struct {
 	store    upload.Store
+	info     coordinator.CheckpointInfo
 	manifest *incremental.Manifest
 	counters *upload.Counters // of what was asked for
 }
@@ -44,12 +45,11 @@ func (f *checkpointFlags) openState(ctx context.Context, target string) (*stateR
 	if err != nil {
 		return nil, noJob(ctx, store, err)
 	}
-	info, err := chosen(infos, args)
-	if err != nil {
+	if r.info, err = chosen(infos, args); err != nil {
 		return nil, err
 	}
-	r.manifest, err = incremental.ReadManifest(ctx, r.store, info.ID, info.Epoch)
-	return r, err
+	r.manifest, err = incremental.ReadManifest(ctx, r.store, r.info.ID, r.info.Epoch)
+	return r, coordinator.UnlessDropped(ctx, r.store, r.info, err)
 }
 
 // read returns the bytes that were read from the store.
@@ -138,6 +138,7 @@ func (r *stateReader) visit(ctx context.Context, s readableState, handles []*inc
 		if err := visitOne(ctx, factory, s, h, f); errors.Is(err, errEnough) {
 			return nil
 		} else if err != nil {
+			err = coordinator.UnlessDropped(ctx, r.store, r.info, err)
 			return fmt.Errorf("state %s/%s of subtask %d: %w", s.Operator, s.Descriptor.Name, h.Index, err)
 		}
 	}

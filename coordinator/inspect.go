@@ -2,6 +2,8 @@ package coordinator
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -45,7 +47,7 @@ func jobOf(name string) (job string, ok bool) {
 func Inspect(ctx context.Context, r upload.Reader, of CheckpointInfo, others []CheckpointInfo) (*incremental.Manifest, map[string][]checkpoint.ID, error) {
 	m, err := incremental.ReadManifest(ctx, r, of.ID, of.Epoch)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, UnlessDropped(ctx, r, of, err)
 	}
 	shared := map[string][]checkpoint.ID{}
 	for _, other := range others {
@@ -53,6 +55,9 @@ func Inspect(ctx context.Context, r upload.Reader, of CheckpointInfo, others []C
 			continue
 		}
 		om, err := incremental.ReadManifest(ctx, r, other.ID, other.Epoch)
+		if err = UnlessDropped(ctx, r, other, err); errors.Is(err, ErrNotRetained) {
+			continue
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -64,4 +69,17 @@ func Inspect(ctx context.Context, r upload.Reader, of CheckpointInfo, others []C
 		}
 	}
 	return m, shared, nil
+}
+
+// UnlessDropped returns err, which reading a listed checkpoint ended in. If the job has
+// dropped the checkpoint since it was listed, nothing is damaged, and the error wraps
+// ErrNotRetained instead. It reads head only where there is an error.
+func UnlessDropped(ctx context.Context, r upload.Reader, of CheckpointInfo, err error) error {
+	if err == nil {
+		return nil
+	}
+	if gone, listErr := isDropped(ctx, r, of); listErr == nil && gone {
+		return fmt.Errorf("checkpoint %v: %w: the job dropped it meanwhile: pin it first, or read another", of.ID, ErrNotRetained)
+	}
+	return err
 }

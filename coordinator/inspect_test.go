@@ -73,3 +73,34 @@ func TestInspect(t *testing.T) {
 		}
 	})
 }
+
+// What a job drops between the listing and the reading is no damage.
+func TestInspectBesideAJobThatDrops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memstore.New()
+		c := open(t, store, func(o *coordinator.Options) { o.Retention.Newest = 2 })
+		w, _ := begin(t, store, c, 1)
+		trigger := func() {
+			t.Helper()
+			if _, err := c.Trigger(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		trigger()
+		trigger()
+		infos, err := coordinator.List(t.Context(), store)
+		if err != nil || len(infos) != 2 {
+			t.Fatal(infos, err)
+		}
+		trigger() // drops the older one
+		if m, shared, err := coordinator.Inspect(t.Context(), store, infos[1], infos); err != nil || m.Checkpoint != infos[1].ID || len(shared) != 0 {
+			t.Errorf("beside one that is gone: %v, %v, %v", m, shared, err)
+		}
+		if _, _, err := coordinator.Inspect(t.Context(), store, infos[0], infos); !errors.Is(err, coordinator.ErrNotRetained) || errors.Is(err, upload.ErrNotExist) {
+			t.Errorf("one that is gone: %v", err)
+		}
+		w.end()
+		closed(t, c)
+	})
+}

@@ -1,11 +1,14 @@
 package state
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"math"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // appendJSON reads the value that src starts with, and appends it as JSON: structs and
@@ -86,8 +89,16 @@ func appendFloat(dst []byte, f float64, bits int) []byte {
 	return strconv.AppendFloat(dst, f, 'g', -1, bits)
 }
 
-// appendQuoted appends a string. What is not UTF-8 in it becomes U+FFFD.
+// notText marks a string of JSON that stands for bytes which are not UTF-8: their base64
+// follows it.
+const notText = "base64:"
+
+// appendQuoted appends a string. JSON has no place for bytes that are not UTF-8; they, and
+// what looks like them, follow notText.
 func appendQuoted(dst, b []byte) []byte {
+	if !utf8.Valid(b) || bytes.HasPrefix(b, []byte(notText)) {
+		b = base64.StdEncoding.AppendEncode([]byte(notText), b)
+	}
 	quoted, _ := json.Marshal(string(b)) // a string can always be marshaled
 	return append(dst, quoted...)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -294,7 +295,7 @@ type keyPart struct {
 
 func structKey(t reflect.Type, path string) (*keyShape, error) {
 	var parts []keyPart
-	var names []string
+	var fields, names []string
 	for i := range t.NumField() {
 		f := t.Field(i)
 		at := path + "." + f.Name
@@ -312,6 +313,10 @@ func structKey(t reflect.Type, path string) (*keyShape, error) {
 		if !validFieldName(name) {
 			return nil, fmt.Errorf("%w: key %s: its tag `state:%q` is no name, and no field of a key can be left out", ErrUnsupported, at, name)
 		}
+		if slices.Contains(fields, name) {
+			return nil, fmt.Errorf("%w: key %s: another field has the name %q already", ErrUnsupported, at, name)
+		}
+		fields = append(fields, name)
 		parts = append(parts, keyPart{f.Offset, s})
 		names = append(names, name+" "+s.signature)
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -84,6 +85,13 @@ func (s *signature) appendKeyOf(dst []byte, v any) ([]byte, error) {
 		text, ok := v.(string)
 		if !ok {
 			return dst, misfit()
+		}
+		if encoded, ok := strings.CutPrefix(text, notText); ok {
+			b, err := base64.StdEncoding.DecodeString(encoded)
+			if err != nil {
+				return dst, misfit()
+			}
+			text = string(b)
 		}
 		return appendStringKey(dst, text), nil
 	case "[n]":

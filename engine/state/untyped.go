@@ -22,7 +22,8 @@ type Untyped struct {
 }
 
 // UntypedEntry is an entry of a state, for people. Bytes whose meaning only the job knows
-// are base64: values of a codec of its own, namespaces, what MarshalBinary returned.
+// are base64: values of a codec of its own, namespaces, what MarshalBinary returned. A
+// string that is not UTF-8 is "base64:" and its base64.
 type UntypedEntry struct {
 	Group     keygroup.KeyGroup `json:"key_group"`
 	Key       json.RawMessage   `json:"key"`

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -62,6 +61,8 @@ func TestUntypedValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkUntyped(t, v, string(want))
+	checkUntyped(t, "\xff", `"base64:/w=="`)
+	checkUntyped(t, "base64:", `"base64:YmFzZTY0Og=="`)
 	checkUntyped(t, math.NaN(), `"NaN"`)
 	checkUntyped(t, float32(math.Inf(-1)), `"-Inf"`)
 	checkUntyped(t, netip.MustParseAddr("1.2.3.4"), `"AQIDBA=="`)
@@ -133,9 +134,6 @@ func TestUntypedFindsKeys(t *testing.T) {
 			e, _, err := u.Decode(append(row[:len(row):len(row)], 0), []byte{header, 1})
 			if err != nil {
 				t.Fatalf("%v: %x: %v", typ, row, err)
-			}
-			if !utf8.Valid(row[keygroup.PrefixBytes:]) && strings.Contains(c.Signature(), "string") {
-				continue // JSON has no place for such strings
 			}
 			found, in, err := u.Row(string(e.Key), 128)
 			if err != nil || string(found) != string(row) || in != group {
