@@ -27,7 +27,17 @@ func (f *checkpointFlags) open(ctx context.Context, url string) (upload.Reader, 
 
 // openStore opens the store of a URL.
 func (f *checkpointFlags) openStore(ctx context.Context, url string) (upload.Store, error) {
-	s, err := storeurl.Open(ctx, url, storeurl.Options{S3: f.store.Options(), Limits: f.store.Limits})
+	return f.openWith(ctx, url, storeurl.Options{})
+}
+
+// openNew opens the store of a URL, and makes its directory.
+func (f *checkpointFlags) openNew(ctx context.Context, url string) (upload.Store, error) {
+	return f.openWith(ctx, url, storeurl.Options{Create: true})
+}
+
+func (f *checkpointFlags) openWith(ctx context.Context, url string, o storeurl.Options) (upload.Store, error) {
+	o.S3, o.Limits = f.store.Options(), f.store.Limits
+	s, err := storeurl.Open(ctx, url, o)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint store %s: %w", url, err)
 	}

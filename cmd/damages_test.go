@@ -241,7 +241,11 @@ var damages = []struct {
 		x.put("notes.txt", []byte("for later"))
 		x.put("data/00/1-2-count.0-1-nothexadecimal!!", []byte("nobody's"))
 	}},
-	{"half-finished copy", func(x *example) { x.remove("head") }},
+	{"lost head", func(x *example) { x.remove("head") }},
+	{"half-finished copy", func(x *example) {
+		x.remove("head", incremental.ManifestName(3, 2))
+		x.put(incremental.CopyMarkName, []byte(`{"from":"s3://elsewhere/count","job":"count"}`))
+	}},
 	{"unreadable manifest", func(x *example) { x.change(incremental.ManifestName(2, 1), flip(-9)) }},
 	{"missing manifest", func(x *example) { x.remove(incremental.ManifestName(2, 1)) }},
 	{"newer manifest", func(x *example) {

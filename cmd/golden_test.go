@@ -28,6 +28,7 @@ var goldenVerbs = map[string][]string{
 	"pin":     {"pin 2 upgrade --reason before-version-8", "unpin upgrade"},
 	"tag":     {"tag 3 good", "untag release"},
 	"rm":      {"rm 2", "rm 1", "rm 3"},
+	"copy":    {"copy DEST"},
 	"gc":      {"gc", "gc --apply", "gc --prices storage=100000,put=1000,get=1000", "gc --retire"},
 }
 
@@ -48,7 +49,8 @@ func TestVerbs(t *testing.T) { // I1, I2, I10
 					x := newExample(t)
 					d.do(x)
 					before := x.content()
-					words := strings.Fields(line)
+					to := strings.Replace(x.url, "count", "fork", 1)
+					words := strings.Fields(strings.ReplaceAll(line, "DEST", to))
 					args := slices.Concat([]string{"checkpoints", words[0], x.url}, words[1:])
 					r := tidemark(t, args...)
 					if r.code != 0 && r.stderr == "" {
@@ -56,7 +58,7 @@ func TestVerbs(t *testing.T) { // I1, I2, I10
 					}
 					x.harmless(d.name+", "+line, before, slices.Contains(words, "--apply"))
 					text := fmt.Sprintf("exit code %d\n%s%s", r.code, r.out, prefixed("stderr: ", r.stderr))
-					text = strings.ReplaceAll(exampleClock.ReplaceAllString(text, "${1}TIME"), x.url, "STORE/count")
+					text = strings.NewReplacer(x.url, "STORE/count", to, "STORE/fork").Replace(exampleClock.ReplaceAllString(text, "${1}TIME"))
 					if d.name == "whole" {
 						whole[line] = text
 					} else if text == whole[line] {

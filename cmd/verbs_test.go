@@ -18,7 +18,7 @@ func TestUnknownAndMissingVerbs(t *testing.T) {
 		"":                              `a verb is missing: use "checkpoints", `,
 		"nosuch":                        `unknown command "nosuch" of tidemark: use "checkpoints", `,
 		"chekpoints ls":                 `did you mean "checkpoints"?`,
-		"checkpoints":                   `a verb is missing: use "diff", "explain", "gc", "ls"`,
+		"checkpoints":                   `a verb is missing: use "copy", "diff", "explain", "gc"`,
 		"checkpoints veriy file:///tmp": `unknown command "veriy" of tidemark checkpoints: did you mean "verify"?`,
 		"checkpoints --json":            "a verb is missing",
 		"store":                         `a verb is missing: use "analyze"`,

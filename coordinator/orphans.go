@@ -52,6 +52,9 @@ func judge(name string, kept func(object string) bool, dead scope) verdict {
 	if name == incremental.HeadName || strings.HasPrefix(name, savepointPrefix) {
 		return spare
 	}
+	if name == incremental.CopyMarkName {
+		return doom // a copy has a head once it is finished
+	}
 	if _, ok := history.ParseName(name); ok {
 		return spare // but see histories
 	}

@@ -51,15 +51,24 @@ func Headless(ctx context.Context, r upload.Reader) error {
 }
 
 func headMissing(found string) error {
+	if found == incremental.CopyMarkName {
+		return fmt.Errorf("%w: nothing was changed; copy it again, which goes on, or delete all below it", ErrCopyUnfinished)
+	}
 	return fmt.Errorf("%w, but there is %s: nothing was created or deleted; put back head (a bucket with versions has it)", ErrHeadMissing, found)
 }
 
-// anyObject returns the name of a manifest, a data object or a history; empty if there is
-// none.
+// anyObject returns the name of a manifest, a data object or a history, or of the mark of
+// the copy that it is of; empty if there is none.
 func anyObject(ctx context.Context, r upload.Reader) (string, error) {
 	for _, prefix := range []string{incremental.ManifestPrefix, incremental.DataPrefix, history.Prefix} {
 		for info, err := range r.List(ctx, prefix) {
-			return info.Name, err
+			if err != nil {
+				return "", err
+			}
+			if _, err := r.Head(ctx, incremental.CopyMarkName); !errors.Is(err, upload.ErrNotExist) {
+				return incremental.CopyMarkName, err
+			}
+			return info.Name, nil
 		}
 	}
 	return "", nil

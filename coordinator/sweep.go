@@ -158,7 +158,10 @@ func (o SweepOptions) withDefaults() SweepOptions {
 func (s Swept) apply(ctx context.Context, store upload.Store, drop func(context.Context, []Deletion, func() error) error) error {
 	why := func(name string) string {
 		ref, ok := owner(name)
-		if !ok {
+		switch {
+		case name == incremental.CopyMarkName:
+			return "mark of the copy that this job is, and that is finished"
+		case !ok:
 			return "history of checkpoints, and there is a newer one"
 		}
 		return fmt.Sprintf("of checkpoint %d of epoch %d, which is not retained, and no retained checkpoint reaches it", ref.ID, ref.Epoch)
@@ -185,13 +188,17 @@ func (s Swept) apply(ctx context.Context, store upload.Store, drop func(context.
 // gone because the leader dropped it meanwhile, head has changed, and reading begins
 // again. The head is the one that read succeeded with.
 func reading(ctx context.Context, store upload.Reader, read func(Head) error) (Head, error) {
+	return readingTimes(ctx, store, maxReadings, read)
+}
+
+func readingTimes(ctx context.Context, store upload.Reader, most int, read func(Head) error) (Head, error) {
 	for try := 1; ; try++ {
 		h, etag, err := ReadHead(ctx, store)
 		if err != nil {
 			return Head{}, err
 		}
 		err = read(h)
-		if err == nil || !errors.Is(err, upload.ErrNotExist) || try == maxReadings {
+		if err == nil || !errors.Is(err, upload.ErrNotExist) || try == most {
 			return h, err
 		}
 		if _, now, headErr := ReadHead(ctx, store); headErr != nil || now == etag {

@@ -15,6 +15,8 @@ const (
 	HeadName       = "head"
 	ManifestPrefix = "manifests/"
 	DataPrefix     = "data/"
+	// CopyMarkName is the mark of a copy that is not finished.
+	CopyMarkName = "copying"
 	// SavepointPrefix is where self-contained savepoints lie.
 	SavepointPrefix = "savepoints/"
 )

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -19,6 +20,16 @@ func (b Body) OpenVerified() (io.ReadSeekCloser, error) {
 		return nil, fmt.Errorf("open body: %w", err)
 	}
 	return &verifiedBody{r: r, body: b, sequential: true}, nil
+}
+
+// Verify reads the body and returns an ErrCorrupt unless it has its size and checksum.
+func (b Body) Verify() error {
+	r, err := b.OpenVerified()
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, r)
+	return errors.Join(err, r.Close())
 }
 
 type verifiedBody struct {

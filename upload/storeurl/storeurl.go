@@ -73,6 +73,19 @@ func Dir(rawURL string) (string, bool) {
 	return rest, scheme == "file"
 }
 
+// Common returns the URL of the bucket that two s3:// URLs are in, and their prefixes there.
+// It returns false if they are not in one, or not reached in the same way.
+func Common(a, b string) (bucket, prefixA, prefixB string, ok bool) {
+	ua, errA := url.Parse(a)
+	ub, errB := url.Parse(b)
+	if errA != nil || errB != nil || ua.Scheme != "s3" || ub.Scheme != "s3" || ua.Host != ub.Host || ua.RawQuery != ub.RawQuery {
+		return "", "", "", false
+	}
+	root := *ua
+	root.Path, root.RawPath = "", ""
+	return root.String(), strings.Trim(ua.Path, "/"), strings.Trim(ub.Path, "/"), true
+}
+
 // split cuts a URL at its scheme, which is "file" where there is none.
 func split(rawURL string) (scheme, rest string) {
 	scheme, rest, ok := strings.Cut(rawURL, "://")
