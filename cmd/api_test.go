@@ -140,6 +140,38 @@ func TestVerbsOfJob(t *testing.T) {
 	}
 }
 
+// A job that is stopped ends well behind a pinned checkpoint, from which the same command
+// resumes; one that is cancelled ends well, and resumes from an older one.
+func TestAJobIsEndedThroughItsAPI(t *testing.T) { // I3
+	p := place{t.TempDir()}
+	var last string
+	for _, verb := range []string{"stop", "cancel"} {
+		cmd, _, stderr := process(t, p.run("--rate-limit", "1000", "--interval", "1h")...)
+		cmd.Stdout = nil
+		url, ended := apiOf(t, cmd)
+		ok(t, "job", "checkpoint", "--server", url)
+		out := ok(t, "job", verb, "--server", url)
+		printed := ended()
+		if code := cmd.ProcessState.ExitCode(); code != 0 {
+			t.Errorf("%s: exit code %d: %s%s", verb, code, printed, stderr)
+		}
+		if !strings.Contains(stderr.String(), "write through the API") {
+			t.Errorf("%s: the log lacks it: %s", verb, stderr)
+		}
+		if verb == "stop" {
+			last = number(p.newest(t))
+			if !strings.Contains(out, "count: stopped behind checkpoint "+last+", which is pinned: ") {
+				t.Errorf("stop: %s", out)
+			}
+		} else if !strings.Contains(printed, "resuming from checkpoint "+last) {
+			t.Errorf("the job did not resume from checkpoint %s: %s", last, printed)
+		}
+	}
+	if kept := ok(t, "checkpoints", "ls", p.url()+"/count"); !strings.Contains(kept, "pin:") {
+		t.Errorf("no pin: %s", kept)
+	}
+}
+
 // A program with a job of its own serves it, too.
 func TestAJobOfOnesOwnIsServed(t *testing.T) {
 	if testing.Short() {

@@ -32,7 +32,7 @@ func jobCommand() *cobra.Command {
 	fs.StringVar(&f.tokenFile, "token-file", "", "file with the token to send")
 	fs.StringVar(&f.ca, "ca", "", "certificates that the server's is checked with, a PEM file (default: the system's)")
 	fs.BoolVar(&f.json, "json", false, "print JSON")
-	c.AddCommand(jobStatusCommand(&f), jobCheckpointCommand(&f), jobRetentionCommand(&f))
+	c.AddCommand(jobStatusCommand(&f), jobCheckpointCommand(&f), jobRetentionCommand(&f), jobStopCommand(&f), jobCancelCommand(&f))
 	return c
 }
 

@@ -151,3 +151,21 @@ func await[T any](ctx context.Context, c *Client, path string) (T, error) {
 		}
 	}
 }
+
+// Stop ends a job behind a last checkpoint, and returns once it is pinned.
+func (c *Client) Stop(ctx context.Context, job string, request StopRequest) (StopOutcome, error) {
+	var begun Triggered
+	if err := c.call(ctx, http.MethodPost, jobPath(job, "stop"), request, &begun); err != nil {
+		return StopOutcome{}, err
+	}
+	outcome, err := await[StopOutcome](ctx, c, jobPath(job, "savepoints", begun.RequestID))
+	if err == nil && outcome.FailureCause != nil {
+		err = fmt.Errorf("stop of job %s: %s", job, outcome.FailureCause.Text)
+	}
+	return outcome, err
+}
+
+// Cancel ends a job without a checkpoint. It returns once that has begun.
+func (c *Client) Cancel(ctx context.Context, job string) error {
+	return c.call(ctx, http.MethodPatch, jobPath(job)+"?mode=cancel", nil, nil)
+}

@@ -17,11 +17,7 @@ type object = map[string]any
 // types that the document says, no more and no less.
 func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 	s := serve(t, api.Options{}, 20*time.Millisecond)
-	_, text := s.do("GET", "/openapi.json", "")
-	var d document
-	if err := json.Unmarshal(text, &d.root); err != nil {
-		t.Fatal(err)
-	}
+	d := s.document()
 	s.checkpointed(3)
 	request := func(method, path, body string) (int, []byte) {
 		newest := get[api.CheckpointStatistics](s, "/jobs/pairs/checkpoints").Latest.Completed
@@ -35,7 +31,7 @@ func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 		{"GET", "/objects/explain", "?name=head", ""}, {"GET", "/jobs/{job}/retention", "", ""}, {"PUT", "/jobs/{job}/retention", "", `{"policy":"newest=4"}`},
 		{"POST", "/jobs/{job}/checkpoints", "", `{"triggerId":"asked"}`}, {"GET", "/jobs/{job}/checkpoints/{request}", "", ""},
 	} {
-		operation, _ := d.at("paths", c.path, strings.ToLower(c.method)).(object)
+		operation := d.operation(c.method, c.path)
 		if operation == nil {
 			t.Errorf("the document has no %s %s", c.method, c.path)
 			continue
@@ -56,18 +52,33 @@ func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 	}
 	for path, methods := range d.root["paths"].(object) {
 		for method, operation := range methods.(object) {
-			if operation.(object)["tried"] == nil {
+			// Those that end the job are tried in tests of their own.
+			if ends := path == "/jobs/{job}/stop" || path == "/jobs/{job}/savepoints/{request}" || method == "patch"; operation.(object)["tried"] == nil && !ends {
 				t.Errorf("this test does not try %s %s", method, path)
 			}
 		}
 	}
-	if status, body := s.do("GET", "/jobs/other", ""); d.answers(d.at("paths", "/jobs/{job}", "get").(object), status, body) != nil {
+	if status, body := s.do("GET", "/jobs/other", ""); d.answers(d.operation("GET", "/jobs/{job}"), status, body) != nil {
 		t.Errorf("an error does not fit: %s", body)
 	}
 }
 
 // document is openapi.json, as a client reads it.
 type document struct{ root object }
+
+func (s *served) document() (d document) {
+	s.t.Helper()
+	status, text := s.do("GET", "/openapi.json", "")
+	if err := json.Unmarshal(text, &d.root); err != nil || status != http.StatusOK {
+		s.t.Fatal(status, err)
+	}
+	return d
+}
+
+func (d document) operation(method, path string) object {
+	operation, _ := d.at("paths", path, strings.ToLower(method)).(object)
+	return operation
+}
 
 // answers checks a body against what the document says of an operation's answers.
 func (d document) answers(operation object, status int, body []byte) error {

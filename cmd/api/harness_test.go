@@ -18,6 +18,7 @@ import (
 	"github.com/tidemark/tidemark/cmd/api"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine"
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/engine/enginetest"
 	"github.com/tidemark/tidemark/upload"
 	"github.com/tidemark/tidemark/upload/memstore"
@@ -54,8 +55,6 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-var errCancelled = errors.New("cancelled")
-
 // serve runs the job "pairs", whose vertices are in (and double) and out, slowly, and serves it.
 func serve(t *testing.T, o api.Options, interval time.Duration) *served {
 	t.Helper()
@@ -79,7 +78,7 @@ func serve(t *testing.T, o api.Options, interval time.Duration) *served {
 	s.url, s.cancel = server.URL(), cancel
 	metrics := &engine.Metrics{}
 	s.job = api.Job{
-		ID: "pairs", Graph: graph, Started: time.Now(), Metrics: metrics, Cancel: func() { cancel(errCancelled) },
+		ID: "pairs", Graph: graph, Started: time.Now(), Metrics: metrics, Cancel: func() { cancel(checkpoint.ErrCancelled) },
 		Checkpoints: api.CheckpointConfig{Mode: "exactly_once", IntervalMS: interval.Milliseconds()},
 	}
 	config := engine.Config{Parallelism: 2, Metrics: metrics, Logger: log}
@@ -104,8 +103,8 @@ func serve(t *testing.T, o api.Options, interval time.Duration) *served {
 		s.stopped <- err
 	}()
 	t.Cleanup(func() {
-		cancel(errCancelled)
-		if err := <-s.stopped; err != nil && !errors.Is(err, errCancelled) {
+		cancel(checkpoint.ErrCancelled)
+		if err := <-s.stopped; err != nil && !errors.Is(err, checkpoint.ErrCancelled) {
 			t.Error(err)
 		}
 		http.DefaultClient.CloseIdleConnections()

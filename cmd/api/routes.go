@@ -60,6 +60,9 @@ func routes() []route {
 		{method: "GET", path: "/jobs/{job}/checkpoints/{checkpoint}/explain", scope: Read, summary: "What a retained checkpoint consists of, and what would go with it", answer: ExplainedCheckpoint{}, handle: (*Server).explainCheckpoint},
 		{method: "GET", path: "/jobs/{job}/retention", scope: Read, summary: "The job's retention, and what it keeps and drops", answer: Edited{}, handle: (*Server).retention},
 		{method: "PUT", path: "/jobs/{job}/retention", scope: Operate, summary: "Change the job's retention", body: RetentionRequest{}, answer: Edited{}, handle: (*Server).setRetention},
+		{method: "POST", path: "/jobs/{job}/stop", scope: Operate, summary: "End the job behind a last checkpoint, which is pinned under the request id", body: StopRequest{}, answer: Triggered{}, accepted: true, handle: (*Server).stop},
+		{method: "GET", path: "/jobs/{job}/savepoints/{request}", scope: Read, summary: "What became of a stop", answer: TriggerStatus[StopOutcome]{}, handle: (*Server).stopStatus},
+		{method: "PATCH", path: "/jobs/{job}", scope: Operate, summary: "Cancel the job: end it without a checkpoint", query: []param{{"mode", "cancel, which is also meant if it is missing", false}}, answer: struct{}{}, accepted: true, handle: (*Server).cancel},
 		{method: "GET", path: "/objects/explain", scope: Read, summary: "What an object is for: who needs it, and when it goes", query: []param{{"name", "the object's name, with or without the job's place", true}}, answer: Explained{}, handle: (*Server).explainObject},
 	}
 }

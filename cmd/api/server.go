@@ -56,6 +56,8 @@ type Coordinator interface {
 	History() history.History
 	// Trigger takes a checkpoint and returns once it is committed.
 	Trigger(ctx context.Context) (checkpoint.ID, error)
+	// Stop ends the job, behind a last checkpoint if one is asked for.
+	Stop(ctx context.Context, withCheckpoint bool, reason string) (checkpoint.ID, error)
 }
 
 // Server serves a job over HTTP. All methods may be called from any goroutine.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/cmd/api"
+	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/engine/checkpoint"
 )
 
 // A checkpoint that is asked for is taken once, however often the request is sent.
@@ -70,5 +72,57 @@ func TestRetentionIsChanged(t *testing.T) {
 	_, err = client.SetRetention(t.Context(), "pairs", api.RetentionRequest{Policy: "sometimes"})
 	if failed, ok := errors.AsType[*api.ClientError](err); !ok || failed.Status != http.StatusBadRequest || !strings.Contains(err.Error(), "sometimes") {
 		t.Errorf("nonsense: %v", err)
+	}
+}
+
+// A job is stopped behind a checkpoint that is pinned under the id of the request, which
+// may be sent twice, and whoever asked learns what became of it.
+func TestAJobIsStopped(t *testing.T) { // I6
+	s := serve(t, api.Options{}, time.Hour)
+	client := &api.Client{Server: s.url}
+	until(t, "the job runs", func() bool { return get[api.JobDetails](s, "/jobs/pairs").Tidemark.Records > 0 })
+	if status, body := s.do("POST", "/jobs/pairs/stop", `{"drain":true}`); status != http.StatusBadRequest {
+		t.Errorf("drain: %d: %s", status, body)
+	}
+	request := `{"drain":false,"targetDirectory":"s3://bucket/savepoints","triggerId":"upgrade-7"}`
+	for range 2 {
+		status, body := s.do("POST", "/jobs/pairs/stop", request)
+		if err := s.document().answers(s.document().operation("POST", "/jobs/{job}/stop"), status, body); err != nil || status != http.StatusAccepted || !strings.Contains(string(body), `"upgrade-7"`) {
+			t.Errorf("stop: %d: %s, %v", status, body, err)
+		}
+	}
+	x, err := client.Stop(t.Context(), "pairs", api.StopRequest{TriggerID: "upgrade-7"})
+	if err != nil || x.ID != 1 || !strings.HasSuffix(x.Location, "/manifests/1-1") {
+		t.Fatalf("%+v, %v", x, err)
+	}
+	h, _, err := coordinator.ReadHead(t.Context(), s.store)
+	if err != nil || len(h.Pins) != 1 || h.Pins[0].Name != "upgrade-7" || h.Pins[0].Checkpoint != 1 || h.Stopped == nil || h.Stopped.Checkpoint != 1 {
+		t.Errorf("head: pins %+v, stopped %+v, %v", h.Pins, h.Stopped, err)
+	}
+	if err := <-s.stopped; !errors.Is(err, checkpoint.ErrStopped) {
+		t.Errorf("the job ended with %v", err)
+	}
+	s.stopped <- nil
+}
+
+// A job is cancelled without a checkpoint, once.
+func TestAJobIsCancelled(t *testing.T) {
+	for interval, what := range map[time.Duration]string{time.Hour: "with checkpoints", 0: "without"} {
+		s := serve(t, api.Options{}, interval)
+		if status, body := s.do("PATCH", "/jobs/pairs?mode=stop", ""); status != http.StatusBadRequest {
+			t.Errorf("%s: mode stop: %d: %s", what, status, body)
+		}
+		d := s.document()
+		status, body := s.do("PATCH", "/jobs/pairs?mode=cancel", "")
+		if err := d.answers(d.operation("PATCH", "/jobs/{job}"), status, body); err != nil || status != http.StatusAccepted {
+			t.Errorf("%s: %d: %s, %v", what, status, body, err)
+		}
+		if err := <-s.stopped; !errors.Is(err, checkpoint.ErrCancelled) {
+			t.Errorf("%s: the job ended with %v", what, err)
+		}
+		s.stopped <- nil
+		if !strings.Contains(s.log.String(), "method=PATCH") {
+			t.Errorf("%s: the log lacks it: %s", what, s.log)
+		}
 	}
 }

@@ -227,7 +227,7 @@ func TestDashboardAndAlertsNameWhatIsExported(t *testing.T) {
 	}
 }
 
-// promtool accepts the alerts, and the scrape, where it is installed.
+// Where promtool is installed, it accepts the alerts, and finds no fault with our names.
 func TestPromtool(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
@@ -238,8 +238,14 @@ func TestPromtool(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	metrics.Handler(all()).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
-	check := exec.CommandContext(t.Context(), promtool, "check", "metrics", "--lint=none")
-	check.Stdin = w.Body
+	var ours strings.Builder // Flink's names are not Prometheus's style
+	for line := range strings.Lines(w.Body.String()) {
+		if strings.Contains(line, "tidemark_") {
+			ours.WriteString(line)
+		}
+	}
+	check := exec.CommandContext(t.Context(), promtool, "check", "metrics")
+	check.Stdin = strings.NewReader(ours.String())
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
