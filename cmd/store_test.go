@@ -7,7 +7,9 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tidemark/tidemark/upload/storetest/s3server"
@@ -138,4 +140,44 @@ func TestAnalyzeBucket(t *testing.T) { // I5, I17
 	if d := differences(before, tree(t, s.BucketDir("jobs"))); len(d) > 0 {
 		t.Errorf("something changed: %q", d)
 	}
+}
+
+// While the key is denied checkpoints fail and the job goes on; then they are taken again,
+// and the output is that of a run without.
+func TestKeyThatIsDeniedForAWhile(t *testing.T) { // I3, I11
+	s := s3(t)
+	if err := s.CreateBucket("jobs"); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := unbroken(t)
+	var puts atomic.Int64
+	endpoint := between(t, s, func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/data/") {
+			return false
+		}
+		if n := puts.Add(1); n < 3 || n > 8 {
+			return false
+		}
+		return respond(w, r, http.StatusBadRequest, `<Error><Code>KMS.DisabledException</Code><Message>the key is disabled</Message></Error>`)
+	})
+	p := place{t.TempDir()}
+	r := tidemark(t, p.run("--checkpoint-store", "s3://jobs/a", "--s3-endpoint", endpoint, "--rate-limit", "12000", "--tolerable-failures", "-1")...)
+	says(t, r, 0, "checkpoint aborted", "the store may not use the encryption key")
+	if got := lines(t, p.output()); !slices.Equal(got, want) || puts.Load() <= 8 {
+		t.Errorf("%d rows that are not the %d of an unbroken run, after %d uploads", len(got), len(want), puts.Load())
+	}
+	ok(t, "checkpoints", "verify", "s3://jobs/a/count", "--restore-rate", "50MiB", "--requests-in-flight", "1")
+}
+
+// A job within limits ends as it does without.
+func TestLimitsOfTransfers(t *testing.T) {
+	want, _ := unbroken(t)
+	p := place{t.TempDir()}
+	ok(t, p.run("--upload-rate", "2MiB", "--restore-rate", "2MiB", "--requests-in-flight", "1")...)
+	if got := lines(t, p.output()); !slices.Equal(got, want) {
+		t.Errorf("%d rows that are not the %d of an unbroken run", len(got), len(want))
+	}
+	ok(t, "checkpoints", "verify", p.url()+"/count", "--restore-rate", "1MiB", "--requests-in-flight", "1")
+	ok(t, "checkpoints", "gc", p.url()+"/count", "--apply", "--requests-in-flight", "1")
+	says(t, tidemark(t, p.run("--requests-in-flight", "-1")...), 2, "must not be negative")
 }
