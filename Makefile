@@ -117,6 +117,10 @@ servers: deps tools ## Install other S3 servers (MinIO, SeaweedFS, moto, S3Mock,
 explore: ## Explore the coordinator's decisions within long bounds, too: some minutes
 	go test -run Explore -v -timeout 60m ./coordinator -long
 
+.PHONY: scale
+scale: ## gc and explain on 1,000 checkpoints and 100,000 objects: time, memory, requests
+	go test -count=1 -run 'TestScale$$' -v ./coordinator
+
 .PHONY: planted
 planted: deps ## Plant every bug of testdata/planted; the test that each names must fail
 	go test -tags $(TAGS) -count 1 -v -timeout 120m -run Planted ./bench/planted -all

@@ -16,7 +16,7 @@ func checkpointsCommand() *cobra.Command {
 	c := &cobra.Command{Use: "checkpoints", Short: "List, explain, verify and keep a job's checkpoints"}
 	f.store.Bind(c.PersistentFlags())
 	c.PersistentFlags().BoolVar(&f.json, "json", false, "print JSON")
-	c.AddCommand(lsCommand(&f), showCommand(&f), diffCommand(&f), copyCommand(&f), explainCommand(&f), verifyCommand(&f),
+	c.AddCommand(lsCommand(&f), watchCommand(&f), showCommand(&f), diffCommand(&f), copyCommand(&f), explainCommand(&f), verifyCommand(&f),
 		retainCommand(&f), pinCommand(&f), unpinCommand(&f), tagCommand(&f), untagCommand(&f), rmCommand(&f), gcCommand(&f))
 	for _, verb := range c.Commands() {
 		do := verb.RunE

@@ -195,7 +195,7 @@ func TestOperationsHasEveryFlag(t *testing.T) {
 		t.Fatal(err)
 	}
 	flags := map[string]bool{}
-	for _, verb := range []string{"run", "checkpoints verify", "checkpoints gc", "checkpoints retain", "checkpoints pin", "job status", "state get", "state scan", "store analyze"} {
+	for _, verb := range []string{"run", "checkpoints verify", "checkpoints gc", "checkpoints retain", "checkpoints pin", "checkpoints watch", "job status", "state get", "state scan", "store analyze"} {
 		for _, f := range aFlag.FindAllString(ok(t, append(strings.Fields(verb), "--help")...), -1) {
 			if !flags[f] && verb == "run" && !strings.Contains(string(text), "`"+f+"`") {
 				t.Errorf("OPERATIONS.md lacks the flag %s", f)

@@ -3,6 +3,7 @@ package coordinator
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator/history"
@@ -100,16 +101,38 @@ func register(ctx context.Context, r upload.Reader, h Head) (*registry, error) {
 	})
 }
 
-// manifests calls f with the manifest of each checkpoint that head retains, until f
-// fails.
+// manifestsAhead is how many manifests are read at once: a store takes its time for each.
+const manifestsAhead = 8
+
+// manifests calls f with the manifest of each checkpoint that head retains, in order, until
+// f fails.
 func manifests(ctx context.Context, r upload.Reader, h Head, f func(Retained, *incremental.Manifest) error) error {
+	type result struct {
+		m   *incremental.Manifest
+		err error
+	}
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var ahead []chan result
+	next := 0
 	for _, c := range h.Retained {
-		m, err := incremental.ReadManifest(ctx, r, c.ID, c.Epoch)
-		if err == nil {
-			err = f(c, m)
+		for ; next < len(h.Retained) && len(ahead) < manifestsAhead; next++ {
+			c, done := h.Retained[next], make(chan result, 1)
+			ahead = append(ahead, done)
+			reading.Go(func() {
+				m, err := incremental.ReadManifest(ctx, r, c.ID, c.Epoch)
+				done <- result{m, err}
+			})
 		}
-		if err != nil {
-			return fmt.Errorf("find what retained checkpoint %d reaches: %w", c.ID, err)
+		got := <-ahead[0]
+		ahead = ahead[1:]
+		if got.err == nil {
+			got.err = f(c, got.m)
+		}
+		if got.err != nil {
+			return fmt.Errorf("find what retained checkpoint %d reaches: %w", c.ID, got.err)
 		}
 	}
 	return nil
