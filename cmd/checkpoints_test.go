@@ -109,6 +109,27 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// A checkpoint starts after so many records, long before the interval has passed.
+func TestCheckpointsByRecords(t *testing.T) {
+	p := place{t.TempDir()}
+	ok(t, p.run("--interval", "1h", "--checkpoint-records", "3000", "--rate-limit", "12000")...)
+	store, err := open(t.Context(), p, "count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := history.Read(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[history.Trigger]int{}
+	for _, c := range h.Checkpoints {
+		by[c.Trigger]++
+	}
+	if by[history.ByRecords] == 0 || by[history.ByInterval] > 0 || by[history.ByEnd] != 1 {
+		t.Errorf("checkpoints by what triggered them: %v", by)
+	}
+}
+
 func TestShow(t *testing.T) {
 	p := begun(t)
 	newest := p.newest(t)

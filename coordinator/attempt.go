@@ -76,7 +76,7 @@ func (m *machine) start(now time.Time, e started) {
 	if m.attempt.stage != ready || e.execution != (checkpoint.Execution{Epoch: m.head.Epoch, Attempt: m.attempt.number}) {
 		return
 	}
-	m.attempt.stage, m.attempt.started = running, now
+	m.attempt.stage, m.attempt.started, m.records = running, now, 0
 	m.attempt.subtasks = make(map[checkpoint.SubtaskID]int, len(e.subtasks))
 	for i, s := range e.subtasks {
 		m.attempt.subtasks[s] = i

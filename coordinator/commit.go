@@ -198,7 +198,7 @@ func (m *machine) won(now time.Time, h Head, etag string) {
 	p := *q
 	m.pending = slices.DeleteFunc(m.pending, func(q pending) bool { return q.ID == p.ID })
 	m.base, m.lineage, m.failures, m.late, m.refusals = base{p.Ref, c.manifest.Objects()}, true, 0, 0, 0
-	m.patience = 2 * now.Sub(p.triggered)
+	m.patience = m.bounded(2 * now.Sub(p.triggered))
 	m.end(now, p, Completed, "", nil)
 	for _, old := range slices.Clone(m.pending) {
 		if old.ID < p.ID {

@@ -58,7 +58,7 @@ func BenchmarkCommit(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		b.StopTimer()
-		m := &machine{settings: &settings{job: "j", nonce: "n", timeout: time.Hour, maxConcurrent: 1, tolerable: 2, policy: RetentionPolicy{Newest: retained}}}
+		m := &machine{settings: &settings{job: "j", nonce: "n", timeout: time.Hour, pace: pace{maxConcurrent: 1}, tolerable: 2, policy: RetentionPolicy{Newest: retained}}}
 		m.phase, m.head, m.next, m.lineage = leads, head, ref.ID, true
 		m.attempt = attempt{stage: running, number: 1, graph: graph, subtasks: ids, chains: graph.Vertices()}
 		m.base = base{Ref{ID: ref.ID - 1, Epoch: 1}, objects}

@@ -82,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Coordinator, error) {
 		o: o, done: make(chan struct{}), mail: mailbox{ready: make(chan struct{}, 1)},
 		loop: loop{opened: reply, taken: map[checkpoint.ID][]waiter[answer]{}, m: &machine{settings: &settings{
 			job: o.Job, writer: o.Writer, leader: o.Leader, nonce: rand.Text(), graph: o.Graph,
-			interval: o.Interval, minPause: o.MinPause, timeout: o.Timeout, maxConcurrent: o.MaxConcurrent,
+			pace: pace{o.Interval, o.MinPause, o.Records, o.MaxConcurrent}, timeout: o.Timeout,
 			tolerable: o.TolerableFailures, policy: o.Retention.withDefaults(), restore: o.Restore, drop: o.Drop, resume: o.Resume,
 		}}},
 	}
@@ -194,6 +194,10 @@ func (c *Coordinator) Trigger(ctx context.Context) (checkpoint.ID, error) {
 		return 0, c.over()
 	}
 }
+
+// Progress says that the sources have read that many more records, for Options.Records.
+// It does not wait.
+func (c *Coordinator) Progress(records int64) { c.mail.post(letter{event: progressed{records}}) }
 
 // Stop ends the job on purpose. With a checkpoint, it takes a last one, behind which the
 // sources read nothing, and ends the attempt with checkpoint.ErrStopped once that is

@@ -61,8 +61,8 @@ func (m *machine) expire(now time.Time) {
 			continue
 		}
 		if !m.commit.sent(p.ID) {
-			m.patience = max(m.patience, 2*p.deadline.Sub(p.triggered))
-			m.abort(now, p.ID, byTimeout, fmt.Errorf("%w after %v: %s", checkpoint.ErrTimedOut, now.Sub(p.triggered), m.waitsFor(&p)))
+			m.patience = max(m.patience, m.bounded(2*p.deadline.Sub(p.triggered)))
+			m.abort(now, p.ID, byTimeout, fmt.Errorf("%w after %v, the next may take %v: %s", checkpoint.ErrTimedOut, now.Sub(p.triggered), m.patience, m.waitsFor(&p)))
 			continue
 		}
 		q, _ := m.find(p.ID)
@@ -71,6 +71,11 @@ func (m *machine) expire(now time.Time) {
 		m.failed(now, p, byTimeout, fmt.Errorf("the outcome of its commit is not known: %w", m.commit.cause))
 	}
 }
+
+// maxPatience bounds how long a checkpoint may take, unless the timeout is longer.
+const maxPatience = 7 * 24 * time.Hour
+
+func (m *machine) bounded(d time.Duration) time.Duration { return min(d, max(maxPatience, m.timeout)) }
 
 // waitsFor says what a checkpoint waits for. A subtask behind another one that is
 // missing has not got the barrier yet, so it is not named.

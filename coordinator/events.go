@@ -65,6 +65,8 @@ type (
 		checkpoint bool
 		reason     string
 	}
+	// progressed: the sources have read more records.
+	progressed struct{ records int64 }
 	// detached: the attempt is over.
 	detached struct{}
 	// closing: begin nothing more, and end.
@@ -95,6 +97,7 @@ func (asked) isEvent()           {}
 func (draining) isEvent()        {}
 func (finishing) isEvent()       {}
 func (stopping) isEvent()        {}
+func (progressed) isEvent()      {}
 func (detached) isEvent()        {}
 func (closing) isEvent()         {}
 func (collected) isEvent()       {}

@@ -158,7 +158,7 @@ func (w *world) boot(yield func(*world, label)) {
 	k := w.boots
 	c.boots++
 	c.procs[k] = &process{m: machine{settings: &settings{
-		graph: testGraph, nonce: string(rune('a' + k)), maxConcurrent: explorePending, tolerable: -1, timeout: never,
+		graph: testGraph, nonce: string(rune('a' + k)), pace: pace{maxConcurrent: explorePending}, tolerable: -1, timeout: never,
 		policy: RetentionPolicy{Newest: exploreRetain}, rules: w.rules,
 	}}}
 	c.tell(k, opened{}, nil, false)

@@ -41,6 +41,7 @@ type machine struct {
 	late        int           // of them: timeouts
 	refusals    int           // the last of them, in a row, that the store refused
 	patience    time.Duration // how long the next checkpoint may be pending, if that is more than timeout
+	records     int64         // read since the last trigger
 	lastTrigger time.Time
 	lastEnd     time.Time
 
@@ -70,15 +71,14 @@ type settings struct {
 	job, writer, nonce string
 	leader             string // the address of its API; empty: none
 	graph              checkpoint.Graph
-	interval, minPause time.Duration
-	timeout            time.Duration
-	maxConcurrent      int
-	tolerable          int             // negative: any number
-	policy             RetentionPolicy // of a head that has none
-	restore            Restore
-	drop               []checkpoint.Drop
-	resume             bool // remove what head says of a stop
-	rules              rules
+	pace
+	timeout   time.Duration
+	tolerable int             // negative: any number
+	policy    RetentionPolicy // of a head that has none
+	restore   Restore
+	drop      []checkpoint.Drop
+	resume    bool // remove what head says of a stop
+	rules     rules
 }
 
 func (m *machine) do(a ...action) { m.out = append(m.out, a...) }

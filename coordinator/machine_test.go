@@ -29,7 +29,7 @@ var beginning = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func direct(t *testing.T, change func(*settings)) *director {
 	s := &settings{
-		job: "j", nonce: "n", interval: 10 * time.Second, timeout: time.Minute, maxConcurrent: 1, tolerable: 2, policy: RetentionPolicy{Newest: 1},
+		job: "j", nonce: "n", pace: pace{interval: 10 * time.Second, maxConcurrent: 1}, timeout: time.Minute, tolerable: 2, policy: RetentionPolicy{Newest: 1},
 	}
 	if change != nil {
 		change(s)

@@ -42,8 +42,12 @@ type Options struct {
 	Leader string
 
 	// Interval is the time from one periodic checkpoint's trigger to the next.
-	// Zero: only Trigger and Finish start checkpoints.
+	// Zero: none is periodic.
 	Interval time.Duration
+	// Records starts a checkpoint after so many records since the trigger of the last
+	// one, if the interval does not. Coordinator.Progress counts them. Zero: however
+	// many.
+	Records int64
 	// MinPause is the least time from the end of a checkpoint to the trigger of
 	// the next periodic one.
 	MinPause time.Duration
@@ -51,7 +55,7 @@ type Options struct {
 	MaxConcurrent int
 	// Timeout is how long a checkpoint may be pending. After one that took longer the
 	// next gets twice the time, and after one that completed twice what that took, but
-	// never less than Timeout. Zero: DefaultTimeout.
+	// never less than Timeout, and at most a week. Zero: DefaultTimeout.
 	Timeout time.Duration
 	// TolerableFailures is how many checkpoints in a row may fail; with one more
 	// the attempt fails. A checkpoint counts if a subtask declined it, or its
@@ -99,6 +103,7 @@ func (o Options) Validate() error {
 	check(o.Job != "", "Job is empty: give the job's id")
 	check(len(o.Graph.Operators) > 0, "Graph is empty: give the job's graph")
 	check(o.Interval >= 0, "Interval is %v: give a positive duration, or 0 for no periodic checkpoints", o.Interval)
+	check(o.Records >= 0, "Records is %d: give at least 1, or 0 for no checkpoints by records", o.Records)
 	check(o.MinPause >= 0, "MinPause is %v: give a positive duration, or 0 for none", o.MinPause)
 	check(o.MaxConcurrent >= 0, "MaxConcurrent is %d: give at least 1, or 0 for 1", o.MaxConcurrent)
 	check(o.Timeout >= 0, "Timeout is %v: give a positive duration, or 0 for %v", o.Timeout, DefaultTimeout)

@@ -32,6 +32,10 @@ func (m *machine) step(now time.Time, e event) []action {
 		m.drain()
 	case stopping:
 		m.stopJob(e)
+	case progressed:
+		if m.attempt.stage == running {
+			m.records += e.records
+		}
 	case finishing:
 		m.finish()
 	case detached:
@@ -87,7 +91,7 @@ func (m *machine) wake() time.Time {
 	if m.commit.stage == resting {
 		sooner(m.commit.again)
 	}
-	if t, ok := m.triggerAt(); ok && m.triggerable() {
+	if t, ok := m.nextTrigger(); ok {
 		sooner(t)
 	}
 	if m.sound {

@@ -43,12 +43,17 @@ func run(ctx context.Context, c Config) (report Report, err error) {
 	if err = p.open(ctx, c); err == nil {
 		p.serve(c, func() { cancel(checkpoint.ErrCancelled) })
 		stop, sampled := watch(c.Progress, c.ProgressEvery, &p.metrics, p.coordinator), sample(meter, &p.metrics)
+		counted := func() {}
+		if p.coordinator != nil && c.Checkpoints.Records > 0 {
+			counted = countRecords(&p.metrics, p.coordinator)
+		}
 		ending := p.stopping(c)
 		ending.begin(ctx)
 		var result engine.Result
 		result, err = engine.Run(ending.job, c.Job, p.config(c))
 		report.Stopped, err = ending.end(err)
 		p.ended(ctx, err)
+		counted()
 		stop()
 		report.add(result)
 		report.Series = sampled()

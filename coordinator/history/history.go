@@ -53,6 +53,7 @@ type Trigger string
 // What starts a checkpoint.
 const (
 	ByInterval Trigger = "interval" // its time had come
+	ByRecords  Trigger = "records"  // so many records had been read
 	ByRequest  Trigger = "request"  // somebody asked for it
 	ByEnd      Trigger = "end"      // all input had been processed
 	ByStop     Trigger = "stop"     // the job was to stop
