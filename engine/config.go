@@ -65,8 +65,9 @@ type Config struct {
 	// RateLimit bounds how many records all sources together read in a second.
 	// Zero: no limit.
 	RateLimit float64
-	// BatchRecords is how many records travel together, at most: where an operator is
-	// slow, it is fewer, so that barriers pass. Zero: 512.
+	// BatchRecords is how many records travel together, at most. Where an operator is
+	// slow, it is fewer, so that barriers pass; and where records have more than
+	// RecordBytes. Zero: 512.
 	BatchRecords int
 	// QueueBatches is how many batches may wait between two subtasks, at most; then
 	// the sender waits. Zero: 4.

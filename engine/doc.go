@@ -35,6 +35,7 @@
 //   - A channel between two subtasks queues at most QueueBatches batches, beside the
 //     one that the sender fills and the one that the receiver processes. All that is
 //     queued before a subtask, and what a source reads in one step, is about what it
-//     processes in barrierWait, and a record at each place at least: so a barrier
-//     passes a slow operator too. No goroutine outlives Run (I12).
+//     processes in barrierWait, and takes no more memory than as many records of
+//     RecordBytes; and a record at each place at least. So a barrier passes a slow
+//     operator too, and large records do not pile up. No goroutine outlives Run (I12).
 package engine

@@ -89,9 +89,10 @@ func signal(ch chan<- struct{}) {
 	}
 }
 
-// processed takes how long the subtask took for the records of the last poll.
-func (g *gate[K, T]) processed(records int, took time.Duration) {
-	g.tempo.note(records, took)
+// processed takes how long the subtask took for the records of the last poll, which had
+// so many bytes each.
+func (g *gate[K, T]) processed(records int, bytes float64, took time.Duration) {
+	g.tempo.note(records, bytes, took)
 	n := len(g.channels)
 	g.allowed.Store(int64(max(1, g.tempo.within(barrierWait, g.limit*g.size*n)/n)))
 }

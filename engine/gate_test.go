@@ -114,7 +114,7 @@ func TestQueueIsBoundedByTime(t *testing.T) {
 		for _, each := range c.each {
 			for range 1000 {
 				n := g.batchRecords()
-				g.processed(n, time.Duration(n)*each)
+				g.processed(n, 8, time.Duration(n)*each)
 			}
 		}
 		last := c.each[len(c.each)-1]
@@ -162,7 +162,7 @@ func TestProducerWaitsForRoom(t *testing.T) {
 				t.Fatalf("after %d records nothing is there, and the producer waits", n)
 			}
 			n += len(b.records)
-			g.processed(len(b.records), time.Duration(rng.IntN(int(time.Second))))
+			g.processed(len(b.records), 8, time.Duration(rng.IntN(int(time.Second))))
 		}
 	})
 }

@@ -44,9 +44,9 @@ func (b *buffer[U]) pass(records []U) error {
 	if !b.tempo.due() {
 		return b.hand(records)
 	}
-	start := time.Now()
+	bytes, start := sampleBytes(records), time.Now()
 	err := b.hand(records)
-	b.tempo.note(len(records), time.Since(start))
+	b.tempo.note(len(records), bytes, time.Since(start))
 	b.size = b.tempo.within(barrierWait, cap(b.records))
 	return err
 }

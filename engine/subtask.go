@@ -54,9 +54,9 @@ func (h *gateHead[K, T]) step() (event, error) {
 	if !h.gate.tempo.due() {
 		return ev, h.process(b)
 	}
-	start := time.Now()
+	bytes, start := sampleBytes(b.records), time.Now()
 	err := h.process(b)
-	h.gate.processed(len(b.records), time.Since(start))
+	h.gate.processed(len(b.records), bytes, time.Since(start))
 	return ev, err
 }
 

@@ -1,12 +1,16 @@
 package launch
 
-import "log/slog"
+import (
+	"log/slog"
+
+	"github.com/tidemark/tidemark/engine"
+)
 
 // Memory is the greatest memory that a run may take, part by part, in bytes. A
 // run states it when it begins, and reports it beside what it took (I12).
 //
-// It estimates what only the job knows: it takes records in queues for recordBytes
-// each, and leaves out the buffers of sources and sinks. It sets no limit on Go's heap:
+// It estimates what only the job knows: it takes records in queues for
+// engine.RecordBytes each, beyond which fewer are queued, and leaves out the buffers of sources and sinks. It sets no limit on Go's heap:
 // a job's own data lies there too, and with a limit below the live heap the collector
 // would run without end. Garbage, which a limit could reduce, is bounded by GOGC: that
 // is Headroom.
@@ -30,7 +34,6 @@ func (m Memory) LogValue() slog.Value {
 
 // What Memory assumes.
 const (
-	recordBytes  = 256
 	spareBatches = 2 // of a channel: one being filled, one being processed
 	programBytes = 64 << 20
 	// heapPercent of a table are, at most, indexes and lists on Go's heap; its
@@ -54,7 +57,7 @@ func (c Config) memory(gcPercent int) Memory {
 	}
 	m := Memory{
 		Table: r.TableBytes, Native: r.MemoryBytes, Program: programBytes,
-		Queues:  int64(channels*(e.QueueBatches+spareBatches)*e.BatchRecords) * recordBytes,
+		Queues:  int64(channels*(e.QueueBatches+spareBatches)*e.BatchRecords) * engine.RecordBytes,
 		Writing: r.WorkingBytes(c.KeyedSubtasks()),
 	}
 	if gcPercent > 0 {
