@@ -133,9 +133,11 @@ func printStatus(w io.Writer, s jobStatus) error {
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "\nVERTEX\tSUBTASKS\tIN\tOUT\tBACK-PRESSURED")
+	_, _ = fmt.Fprintln(t, "\nVERTEX\tSUBTASKS\tIN\tOUT\tBUSY\tBACK-PRESSURED")
 	for _, v := range j.Vertices {
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d ms\n", v.Name, v.Parallelism, v.Metrics.ReadRecords, v.Metrics.WriteRecords, v.Metrics.BackpressuredMS)
+		m := v.Metrics
+		all := max(1, m.BusyMS+m.IdleMS+m.BackpressuredMS)
+		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d%%\t%d%%\n", v.Name, v.Parallelism, m.ReadRecords, m.WriteRecords, 100*m.BusyMS/all, 100*m.BackpressuredMS/all)
 	}
 	return t.Flush()
 }

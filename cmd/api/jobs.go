@@ -174,6 +174,8 @@ type VertexMetrics struct {
 	WriteRecords         int64 `json:"write-records"`
 	WriteRecordsComplete bool  `json:"write-records-complete"`
 	BackpressuredMS      int64 `json:"accumulated-backpressured-time" doc:"milliseconds that subtasks waited for room in queues"`
+	IdleMS               int64 `json:"accumulated-idle-time" doc:"milliseconds that subtasks waited for records"`
+	BusyMS               int64 `json:"accumulated-busy-time" doc:"the rest of their milliseconds"`
 }
 
 // Plan is a job's graph of vertices.
@@ -375,9 +377,14 @@ func describeVertex(chain []checkpoint.GraphOperator, g checkpoint.Graph, m engi
 			ReadRecords: m.Operators[first.ID].In, ReadRecordsComplete: true, WriteRecords: m.Operators[last.ID].Out, WriteRecordsComplete: true,
 		},
 	}
+	for i := range first.Parallelism {
+		sub := m.Subtasks[checkpoint.SubtaskID{Vertex: first.ID, Index: i}]
+		v.Metrics.BackpressuredMS += sub.Blocked.Milliseconds()
+		v.Metrics.IdleMS += sub.Idle.Milliseconds()
+		v.Metrics.BusyMS += sub.Busy.Milliseconds()
+	}
 	for _, o := range chain {
 		x := m.Operators[o.ID]
-		v.Metrics.BackpressuredMS += x.Blocked.Milliseconds()
 		v.Tidemark.Operators = append(v.Tidemark.Operators, OperatorInfo{string(o.ID), orID(o.Name, string(o.ID)), o.Type, x.In, x.Out})
 	}
 	return v
