@@ -81,7 +81,9 @@ func (f fixed) History() history.History   { return f.history }
 // Figures come out as they are, in the unit of their name.
 func TestFigures(t *testing.T) {
 	j := all()
-	j.Requests.Put.Ops.Store(2000)
+	j.Requests.Put.Ops.Store(1500)
+	j.Requests.List.Ops.Store(300)
+	j.Requests.Versions.Ops.Store(200)
 	j.Requests.Delete.Ops.Store(9)
 	j.Requests.Get.Ops.Store(1000)
 	j.Requests.Head.Failures.Store(3)

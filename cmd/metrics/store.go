@@ -6,7 +6,7 @@ import (
 
 // expensive are the operations that a store charges as it does a PUT. Deleting and
 // ending an upload are free, all others are charged as a GET.
-var expensive = map[string]bool{"put": true, "copy": true, "list": true, "uploads": true}
+var expensive = map[string]bool{"put": true, "copy": true, "list": true, "uploads": true, "versions": true}
 
 var free = map[string]bool{"delete": true, "abort": true}
 
