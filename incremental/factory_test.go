@@ -386,6 +386,37 @@ func TestMissingKeyGroupsAreRefused(t *testing.T) {
 	}
 }
 
+// I10: a restore finds damage in each file, of whichever kind and wherever it lies in an
+// object that others share, and opens nothing.
+func TestRestoreChecksEachFile(t *testing.T) {
+	s, h, _ := written(t)
+	kinds := map[bool]int{}
+	for _, file := range h.Files {
+		kinds[file.Immutable]++
+		at := file.Ref.Offset + file.Ref.Length/2
+		flip := func(b []byte) []byte { b[at] ^= 4; return b }
+		s.Damage(file.Ref.Object, flip)
+		opened := false
+		f, err := incremental.NewFactory(incremental.Options{
+			Dir: t.TempDir(), Store: s,
+			OpenBase: func(dir string, states []state.Descriptor) (incremental.Base, error) {
+				opened = true
+				return openNumbered(dir, states)
+			},
+		})
+		check(t, err)
+		_, err = tryOpen(f, 2, h)
+		if c, ok := errors.AsType[*incremental.CorruptStateError](err); !ok || c.File != file.Name || opened {
+			t.Errorf("damage in %s: %v, opened: %v", file.Name, err, opened)
+		}
+		check(t, f.Close())
+		s.Damage(file.Ref.Object, flip) // and back
+	}
+	if kinds[true] == 0 || kinds[false] == 0 {
+		t.Errorf("the checkpoint has %d immutable files and %d others", kinds[true], kinds[false])
+	}
+}
+
 // I10: a restore names the chunk that is damaged, and a damaged chunk sum; so
 // does verify.
 func TestDamagedChunksAreNamed(t *testing.T) {
