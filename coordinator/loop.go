@@ -201,7 +201,7 @@ func (c *Coordinator) carryOut(a action) {
 		w.finishes = nil
 	case stopDone:
 		for _, s := range w.stops {
-			s.reply <- answer{a.id, a.err}
+			s.reply <- answer(a)
 		}
 		w.stops = nil
 	case moved:
