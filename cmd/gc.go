@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/upload"
+	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
 // collected is what gc --json prints.
@@ -77,11 +80,15 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 		if o.DeletesPerSecond < 1 || o.HeadVersions < time.Second {
 			return cli.Usage(fmt.Errorf("--deletes-per-second is %d and --head-versions %v: give at least 1 and 1s", o.DeletesPerSecond, o.HeadVersions))
 		}
+		counters := new(upload.Counters)
 		store, err := f.openStore(c.Context(), args[0])
+		if errors.Is(err, upload.ErrNoBucket) && besideJobs(args[0]) {
+			return f.nothingBelow(c, args[0], apply, counters, &prices)
+		}
 		if err != nil {
 			return err
 		}
-		out, counters := c.OutOrStdout(), new(upload.Counters)
+		out := c.OutOrStdout()
 		log := out
 		if f.json {
 			log = c.ErrOrStderr()
@@ -96,10 +103,7 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 		s, err := coordinator.Sweep(c.Context(), upload.Counting(store, counters), o)
 		err = noJob(c.Context(), store, err)
 		if errors.Is(err, coordinator.ErrNoJob) { // nothing to collect is no mistake
-			_, err = fmt.Fprintf(c.ErrOrStderr(), "there is nothing below %s\n", args[0])
-			if !f.json {
-				return err
-			}
+			return f.nothingBelow(c, args[0], apply, counters, &prices)
 		}
 		if err != nil {
 			return err
@@ -111,6 +115,24 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 		return printCollected(out, r)
 	}
 	return c
+}
+
+func (f *checkpointFlags) nothingBelow(c *cobra.Command, url string, apply bool, counters *upload.Counters, prices *upload.Prices) error {
+	_, err := fmt.Fprintf(c.ErrOrStderr(), "there is nothing below %s\n", url)
+	if f.json {
+		err = cli.PrintJSON(c.OutOrStdout(), collectedOf(coordinator.Swept{}, apply, counters, prices))
+	}
+	return err
+}
+
+// besideJobs reports whether a URL is of a directory that would lie in one that exists.
+func besideJobs(url string) bool {
+	dir, ok := storeurl.Dir(url)
+	if !ok {
+		return false
+	}
+	_, err := os.Stat(filepath.Dir(filepath.Clean(dir)))
+	return err == nil
 }
 
 func logDeletions(w io.Writer, all []coordinator.Deletion) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -38,8 +39,8 @@ func retireJob(c *cobra.Command, store upload.Store, url string) error {
 	}
 	_, _ = fmt.Fprintf(c.ErrOrStderr(), "nothing shows that %s runs. If it does after all, it is fenced and ends. Retained checkpoints stay; %d objects and %d uploads go.\nTo retire it type the job's name (%s): ",
 		url, len(plan.Orphans), len(plan.Uploads), h.Job)
-	typed, err := bufio.NewReader(io.LimitReader(c.InOrStdin(), 1<<10)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	typed, err := readLine(c.Context(), c.InOrStdin())
+	if err != nil {
 		return err
 	}
 	if strings.TrimSpace(typed) != h.Job {
@@ -47,6 +48,28 @@ func retireJob(c *cobra.Command, store upload.Store, url string) error {
 	}
 	_, err = coordinator.EditHead(c.Context(), store, coordinator.Retire(h))
 	return err
+}
+
+// readLine reads a line, until ctx ends. Then the read is left to the end of the process.
+func readLine(ctx context.Context, r io.Reader) (string, error) {
+	type result struct {
+		text string
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		text, err := bufio.NewReader(io.LimitReader(r, 1<<10)).ReadString('\n')
+		done <- result{text, err}
+	}()
+	select {
+	case got := <-done:
+		if errors.Is(got.err, io.EOF) {
+			got.err = nil
+		}
+		return got.text, got.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
 }
 
 // askLeader bounds how long a leader may take to answer.
@@ -63,8 +86,11 @@ func serves(ctx context.Context, address, job string) (bool, error) {
 		return false, err
 	}
 	answer, err := http.DefaultClient.Do(r)
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
+		return false, nil // nobody is there
+	}
 	if err != nil {
-		return false, nil // nobody answers
+		return true, nil // somebody took the connection, and may be slow or stopped
 	}
 	defer answer.Body.Close()
 	var list struct {

@@ -96,4 +96,6 @@ func TestRetire(t *testing.T) { // I2, I4
 	says(t, tidemark(t, "checkpoints", "gc", x.url, "--retire", "--apply"), 3, "head is missing")
 	x = emptyExample(t, "mem://example-of-nothing/count")
 	says(t, tidemark(t, "checkpoints", "gc", x.url, "--retire", "--apply"), 0, "there is nothing below")
+	says(t, tidemark(t, "checkpoints", "gc", "file://"+t.TempDir()+"/nosuch", "--retire", "--apply"), 0, "there is nothing below")
+	says(t, tidemark(t, "checkpoints", "gc", "file://"+t.TempDir()+"/no/such"), 1, "bucket does not exist")
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator/history"
@@ -26,12 +25,12 @@ type RetireOptions struct {
 
 const (
 	leastWatch   = 2 * time.Second
-	unknownPause = 30 * time.Second // between checkpoints of which there were not two
-	watchPauses  = 8                // of which the longest counts
+	unknownPause = 3 * time.Minute // between checkpoints of which history knows none
 )
 
 // Standstill returns head once nothing shows that a leader lives: none answers at the
-// address in head, and head does not move within two of its checkpoints' intervals. Else
+// address in head, and head does not move within two of its checkpoints' intervals, or for
+// some minutes if history does not know them. Else
 // the error wraps ErrJobRuns. It changes nothing.
 func Standstill(ctx context.Context, r upload.Reader, o RetireOptions) (Head, error) {
 	h, etag, err := ReadHead(ctx, r)
@@ -51,7 +50,7 @@ func Standstill(ctx context.Context, r upload.Reader, o RetireOptions) (Head, er
 	if err != nil {
 		past = history.History{} // it is no truth, and may be damaged
 	}
-	watch := max(leastWatch, 2*pauseOf(h, past))
+	watch := max(leastWatch, 2*pauseOf(past))
 	for begin := time.Now(); time.Since(begin) < watch; {
 		if o.Watching != nil {
 			o.Watching(time.Since(begin), watch)
@@ -71,29 +70,17 @@ func Standstill(ctx context.Context, r upload.Reader, o RetireOptions) (Head, er
 	return h, nil
 }
 
-// pauseOf is the longest time between the triggers of two checkpoints in a row, of
-// the last few of head's epoch.
-func pauseOf(h Head, past history.History) time.Duration {
-	var at []time.Time
-	for _, c := range past.Checkpoints {
-		if c.Epoch == h.Epoch {
-			at = append(at, c.Triggered)
-		}
-	}
-	for _, c := range h.Retained {
-		if c.Epoch == h.Epoch {
-			at = append(at, c.Triggered)
-		}
-	}
-	slices.SortFunc(at, time.Time.Compare)
-	at = slices.CompactFunc(at, time.Time.Equal)
-	at = at[max(0, len(at)-watchPauses-1):]
-	if len(at) < 2 {
-		return unknownPause
-	}
+// pauseOf is the longest time from the trigger of a checkpoint to that of the next one that
+// the interval started, of all that history lists.
+func pauseOf(past history.History) time.Duration {
 	longest := time.Duration(0)
-	for i := range at[1:] {
-		longest = max(longest, at[i+1].Sub(at[i]))
+	for i, c := range past.Checkpoints {
+		if i > 0 && c.Trigger == history.ByInterval && c.Epoch == past.Checkpoints[i-1].Epoch {
+			longest = max(longest, c.Triggered.Sub(past.Checkpoints[i-1].Triggered))
+		}
+	}
+	if longest == 0 {
+		return unknownPause
 	}
 	return longest
 }

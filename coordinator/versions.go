@@ -17,6 +17,9 @@ import (
 // they are the way back after head was lost.
 const DefaultHeadVersions = 30 * 24 * time.Hour
 
+// ErrVersions: a server lists versions in a way that does not tell what is current.
+var ErrVersions = fmt.Errorf("a listing of versions that cannot be believed: %w", upload.ErrUnsupported)
+
 // SweptVersions is what a sweep found in a store that keeps what is overwritten or deleted.
 type SweptVersions struct {
 	// Unlisted is why versions were not looked for, though the store may have some: the
@@ -81,6 +84,9 @@ func judgeVersions(versions iter.Seq2[upload.Version, error], r versionRules, yi
 			end()
 			above = upload.Version{}
 		}
+		if first := above.Name == ""; v.Current != first || !v.Current && v.ID == "" {
+			return fmt.Errorf("%s: %w: its newest version is not the one that the server calls the latest, or one has no id: no version is deleted", v.Name, ErrVersions)
+		}
 		if v.Current && v.Marker {
 			marker = v
 		} else {
@@ -123,8 +129,9 @@ func sweepable(name string) bool {
 const versionsAtOnce = 100_000
 
 // sweepVersions looks for versions that nobody needs, and deletes them unless o says that
-// it is a dry run: as many as fit into memory, then those that another listing shows, until
-// none is left that may be deleted. So a delete marker goes once its versions are gone.
+// it is a dry run: as many as fit into memory, then those that another listing shows. A
+// last listing shows the delete markers whose versions are gone. What a job makes meanwhile
+// is left to the next sweep.
 func sweepVersions(ctx context.Context, store upload.Store, r versionRules, o SweepOptions, drop func(context.Context, []Deletion, func() error) error) (SweptVersions, error) {
 	var s SweptVersions
 	versioned, ok := store.(upload.Versioned)
@@ -133,7 +140,7 @@ func sweepVersions(ctx context.Context, store upload.Store, r versionRules, o Sw
 	}
 	r.applied = !o.DryRun
 	var before []upload.Version
-	for {
+	for last := false; ; {
 		s.Heads, s.Needed = Amount{}, Amount{}
 		var found []upload.Version
 		var fates []versionFate
@@ -147,8 +154,7 @@ func sweepVersions(ctx context.Context, store upload.Store, r versionRules, o Sw
 			}
 		})
 		if errors.Is(err, upload.ErrDenied) || errors.Is(err, upload.ErrUnsupported) {
-			s.Unlisted = err
-			return s, nil
+			return SweptVersions{Unlisted: err}, nil
 		}
 		if err != nil {
 			return s, fmt.Errorf("look for versions: %w", err)
@@ -156,7 +162,8 @@ func sweepVersions(ctx context.Context, store upload.Store, r versionRules, o Sw
 		if len(found) == 0 || slices.Equal(found, before) { // those are locked
 			return s, nil
 		}
-		before = found
+		done := last
+		before, last = found, len(found) < versionsAtOnce
 		for from := 0; from < len(found); from += deleteBatch {
 			batch := found[from:min(len(found), from+deleteBatch)]
 			var log []Deletion
@@ -166,6 +173,9 @@ func sweepVersions(ctx context.Context, store upload.Store, r versionRules, o Sw
 			if err := drop(ctx, log, func() error { return versioned.DeleteVersions(ctx, slices.Clone(batch)...) }); err != nil {
 				return s, fmt.Errorf("delete versions: %w", err)
 			}
+		}
+		if done {
+			return s, nil
 		}
 	}
 }

@@ -182,6 +182,77 @@ func (s unlisting) Versions(context.Context, string) iter.Seq2[upload.Version, e
 	return func(yield func(upload.Version, error) bool) { yield(upload.Version{}, upload.ErrDenied) }
 }
 
+// mute is a server that does not say which version is the latest.
+type mute struct{ upload.Versioned }
+
+func (s mute) Versions(ctx context.Context, prefix string) iter.Seq2[upload.Version, error] {
+	return func(yield func(upload.Version, error) bool) {
+		for v, err := range s.Versioned.Versions(ctx, prefix) {
+			v.Current = false
+			if !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
+func (s mute) DeleteVersions(context.Context, ...upload.Version) error {
+	panic("a version is deleted that may be current")
+}
+
+// I2: where a listing does not tell what is current, no version is deleted.
+func TestSweepVersionsOfAMuteServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := memstore.New()
+		mem.KeepVersions()
+		w, c := job(t, mem, 5, 2)
+		time.Sleep(2 * coordinator.DefaultHeadVersions)
+		s, err := coordinator.Sweep(t.Context(), mute{mem}, coordinator.SweepOptions{})
+		if err != nil || !errors.Is(s.Versions.Unlisted, coordinator.ErrVersions) {
+			t.Errorf("%+v, %v", s, err)
+		}
+		w.end()
+		closed(t, c)
+		intact(t, mem)
+	})
+}
+
+// busy is a store whose job goes on while it is swept.
+type busy struct {
+	upload.Versioned
+	work func()
+	runs *int
+}
+
+func (s busy) DeleteVersions(ctx context.Context, all ...upload.Version) error {
+	if *s.runs++; *s.runs < 50 {
+		s.work()
+	}
+	return s.Versioned.DeleteVersions(ctx, all...)
+}
+
+// A sweep beside a job that leaves new versions all the time ends.
+func TestSweepVersionsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := memstore.New()
+		mem.KeepVersions()
+		w, c := job(t, mem, 5, 1)
+		runs := 0
+		s := busy{mem, func() {
+			if _, err := c.Trigger(t.Context()); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+		}, &runs}
+		if _, err := coordinator.Sweep(t.Context(), s, coordinator.SweepOptions{}); err != nil || runs > 2 {
+			t.Errorf("%d requests, %v", runs, err)
+		}
+		w.end()
+		closed(t, c)
+		intact(t, mem)
+	})
+}
+
 // Without the permission to list versions a sweep does the rest.
 func TestSweepWithoutVersions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
