@@ -185,7 +185,11 @@ func (c *Coordinator) carryOut(a action) {
 	case aborted:
 		w.tasks.Aborted(a.ref, a.reason)
 	case fail:
-		log.Error("attempt fails", "error", a.err)
+		if errors.Is(a.err, checkpoint.ErrStopped) || errors.Is(a.err, checkpoint.ErrCancelled) {
+			log.Info("attempt ends", "cause", a.err)
+		} else {
+			log.Error("attempt fails", "error", a.err)
+		}
 		w.tasks.Fail(a.err)
 	case asking:
 		w.taken[a.id], w.asks = w.asks, nil
