@@ -37,6 +37,9 @@ func retireJob(c *cobra.Command, store upload.Store, url string) error {
 	if err != nil {
 		return err
 	}
+	if host, _, err := net.SplitHostPort(h.Leader); err == nil && (host == "localhost" || net.ParseIP(host).IsLoopback()) {
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "the leader's address, %s, is one of its own machine: if that is not this one, it was not asked\n", h.Leader)
+	}
 	_, _ = fmt.Fprintf(c.ErrOrStderr(), "nothing shows that %s runs. If it does after all, it is fenced and ends. Retained checkpoints stay; %d objects and %d uploads go.\nTo retire it type the job's name (%s): ",
 		url, len(plan.Orphans), len(plan.Uploads), h.Job)
 	typed, err := readLine(c.Context(), c.InOrStdin())

@@ -76,7 +76,7 @@ func TestRetire(t *testing.T) { // I2, I4
 	}
 	answers = `{"jobs":[{"id":"other"}]}` // another job of this machine
 	typing(t, "cuont\n")
-	says(t, tidemark(t, "checkpoints", "gc", x.url, "--retire", "--apply"), 2, "4 objects and 0 uploads go", "type the job's name (count)", `"cuont" is not the name`, "nothing was changed")
+	says(t, tidemark(t, "checkpoints", "gc", x.url, "--retire", "--apply"), 2, "is one of its own machine", "4 objects and 0 uploads go", "type the job's name (count)", `"cuont" is not the name`, "nothing was changed")
 	if d := differences(before, x.content()); len(d) > 0 {
 		t.Errorf("changed: %q", d)
 	}

@@ -51,7 +51,7 @@ func watchCommand(f *checkpointFlags) *cobra.Command {
 			infos, err := coordinator.List(c.Context(), store)
 			switch events := changes(last, infos); {
 			case c.Context().Err() != nil:
-				return nil // it was interrupted, as it should be
+				return nil //nolint:nilerr // it was interrupted, as it should be
 			case err != nil:
 				return noJob(c.Context(), store, err)
 			case terminal && (first || len(events) > 0):
