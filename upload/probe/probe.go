@@ -118,6 +118,9 @@ func (p *Probe) Forget(ctx context.Context) error {
 	}
 	var all []upload.Version
 	for v, err := range s.Versions(ctx, p.base) {
+		if errors.Is(err, upload.ErrUnsupported) {
+			return nil // the server keeps none
+		}
 		if err != nil {
 			return fmt.Errorf("list versions: %w", err)
 		}

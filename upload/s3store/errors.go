@@ -85,7 +85,7 @@ func meaningOf(code string, status int, conditional bool) error {
 	case "QuotaExceeded", "QuotaExceededException", "NoSpaceLeftOnDevice", "InsufficientStorage", "XMinioStorageFull",
 		"XMinioAdminBucketQuotaExceeded", "ServiceQuotaExceededException":
 		return upload.ErrNoSpace
-	case "NotImplemented":
+	case "NotImplemented", "MethodNotAllowed":
 		return upload.ErrUnsupported
 	case "KeyTooLongError":
 		return upload.ErrName
