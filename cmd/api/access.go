@@ -118,8 +118,8 @@ type access struct {
 // is right.
 func (a access) caller(r *http.Request) caller {
 	c := caller{name: "anonymous", scopes: a.anonymous}
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		return c
 	}
 	sum := sha256.Sum256([]byte(given))
@@ -131,14 +131,13 @@ func (a access) caller(r *http.Request) caller {
 	return c
 }
 
-// check returns the status and reason of a refusal; 0: the caller may go on. needs is
-// empty for a path that does not exist.
+// check returns the status and reason of a refusal; 0: the caller may go on.
 func (a access) check(c caller, r *http.Request, needs Scope) (status int, why string) {
 	switch {
 	case !c.token && !a.known(r.Host):
 		// A page can make its own name point to this address, but it has no token.
 		return http.StatusMisdirectedRequest, fmt.Sprintf("unknown host %q: use an IP address, localhost, or a token", r.Host)
-	case needs == "" || c.may(needs):
+	case c.may(needs):
 		return 0, ""
 	case !c.token && len(a.tokens) > 0:
 		return http.StatusUnauthorized, "a bearer token is missing or unknown"

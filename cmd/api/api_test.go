@@ -134,6 +134,7 @@ func TestScopes(t *testing.T) {
 	}{
 		{"GET", "/jobs", "", "", 401}, {"GET", "/jobs", "", "wrong", 401}, {"GET", "/jobs", "", "read", 200}, {"GET", "/jobs", "", "operate", 200}, {"GET", "/jobs", "", "admin", 200},
 		{"GET", "/jobs", "", "state", 403},
+		{"GET", "/nothing", "", "", 401}, {"GET", "/nothing", "", "read", 404},
 		{"PUT", "/jobs/pairs/retention", policy, "", 401}, {"PUT", "/jobs/pairs/retention", policy, "read", 403}, {"PUT", "/jobs/pairs/retention", policy, "operate", 200},
 		{"GET", "/debug/pprof/cmdline", "", "operate", 403}, {"GET", "/debug/pprof/cmdline", "", "admin", 200}, {"GET", "/debug/pprof/cmdline", "", "", 401},
 	} {

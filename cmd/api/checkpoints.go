@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -252,9 +253,14 @@ func (s *Server) find(r *http.Request) (observed, error) {
 		if kept.ID != id {
 			continue
 		}
-		m, err := incremental.ReadManifest(r.Context(), s.job.Store, kept.ID, kept.Epoch)
+		ctx, release, err := s.askStore(r.Context())
 		if err != nil {
-			return observed{}, failed(http.StatusBadGateway, "checkpoint %d: %w", id, err)
+			return observed{}, err
+		}
+		defer release()
+		m, err := incremental.ReadManifest(ctx, s.job.Store, kept.ID, kept.Epoch)
+		if err != nil {
+			return observed{}, storeFailed(fmt.Errorf("checkpoint %d: %w", id, err))
 		}
 		return fromManifest(m, kept), nil
 	}
@@ -334,6 +340,9 @@ func (s *Server) checkpoint(o observed) Checkpoint {
 			Epoch: uint64(o.Epoch), Base: uint64(o.Base), Kind: o.Kind.String(), Trigger: string(o.Trigger), Cause: o.Cause, Files: o.Files,
 			SharedFiles: o.SharedFiles, NewObjects: o.NewObjects, KeptBy: append([]string{}, o.keptBy...), InDoubt: milliseconds(o.doubt),
 		},
+	}
+	if c.IsSavepoint {
+		c.Type = "SAVEPOINT"
 	}
 	switch o.status {
 	case inProgress:

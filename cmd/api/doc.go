@@ -13,8 +13,11 @@
 //
 //   - An answer is made of what the process has in memory, or of the job's store. It
 //     never waits for records, and records never wait for it.
-//   - Memory is bounded: bodies, headers, requests at once, and remembered
-//     triggers (I12).
+//   - Memory and files are bounded: connections, bodies, headers, requests at once, and
+//     remembered triggers (I12).
+//   - A store that does not answer takes few requests, and each only for a while.
+//   - How the job ends does not depend on requests under way.
+//   - A path that names no scope needs the scope admin.
 //   - A page of another site can neither write to a job nor, by a name that it makes
 //     point here, read from it.
 //   - A trigger with a request id has one effect, however often it is sent, as long as

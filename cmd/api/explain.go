@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/upload"
 )
 
 // Explained says what an object is for.
@@ -92,6 +93,9 @@ func (s *Server) explainObject(r *http.Request) (any, error) {
 	name := strings.TrimPrefix(r.URL.Query().Get("name"), strings.TrimSuffix(s.place(), "/")+"/")
 	if name == "" {
 		return nil, failed(http.StatusBadRequest, "name is missing: give an object's, such as data/3f/1-5-count.0-1-…")
+	}
+	if err := upload.CheckName(name); err != nil {
+		return nil, failure{http.StatusBadRequest, err}
 	}
 	e, err := coordinator.Explain(r.Context(), store, name)
 	if err != nil {

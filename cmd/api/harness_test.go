@@ -96,7 +96,7 @@ func serve(t *testing.T, o api.Options, interval time.Duration) *served {
 		closing, done := context.WithTimeout(context.Background(), 10*time.Second)
 		defer done()
 		server.Ended(api.Finished)
-		err = errors.Join(err, server.Close(closing))
+		server.Close(closing)
 		if lead != nil {
 			err = errors.Join(err, lead.Close(closing))
 		}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/net/netutil"
 )
 
 // ErrListen: the address cannot be listened on.
@@ -64,6 +66,10 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// MaxConnections is how many connections a server has open at once. More wait in the
+// system's queue, so that they take no files from the job.
+const MaxConnections = 64
+
 // nearPorts is how many ports behind a taken one are tried.
 const nearPorts = 100
 
@@ -79,6 +85,7 @@ func (o Options) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w: %w", ErrListen, err)
 	}
+	l = netutil.LimitListener(l, MaxConnections)
 	if o.Cert == "" {
 		return l, nil
 	}

@@ -70,7 +70,8 @@ func describeAPI() object {
 		"info": object{
 			"title": "Tidemark", "version": "1", "description": "Ask and tell a running job. The shapes are those of Flink's REST API; what it lacks is in objects named tidemark, or under paths of its own.",
 		},
-		"paths": paths,
+		"servers": []any{object{"url": "/"}, object{"url": "/v1"}},
+		"paths":   paths,
 		"components": object{
 			"schemas":         schemas,
 			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "description": "the scopes that a token needs are those of the operation: read, operate or admin"}},

@@ -66,7 +66,7 @@ func (s *Server) setRetention(r *http.Request) (any, error) {
 		return nil, err
 	}
 	var body RetentionRequest
-	if err := readBody(r, &body); err != nil {
+	if err := readOwnBody(r, &body); err != nil {
 		return nil, err
 	}
 	policy, err := coordinator.ParsePolicy(body.Policy)
@@ -109,8 +109,10 @@ func storeFailed(err error) error {
 	switch {
 	case errors.Is(err, coordinator.ErrNotRetained):
 		return failure{http.StatusNotFound, err}
-	case errors.Is(err, coordinator.ErrHeadBusy), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, coordinator.ErrHeadBusy):
 		return failure{http.StatusServiceUnavailable, err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return failure{http.StatusGatewayTimeout, err}
 	}
 	return failure{http.StatusBadGateway, err}
 }

@@ -1,15 +1,11 @@
 package api
 
 import (
-	"io"
 	"net/http"
 	"strings"
 
 	_ "embed"
 )
-
-// errEmptyBody is what a decoder says of a body without bytes.
-var errEmptyBody = io.EOF
 
 // route is a path of the API. openapi.json is made of these.
 type route struct {
@@ -19,6 +15,7 @@ type route struct {
 	query        []param
 	body, answer any  // values of the types; nil: none
 	accepted     bool // 202: what was asked for goes on
+	store        bool // it asks the store
 	handle       func(*Server, *http.Request) (any, error)
 }
 
@@ -50,20 +47,20 @@ func routes() []route {
 		{method: "GET", path: "/jobs", scope: Read, summary: "List the jobs", answer: Jobs{}, handle: (*Server).jobs},
 		{method: "GET", path: "/jobs/overview", scope: Read, summary: "List the jobs with times and tasks", answer: JobsOverview{}, handle: (*Server).jobsOverview},
 		{method: "GET", path: "/jobs/{job}", scope: Read, summary: "Describe a job", answer: JobDetails{}, handle: (*Server).details},
-		{method: "GET", path: "/jobs/{job}/head", scope: Read, summary: "The job's head, read from the store", answer: map[string]any{}, handle: (*Server).head},
+		{method: "GET", path: "/jobs/{job}/head", scope: Read, summary: "The job's head, read from the store", answer: map[string]any{}, store: true, handle: (*Server).head},
 		{method: "GET", path: "/jobs/{job}/checkpoints", scope: Read, summary: "Count and list checkpoints, newest first", answer: CheckpointStatistics{}, handle: (*Server).checkpoints},
 		{method: "GET", path: "/jobs/{job}/checkpoints/config", scope: Read, summary: "How checkpoints are taken", answer: CheckpointConfig{}, handle: (*Server).checkpointConfig},
 		{method: "GET", path: "/jobs/{job}/checkpoints/details/{checkpoint}", scope: Read, summary: "Describe a checkpoint, vertex by vertex", answer: Checkpoint{}, handle: (*Server).checkpointDetails},
 		{method: "GET", path: "/jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{vertex}", scope: Read, summary: "Describe a vertex's part in a checkpoint, subtask by subtask", answer: VertexCheckpoint{}, handle: (*Server).vertexCheckpoint},
 		{method: "POST", path: "/jobs/{job}/checkpoints", scope: Operate, summary: "Take a checkpoint now", body: CheckpointRequest{}, answer: Triggered{}, accepted: true, handle: (*Server).triggerCheckpoint},
 		{method: "GET", path: "/jobs/{job}/checkpoints/{request}", scope: Read, summary: "What became of a checkpoint that was asked for", answer: TriggerStatus[CheckpointOutcome]{}, handle: (*Server).checkpointStatus},
-		{method: "GET", path: "/jobs/{job}/checkpoints/{checkpoint}/explain", scope: Read, summary: "What a retained checkpoint consists of, and what would go with it", answer: ExplainedCheckpoint{}, handle: (*Server).explainCheckpoint},
-		{method: "GET", path: "/jobs/{job}/retention", scope: Read, summary: "The job's retention, and what it keeps and drops", answer: Edited{}, handle: (*Server).retention},
-		{method: "PUT", path: "/jobs/{job}/retention", scope: Operate, summary: "Change the job's retention", body: RetentionRequest{}, answer: Edited{}, handle: (*Server).setRetention},
+		{method: "GET", path: "/jobs/{job}/checkpoints/{checkpoint}/explain", scope: Read, summary: "What a retained checkpoint consists of, and what would go with it", answer: ExplainedCheckpoint{}, store: true, handle: (*Server).explainCheckpoint},
+		{method: "GET", path: "/jobs/{job}/retention", scope: Read, summary: "The job's retention, and what it keeps and drops", answer: Edited{}, store: true, handle: (*Server).retention},
+		{method: "PUT", path: "/jobs/{job}/retention", scope: Operate, summary: "Change the job's retention", body: RetentionRequest{}, answer: Edited{}, store: true, handle: (*Server).setRetention},
 		{method: "POST", path: "/jobs/{job}/stop", scope: Operate, summary: "End the job behind a last checkpoint, which is pinned under the request id", body: StopRequest{}, answer: Triggered{}, accepted: true, handle: (*Server).stop},
 		{method: "GET", path: "/jobs/{job}/savepoints/{request}", scope: Read, summary: "What became of a stop", answer: TriggerStatus[StopOutcome]{}, handle: (*Server).stopStatus},
 		{method: "PATCH", path: "/jobs/{job}", scope: Operate, summary: "Cancel the job: end it without a checkpoint", query: []param{{"mode", "cancel, which is also meant if it is missing", false}}, answer: struct{}{}, accepted: true, handle: (*Server).cancel},
-		{method: "GET", path: "/objects/explain", scope: Read, summary: "What an object is for: who needs it, and when it goes", query: []param{{"name", "the object's name, with or without the job's place", true}}, answer: Explained{}, handle: (*Server).explainObject},
+		{method: "GET", path: "/objects/explain", scope: Read, summary: "What an object is for: who needs it, and when it goes", query: []param{{"name", "the object's name, with or without the job's place", true}}, answer: Explained{}, store: true, handle: (*Server).explainObject},
 	}
 }
 

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -124,5 +125,35 @@ func TestAJobIsCancelled(t *testing.T) {
 		if !strings.Contains(s.log.String(), "method=PATCH") {
 			t.Errorf("%s: the log lacks it: %s", what, s.log)
 		}
+	}
+}
+
+// The end of a job does not wait for a long request, which is cut short.
+func TestALongRequestDoesNotHoldUpTheEnd(t *testing.T) {
+	s := serve(t, api.Options{OpenAdmin: true}, 0)
+	asked := make(chan error, 1)
+	go func() {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/debug/pprof/trace?seconds=60", nil)
+		if err == nil {
+			var answer *http.Response
+			if answer, err = http.DefaultClient.Do(r); err == nil {
+				asked <- nil
+				_, _ = io.Copy(io.Discard, answer.Body)
+				_ = answer.Body.Close()
+				return
+			}
+		}
+		asked <- err
+	}()
+	if err := <-asked; err != nil {
+		t.Fatal(err)
+	}
+	s.cancel(checkpoint.ErrCancelled)
+	if err := <-s.stopped; !errors.Is(err, checkpoint.ErrCancelled) {
+		t.Error(err)
+	}
+	s.stopped <- nil
+	if strings.Contains(s.log.String(), "were cut") || strings.Contains(s.log.String(), "go on after") {
+		t.Errorf("the request did not end by itself: %s", s.log)
 	}
 }

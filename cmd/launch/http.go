@@ -28,7 +28,8 @@ func (p *parts) listen(ctx context.Context, c Config) (err error) {
 	p.closers = append(p.closers, func(ctx context.Context) error {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
-		return p.server.Close(closing)
+		p.server.Close(closing)
+		return nil
 	})
 	return nil
 }

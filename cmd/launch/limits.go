@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/tidemark/tidemark/cmd/api"
 )
 
 // limits are what the machine or the container leaves to the process; zero: not
@@ -31,8 +33,17 @@ const fewestFiles, mostFiles = 64, 4096
 // small part of: about 1/16.
 const fileMemory = 16 * (4 << 10)
 
+// connections is how many connections of the API may be open at once.
+func (c Config) connections() int64 {
+	if c.HTTP.Address == "" {
+		return 0
+	}
+	return api.MaxConnections
+}
+
 // openFiles is how many files each subtask's RocksDB may keep open: an even share of half
-// of what the process may open, as far as the block cache has memory for them. A file
+// of what the process may open beside the API's connections, as far as the block cache has
+// memory for them. A file
 // that is not kept open is opened anew when it is read, which takes as long as the read.
 func (c Config) openFiles(l limits) int {
 	if c.Rocks.OpenFiles > 0 {
@@ -41,7 +52,7 @@ func (c Config) openFiles(l limits) int {
 	subtasks := int64(max(1, c.KeyedSubtasks()))
 	most := int64(mostFiles)
 	if l.openFiles > 0 {
-		most = min(most, l.openFiles/2/subtasks-otherFiles)
+		most = min(most, (l.openFiles-c.connections())/2/subtasks-otherFiles)
 	}
 	most = min(most, c.Rocks.WithDefaults().MemoryBytes/fileMemory/subtasks)
 	return int(max(fewestFiles, most))
@@ -56,7 +67,7 @@ func (c Config) warnOfLimits(m Memory, l limits) {
 	}
 	subtasks := int64(c.KeyedSubtasks())
 	warn("the job may take more memory than its container has", m.Total, l.memoryBytes, "lower --table-memory and --native-memory, or raise the limit")
-	warn("the job may open more files than the process may", (int64(c.openFiles(l))+otherFiles)*subtasks, l.openFiles, "raise the limit (ulimit -n), or lower --parallelism")
+	warn("the job may open more files than the process may", (int64(c.openFiles(l))+otherFiles)*subtasks+c.connections(), l.openFiles, "raise the limit (ulimit -n), or lower --parallelism")
 	if subtasks > 0 {
 		// All recent entries may have to be written while their files are merged.
 		warn("the disk may be too full for local state", m.Table+m.Writing, l.diskBytes, "make room below --state-dir, or choose another")
