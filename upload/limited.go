@@ -9,8 +9,8 @@ import (
 )
 
 // Limited decorates s with the limits of l. It belongs below Retrying, so that each try
-// waits for its turn. While the reader of a body waits, so may all other operations, if
-// Limits.InFlight is reached: who reads and writes at once needs two.
+// waits for its turn. A write on the version of an object, as the swap of head is, waits for
+// nothing: it is one small request, and everything waits for it.
 func Limited(s Store, l *Limiter) Store { return &limited{s, l} }
 
 type limited struct {
@@ -86,7 +86,7 @@ func (d *limited) Head(ctx context.Context, name string) (info Info, err error) 
 // Put counts the bytes of the body as they are read. A store may read some of them twice,
 // to have their checksum first; they count once.
 func (d *limited) Put(ctx context.Context, name string, body Body, o PutOptions) (info Info, err error) {
-	if open := body.Open; d.l.up != nil && open != nil {
+	if open := body.Open; d.l.up != nil && open != nil && o.IfMatch == "" {
 		left := new(atomic.Int64)
 		left.Store(body.Size)
 		body.Open = func() (io.ReadSeekCloser, error) {
@@ -96,6 +96,12 @@ func (d *limited) Put(ctx context.Context, name string, body Body, o PutOptions)
 			}
 			return &limitedBody{r, ctx, d.l, left}, nil
 		}
+	}
+	if o.IfMatch != "" {
+		began := time.Now()
+		info, err = d.s.Put(ctx, name, body, o)
+		d.l.ended(began, err)
+		return info, err
 	}
 	err = d.do(ctx, "put", name, func() error { info, err = d.s.Put(ctx, name, body, o); return err })
 	return info, err

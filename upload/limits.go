@@ -16,8 +16,9 @@ type Limits struct {
 	// UploadBytes and RestoreBytes are how many bytes a second are sent to the store, and
 	// read from it. Zero: no limit.
 	UploadBytes, RestoreBytes int64
-	// InFlight is how many operations are under way at once, listings aside. A read is until
-	// its body is closed. Zero: no limit.
+	// InFlight is how many operations are under way at once, listings and conditional writes
+	// of an object aside. A read is until its body is closed. Zero: no limit. At least 2,
+	// since a copy from store to store reads and writes at once.
 	InFlight int
 }
 
@@ -25,6 +26,9 @@ type Limits struct {
 func (l Limits) Validate() error {
 	if l.UploadBytes < 0 || l.RestoreBytes < 0 || l.InFlight < 0 {
 		return errors.New("limits of transfers must not be negative")
+	}
+	if l.InFlight == 1 {
+		return errors.New("one request in flight is too few, since a copy reads and writes at once: allow 2 or more")
 	}
 	return nil
 }
@@ -69,9 +73,15 @@ func transfer(ctx context.Context, l *rate.Limiter, n int) error {
 	return nil
 }
 
+// sameCut is how long ago a request may have begun whose answer is not its caller's to see.
+const sameCut = time.Second
+
 // Throttled tells that the store wants fewer requests than it gets now, where nobody else
-// tells: the store repeats that request by itself.
-func (l *Limiter) Throttled() { l.throttled(time.Now()) }
+// tells: the store repeats that request by itself. Several that come at once are one sign.
+func (l *Limiter) Throttled() { l.throttled(time.Now().Add(-sameCut)) }
+
+// Turn waits until another operation may begin, for one that no Limited store carries out.
+func (l *Limiter) Turn(ctx context.Context) error { return l.turn(ctx) }
 
 func (l *Limiter) throttled(began time.Time) {
 	l.mu.Lock()

@@ -197,3 +197,38 @@ func TestThrottlingSlowsAll(t *testing.T) { // I11
 		})
 	}
 }
+
+// The swap of head waits for no transfer and for no turn.
+func TestSwapsPassTransfers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := upload.NewLimiter(upload.Limits{InFlight: 2, UploadBytes: 1})
+		s := upload.Limited(memstore.New(), l)
+		info, err := memHead(t, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			r, _, err := s.Get(t.Context(), "head")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+		}
+		for range 20 {
+			l.Throttled()
+			time.Sleep(2 * time.Second)
+		}
+		began := time.Now()
+		if _, err := s.Put(t.Context(), "head", upload.BodyFromBytes([]byte("next")), upload.PutOptions{IfMatch: info.Version}); err != nil || time.Since(began) != 0 {
+			t.Errorf("a swap took %v: %v", time.Since(began), err)
+		}
+		if err := (upload.Limits{InFlight: 1}).Validate(); err == nil {
+			t.Error("one request in flight is allowed")
+		}
+	})
+}
+
+func memHead(t *testing.T, s upload.Store) (upload.Info, error) {
+	t.Helper()
+	return s.Put(t.Context(), "head", upload.BodyFromBytes([]byte("v")), upload.PutOptions{})
+}

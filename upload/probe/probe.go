@@ -48,6 +48,8 @@ type Check struct {
 type Probe struct {
 	Store upload.Store
 
+	bare upload.Store    // Store without its pace
+	pace *upload.Limiter // of Store
 	base string
 	mu   sync.Mutex
 	gave []string
@@ -56,7 +58,8 @@ type Probe struct {
 // New returns a probe of s, which must not retry by itself.
 func New(s upload.Store) *Probe {
 	// A store that throttles is to get the requests of a probe slowly.
-	return &Probe{Store: upload.Limited(s, upload.NewLimiter(upload.Limits{})), base: Prefix + rand.Text() + "-"}
+	pace := upload.NewLimiter(upload.Limits{})
+	return &Probe{Store: upload.Limited(s, pace), bare: s, pace: pace, base: Prefix + rand.Text() + "-"}
 }
 
 // Name gives a name that no object has. The object is deleted by Clean.

@@ -54,15 +54,24 @@ func (p *Probe) race(ctx context.Context, over *atomic.Bool) error {
 	name, o := p.Name(), upload.PutOptions{IfAbsent: true}
 	var won upload.Info
 	var content []byte
-	for round := range 1 + raceRounds {
+	for round, slow := 0, 0; round <= raceRounds; {
 		if over.Load() {
 			return nil
 		}
-		var err error
-		if won, content, err = p.raceOnce(ctx, name, round, o); err != nil {
+		winner, put, raced, err := p.raceOnce(ctx, name, fmt.Sprintf("round %d.%d", round, slow), o)
+		switch {
+		case err != nil:
 			return err
+		case raced:
+			round++
+		case slow == 2*tries || !rest(ctx, min(slow+1, tries)):
+			return fmt.Errorf("%w: too few of %d writers at once came through", upload.ErrThrottled, raceWriters)
+		default:
+			slow++
 		}
-		o = upload.PutOptions{IfMatch: won.Version}
+		if put != nil {
+			won, content, o = winner, put, upload.PutOptions{IfMatch: winner.Version}
+		}
 	}
 	b, info, err := upload.ReadAll(ctx, p.Store, name, 100)
 	if err == nil && (string(b) != string(content) || info.Version != won.Version) {
@@ -72,8 +81,12 @@ func (p *Probe) race(ctx context.Context, over *atomic.Bool) error {
 }
 
 // raceOnce lets writers put an object on the same condition, and returns what the winner
-// put.
-func (p *Probe) raceOnce(ctx context.Context, name string, round int, o upload.PutOptions) (upload.Info, []byte, error) {
+// put, nil if there is none. They share one turn, or they would come one after the other. Not
+// raced: all but one were throttled.
+func (p *Probe) raceOnce(ctx context.Context, name, says string, o upload.PutOptions) (won upload.Info, content []byte, raced bool, err error) {
+	if err := p.pace.Turn(ctx); err != nil {
+		return won, nil, false, err
+	}
 	var (
 		contents [raceWriters][]byte
 		infos    [raceWriters]upload.Info
@@ -81,23 +94,28 @@ func (p *Probe) raceOnce(ctx context.Context, name string, round int, o upload.P
 		wg       sync.WaitGroup
 	)
 	for i := range raceWriters {
-		contents[i] = fmt.Appendf(nil, "round %d, writer %d", round, i)
-		wg.Go(func() { infos[i], errs[i] = p.putAs(ctx, name, contents[i], o) })
+		contents[i] = fmt.Appendf(nil, "%s, writer %d", says, i)
+		wg.Go(func() { infos[i], errs[i] = p.bare.Put(ctx, name, upload.BodyFromBytes(contents[i]), o) })
 	}
 	wg.Wait()
-	winner := -1
+	refused, throttled := 0, 0
 	for i, err := range errs {
 		switch {
-		case err == nil && winner >= 0:
-			return upload.Info{}, nil, fmt.Errorf("%w: the server checks a condition and writes in two steps: of writers at once more than one won, so two leaders could overwrite each other", upload.ErrUnsupported)
+		case err == nil && content != nil:
+			return won, nil, false, fmt.Errorf("%w: the server checks a condition and writes in two steps: of writers at once more than one won, so two leaders could overwrite each other", upload.ErrUnsupported)
 		case err == nil:
-			winner = i
-		case !errors.Is(err, upload.ErrPrecondition) && !errors.Is(err, upload.ErrThrottled):
-			return upload.Info{}, nil, err
+			won, content = infos[i], contents[i]
+		case errors.Is(err, upload.ErrPrecondition), errors.Is(err, upload.ErrConflict):
+			refused++
+		case errors.Is(err, upload.ErrThrottled):
+			throttled++
+			p.pace.Throttled()
+		default:
+			return won, nil, false, err
 		}
 	}
-	if winner < 0 {
-		return upload.Info{}, nil, fmt.Errorf("%w: none of %d writers at once won: %w", upload.ErrThrottled, raceWriters, errors.Join(errs[:]...))
+	if content == nil && refused > 0 {
+		return won, nil, false, fmt.Errorf("%w: none of %d writers at once won: %w", upload.ErrThrottled, raceWriters, errors.Join(errs[:]...))
 	}
-	return infos[winner], contents[winner], nil
+	return won, content, throttled < raceWriters-1, nil
 }

@@ -97,7 +97,7 @@ func (s *Store) begin(ctx context.Context, key *string, checked bool, f func(mul
 func (m multipart) abort(ctx context.Context) error {
 	longer, cancel := outlive(ctx)
 	defer cancel()
-	_, err := m.s.client.AbortMultipartUpload(longer, &s3.AbortMultipartUploadInput{Bucket: &m.s.o.Bucket, Key: m.key, UploadId: m.id})
+	_, err := m.s.client.AbortMultipartUpload(longer, &s3.AbortMultipartUploadInput{Bucket: &m.s.o.Bucket, Key: m.key, UploadId: m.id}, m.s.patient)
 	var gone *types.NoSuchUpload
 	if errors.As(err, &gone) {
 		return nil // it was completed, or aborted by a sweep

@@ -25,7 +25,7 @@ func (f *StoreFlags) Bind(fs *pflag.FlagSet) {
 	fs.StringVar(&f.s3.SSE, "s3-sse", "", "server-side encryption of new objects: s3, kms or kms:<key id or ARN> (default: as the bucket is set)")
 	fs.Var((*Bytes)(&f.Limits.UploadBytes), "upload-rate", "most bytes a second to the store (default: no limit)")
 	fs.Var((*Bytes)(&f.Limits.RestoreBytes), "restore-rate", "most bytes a second from the store (default: no limit)")
-	fs.IntVar(&f.Limits.InFlight, "requests-in-flight", 0, "most requests to the store at once, parts of one object counted as one (default: no limit)")
+	fs.IntVar(&f.Limits.InFlight, "requests-in-flight", 0, "most requests to the store at once, 2 or more, parts of one object counted as one (default: no limit)")
 	fs.StringVar(&f.s3.Region, "s3-region", "", "region of the bucket (default: AWS_REGION or the profile's)")
 }
 
