@@ -120,8 +120,16 @@ func TestVerbsOfJob(t *testing.T) {
 	if out := job("retention", "--policy", "newest=1", "--apply"); !strings.Contains(out, "retention: newest=1") {
 		t.Errorf("apply: %s", out)
 	}
-	if out := job("retention"); out != "2: kept by newest, count\nretention: newest=1\nnothing was changed; to do this: --apply\n" {
+	if out := job("retention"); out != "job count\n2: kept by newest, count\nretention: newest=1\nnothing was changed; to do this: --apply\n" {
 		t.Errorf("retention: %s", out)
+	}
+	for _, args := range [][]string{{"checkpoint"}, {"stop"}, {"cancel"}, {"retention", "--policy", "newest=1", "--apply"}} { // of whoever is at the default address
+		if r := tidemark(t, append([]string{"job"}, args...)...); r.code != 2 || !strings.Contains(r.stderr, "give its id, or --server") {
+			t.Errorf("%v: %v", args, r)
+		}
+	}
+	if out := ok(t, "job", "status", "--server", strings.TrimPrefix(url, "http://")); !strings.HasPrefix(out, "count: running") {
+		t.Errorf("status without a scheme: %s", out)
 	}
 	for _, c := range []struct {
 		args []string

@@ -21,7 +21,7 @@ import (
 // jobFlags are the flags that all verbs of job share.
 type jobFlags struct {
 	server, tokenFile, ca string
-	json                  bool
+	insecure, json        bool
 }
 
 func jobCommand() *cobra.Command {
@@ -31,16 +31,25 @@ func jobCommand() *cobra.Command {
 	fs.StringVar(&f.server, "server", "http://"+api.DefaultAddress, "URL of the job's API, which the job prints when it starts")
 	fs.StringVar(&f.tokenFile, "token-file", "", "file with the token to send")
 	fs.StringVar(&f.ca, "ca", "", "certificates that the server's is checked with, a PEM file (default: the system's)")
+	fs.BoolVar(&f.insecure, "insecure", false, "let the token go to another machine over plain HTTP")
 	fs.BoolVar(&f.json, "json", false, "print JSON")
 	c.AddCommand(jobStatusCommand(&f), jobCheckpointCommand(&f), jobRetentionCommand(&f), jobStopCommand(&f), jobCancelCommand(&f))
 	return c
 }
 
+// answerTimeout is how long a server may take to answer: longer than the store may take to
+// answer the server.
+const answerTimeout = time.Minute
+
 // jobVerb makes a verb of job. It gets the server's job, or the one that the argument names.
-func jobVerb(f *jobFlags, verb, short string, run func(ctx context.Context, c *api.Client, job string, w io.Writer) error) *cobra.Command {
+// If it writes, one of the two must be given: any job may be served at the default address.
+func jobVerb(f *jobFlags, verb, short string, writes func() bool, run func(ctx context.Context, c *api.Client, job string, w io.Writer) error) *cobra.Command {
 	return &cobra.Command{
 		Use: verb + " [<job-id>]", Short: short, Args: cli.Args(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
+			if writes() && len(args) == 0 && !c.Flags().Changed("server") {
+				return cli.Usage(fmt.Errorf("job %s changes a job: give its id, or --server", verb))
+			}
 			client, err := f.client()
 			if err != nil {
 				return err
@@ -63,9 +72,16 @@ func jobVerb(f *jobFlags, verb, short string, run func(ctx context.Context, c *a
 	}
 }
 
+func always() bool { return true }
+func never() bool  { return false }
+
 func (f *jobFlags) client() (*api.Client, error) {
+	if !strings.Contains(f.server, "://") {
+		f.server = "http://" + f.server
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	c := &api.Client{Server: f.server, HTTP: &http.Client{Transport: transport}}
+	transport.ResponseHeaderTimeout = answerTimeout
+	c := &api.Client{Server: f.server, HTTP: &http.Client{Transport: transport}, Insecure: f.insecure}
 	if f.tokenFile != "" {
 		token, err := os.ReadFile(f.tokenFile)
 		if err != nil {
@@ -94,7 +110,7 @@ type jobStatus struct {
 }
 
 func jobStatusCommand(f *jobFlags) *cobra.Command {
-	return jobVerb(f, "status", "Say how a job does", func(ctx context.Context, c *api.Client, job string, w io.Writer) error {
+	return jobVerb(f, "status", "Say how a job does", never, func(ctx context.Context, c *api.Client, job string, w io.Writer) error {
 		var s jobStatus
 		var err error
 		if s.Job, err = c.Job(ctx, job); err != nil {
@@ -143,7 +159,7 @@ func printStatus(w io.Writer, s jobStatus) error {
 }
 
 func jobCheckpointCommand(f *jobFlags) *cobra.Command {
-	return jobVerb(f, "checkpoint", "Take a checkpoint now, and wait until it is committed", func(ctx context.Context, c *api.Client, job string, w io.Writer) error {
+	return jobVerb(f, "checkpoint", "Take a checkpoint now, and wait until it is committed", always, func(ctx context.Context, c *api.Client, job string, w io.Writer) error {
 		x, err := c.Checkpoint(ctx, job, api.CheckpointRequest{})
 		if err != nil {
 			return err
@@ -160,7 +176,7 @@ func jobRetentionCommand(f *jobFlags) *cobra.Command {
 	var request api.RetentionRequest
 	var apply bool
 	c := jobVerb(f, "retention", "Say which checkpoints a job keeps; with --policy, plan another retention; with --apply, make it the job's",
-		func(ctx context.Context, c *api.Client, job string, w io.Writer) error {
+		func() bool { return apply }, func(ctx context.Context, c *api.Client, job string, w io.Writer) error {
 			if apply && request.Policy == "" {
 				return cli.Usage(fmt.Errorf("--apply needs --policy"))
 			}
@@ -177,6 +193,7 @@ func jobRetentionCommand(f *jobFlags) *cobra.Command {
 			if f.json {
 				return cli.PrintJSON(w, x)
 			}
+			_, _ = fmt.Fprintf(w, "job %s\n", job)
 			return printEdited(w, x)
 		})
 	c.Flags().StringVar(&request.Policy, "policy", "", "a number of newest checkpoints, or rules such as newest=3,daily=7")

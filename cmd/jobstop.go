@@ -13,7 +13,7 @@ import (
 
 func jobStopCommand(f *jobFlags) *cobra.Command {
 	var name string
-	c := jobVerb(f, "stop", "End a job behind a last checkpoint, and pin that", func(ctx context.Context, c *api.Client, job string, w io.Writer) error {
+	c := jobVerb(f, "stop", "End a job behind a last checkpoint, and pin that", always, func(ctx context.Context, c *api.Client, job string, w io.Writer) error {
 		x, err := c.Stop(ctx, job, api.StopRequest{TriggerID: name})
 		if err != nil {
 			return err
@@ -29,7 +29,7 @@ func jobStopCommand(f *jobFlags) *cobra.Command {
 }
 
 func jobCancelCommand(f *jobFlags) *cobra.Command {
-	return jobVerb(f, "cancel", "End a job at once, without a checkpoint", func(ctx context.Context, c *api.Client, job string, w io.Writer) error {
+	return jobVerb(f, "cancel", "End a job at once, without a checkpoint", always, func(ctx context.Context, c *api.Client, job string, w io.Writer) error {
 		if err := c.Cancel(ctx, job); err != nil {
 			return err
 		}

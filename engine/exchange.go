@@ -41,10 +41,7 @@ func (p *port[K, T]) send() error {
 	if p.batch == nil || len(p.batch.records) == 0 {
 		return nil
 	}
-	spare, waited, err := p.gate.push(p.op.sub.ctx, p.channel, p.batch, &p.op.sub.waits.blocked)
-	if waited > 0 {
-		p.op.counters.blocked.Add(int64(waited))
-	}
+	spare, err := p.gate.push(p.op.sub.ctx, p.channel, p.batch, &p.op.sub.waits.blocked)
 	p.batch, p.size = spare, p.gate.batchRecords()
 	return err
 }

@@ -107,11 +107,10 @@ func (g *gate[K, T]) full(c *channel[K, T]) bool {
 
 // push queues a batch and returns another to fill, nil if there is none to
 // spare. It waits for room until ctx ends, and notes that in blocked.
-func (g *gate[K, T]) push(ctx context.Context, ch int, b *batch[K, T], blocked *span) (spare *batch[K, T], waited time.Duration, err error) {
+func (g *gate[K, T]) push(ctx context.Context, ch int, b *batch[K, T], blocked *span) (spare *batch[K, T], err error) {
 	c := &g.channels[ch]
 	g.mu.Lock()
 	if g.full(c) {
-		start := time.Now()
 		blocked.begin()
 		for g.full(c) {
 			c.waiting = true
@@ -120,12 +119,11 @@ func (g *gate[K, T]) push(ctx context.Context, ch int, b *batch[K, T], blocked *
 			case <-c.room:
 			case <-ctx.Done():
 				blocked.end()
-				return nil, time.Since(start), context.Cause(ctx)
+				return nil, context.Cause(ctx)
 			}
 			g.mu.Lock()
 		}
 		c.waiting = false
-		waited = time.Since(start)
 		blocked.end()
 	}
 	c.elements = append(c.elements, element[K, T]{kind: elementBatch, batch: b})
@@ -137,7 +135,7 @@ func (g *gate[K, T]) push(ctx context.Context, ch int, b *batch[K, T], blocked *
 	}
 	g.mu.Unlock()
 	signal(g.wake)
-	return spare, waited, nil
+	return spare, nil
 }
 
 // queued is how many records wait in all channels.

@@ -34,7 +34,7 @@ func TestQueueThatNeverRunsEmpty(t *testing.T) {
 				b.records, b.keys, b.hashes = append(b.records, sent[ch]), append(b.keys, ch), append(b.hashes, uint64(ch))
 				sent[ch]++
 			}
-			spare[ch], _, _ = g.push(t.Context(), ch, b, &span{})
+			spare[ch], _ = g.push(t.Context(), ch, b, &span{})
 		}
 		ahead := func(ch int) bool { // a batch waits, whatever else does
 			c := &g.channels[ch]
@@ -120,7 +120,7 @@ func TestQueueIsBoundedByTime(t *testing.T) {
 		last := c.each[len(c.each)-1]
 		for ch := range g.channels {
 			for !g.full(&g.channels[ch]) {
-				if _, _, err := g.push(t.Context(), ch, &batch[struct{}, int]{records: make([]int, g.batchRecords())}, &span{}); err != nil {
+				if _, err := g.push(t.Context(), ch, &batch[struct{}, int]{records: make([]int, g.batchRecords())}, &span{}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -142,7 +142,7 @@ func TestProducerWaitsForRoom(t *testing.T) {
 		const total = 500
 		go func() {
 			for range total {
-				if _, _, err := g.push(t.Context(), 0, &batch[struct{}, int]{records: make([]int, 1)}, &span{}); err != nil {
+				if _, err := g.push(t.Context(), 0, &batch[struct{}, int]{records: make([]int, 1)}, &span{}); err != nil {
 					t.Error(err)
 				}
 			}

@@ -49,9 +49,6 @@ type OperatorMetrics struct {
 	In, Out   int64 // records
 	Subtasks  []SubtaskRecords
 	Malformed int64
-	// Blocked is how long the operator's chain waited for room in the queues to its
-	// consumers.
-	Blocked time.Duration
 	// Snapshots counts the snapshots of subtasks. Align is the time in all that they
 	// waited for barriers, Sync the time that records stood still for them; MaxAlign
 	// and MaxSync are the longest of one. All are counted for the first operator of a
@@ -76,7 +73,6 @@ type operatorCounters struct {
 // counters are the metrics of one operator's subtask in one attempt.
 type counters struct {
 	in, out, malformed                  atomic.Int64
-	blocked                             atomic.Int64
 	snapshots, declined                 atomic.Int64
 	align, sync, alignLongest, syncLong atomic.Int64
 }
@@ -191,7 +187,6 @@ func (c *operatorCounters) sum() (o OperatorMetrics) {
 		o.In += of.In
 		o.Out += of.Out
 		o.Malformed += c.malformed.Load()
-		o.Blocked += time.Duration(c.blocked.Load())
 		o.Snapshots += c.snapshots.Load()
 		o.Declined += c.declined.Load()
 		o.Align += time.Duration(c.align.Load())

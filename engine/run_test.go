@@ -158,11 +158,8 @@ func TestBackPressure(t *testing.T) {
 			t.Errorf("the producer was %d records ahead, want 20 to 60", n)
 		}
 		s := m.Snapshot()
-		if b := s.Operators["count"].Blocked; b < time.Second {
-			t.Errorf("the producer was blocked for %v of 2 s", b)
-		}
 		// In this clock only the consumer's sleep takes time.
-		if p := s.Subtasks[checkpoint.SubtaskID{Vertex: "in"}]; p.Busy != 0 || p.Blocked != s.Operators["count"].Blocked {
+		if p := s.Subtasks[checkpoint.SubtaskID{Vertex: "in"}]; p.Busy != 0 || p.Blocked < time.Second {
 			t.Errorf("the producer: %+v", p)
 		}
 		if c := s.Subtasks[checkpoint.SubtaskID{Vertex: "slow"}]; c.Busy < 2*time.Second || c.Blocked != 0 {

@@ -137,6 +137,8 @@ func (a access) check(c caller, r *http.Request, needs Scope) (status int, why s
 	case !c.token && !a.known(r.Host):
 		// A page can make its own name point to this address, but it has no token.
 		return http.StatusMisdirectedRequest, fmt.Sprintf("unknown host %q: use an IP address, localhost, or a token", r.Host)
+	case !c.token && r.Header.Get("Sec-Fetch-Site") == "cross-site":
+		return http.StatusForbidden, "a page of another site sent this"
 	case c.may(needs):
 		return 0, ""
 	case !c.token && len(a.tokens) > 0:

@@ -186,19 +186,25 @@ func TestHostIsChecked(t *testing.T) {
 	if status, _ := s.do("GET", "/jobs", "", "Host: tidemark.example", bearer("read")); status != 200 {
 		t.Errorf("another name with a token: %d", status)
 	}
+	if status, _ := s.do("GET", "/jobs", "", strings.Replace(bearer("read"), "Bearer", "bearer", 1)); status != 200 {
+		t.Errorf("bearer in lower case: %d", status)
+	}
 	if status, _ := s.do("GET", "/jobs", "", "Host: tidemark.example"); status != 421 {
 		t.Errorf("another name without a token: %d", status)
 	}
 }
 
 // A page of another site cannot write, whether a browser says so by one header or the
-// other; it may not read either, since no answer allows it to.
+// other; it cannot read either.
 func TestPagesOfOtherSitesCannotWrite(t *testing.T) {
 	s := serve(t, api.Options{}, time.Hour)
 	for _, header := range []string{"Origin: http://evil.example", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: null"} {
 		if status, body := s.do("PUT", "/jobs/pairs/retention", `{"policy":"9"}`, header); status != 403 {
 			t.Errorf("%s: %d: %s", header, status, body)
 		}
+	}
+	if status, _ := s.do("GET", "/jobs", "", "Sec-Fetch-Site: cross-site"); status != 403 {
+		t.Errorf("a read by another site: %d", status)
 	}
 	if status, _ := s.do("PUT", "/jobs/pairs/retention", `{"policy":"9"}`, "Sec-Fetch-Site: same-origin"); status != 200 {
 		t.Errorf("a page of the server's own: %d", status)

@@ -17,6 +17,8 @@ type Client struct {
 	Server string       // URL
 	Token  string       // empty: none
 	HTTP   *http.Client // nil: http.DefaultClient
+	// Insecure lets the token go to another machine over plain HTTP.
+	Insecure bool
 }
 
 // maxAnswer bounds an answer, in bytes.
@@ -45,6 +47,9 @@ func (c *Client) call(ctx context.Context, method, path string, body, to any) er
 	r, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Server, "/")+path, send)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if c.Token != "" && !c.Insecure && r.URL.Scheme != "https" && !loopback(r.URL.Hostname()) {
+		return fmt.Errorf("%s %s: all on the way could read the token: use https, or --insecure", method, r.URL)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	if c.Token != "" {
@@ -142,6 +147,10 @@ func await[T any](ctx context.Context, c *Client, path string) (T, error) {
 		}
 		if x.Operation != nil {
 			return *x.Operation, nil
+		}
+		if x.Status.ID != inProgress {
+			var none T
+			return none, fmt.Errorf("%s: the answer is not what is expected: status %q", path, x.Status.ID)
 		}
 		select {
 		case <-time.After(pause):

@@ -22,5 +22,6 @@
 //     point here, read from it.
 //   - A trigger with a request id has one effect, however often it is sent, as long as
 //     the server remembers it (I6).
-//   - Every write is logged with who sent it and what came of it.
+//   - Every write is logged with who sent it and what came of it. Of those that are
+//     refused, the first hundred are, and then one a second.
 package api

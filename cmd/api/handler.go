@@ -125,20 +125,25 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, why 
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	s.audit(r, status, errors.New(why))
+	s.audit(r, status, "error", why)
 	writeJSON(w, status, Errors{[]string{why}})
 }
 
-// audit logs a write.
-func (s *Server) audit(r *http.Request, status int, err error) {
+// audit logs a write, and what came of it. Whoever may not write cannot fill the log.
+func (s *Server) audit(r *http.Request, status int, key string, came any) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return
 	}
-	log := s.log.With("job", s.job.ID, "who", callerOf(r).name, "from", r.RemoteAddr, "method", r.Method, "path", r.URL.RequestURI(), "status", status)
-	if err != nil {
-		log = log.With("error", err)
+	log := func() {
+		s.log.Warn("write through the API", "job", s.job.ID, "who", callerOf(r).name, "from", r.RemoteAddr, "method", r.Method,
+			"path", r.URL.RequestURI(), "status", status, key, came)
 	}
-	log.Warn("write through the API")
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusServiceUnavailable:
+		s.refused.Do(log)
+	default:
+		log()
+	}
 }
 
 // Errors is the answer to a request that failed.
@@ -168,7 +173,7 @@ func (s *Server) answer(to route) http.Handler {
 		}
 		answer, err := s.carryOut(to, r)
 		if err == nil {
-			s.audit(r, to.status(), nil)
+			s.audit(r, to.status(), "answer", answer)
 			writeJSON(w, to.status(), answer)
 			return
 		}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"github.com/tidemark/tidemark/coordinator"
@@ -21,6 +22,11 @@ type Edited struct {
 	Policy   string   `json:"policy"`
 	Retained []Kept   `json:"retained"`
 	Dropped  []uint64 `json:"dropped"`
+}
+
+// LogValue implements slog.LogValuer.
+func (e Edited) LogValue() slog.Value {
+	return slog.GroupValue(slog.Bool("applied", e.Applied), slog.String("policy", e.Policy), slog.Any("dropped", e.Dropped))
 }
 
 // Kept is a retained checkpoint and why it is kept.

@@ -77,6 +77,7 @@ type Server struct {
 	cut      context.CancelFunc // ends serving, and so all requests
 	triggers *triggers
 	running  sync.WaitGroup
+	refused  rate.Sometimes // writes, as the log has them
 
 	mu struct {
 		sync.Mutex
@@ -101,7 +102,7 @@ func Listen(ctx context.Context, o Options, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		access: a, listener: l, log: log, secure: o.Cert != "", triggers: newTriggers(),
+		access: a, listener: l, log: log, secure: o.Cert != "", triggers: newTriggers(), refused: rate.Sometimes{First: 100, Interval: time.Second},
 		requests: make(chan struct{}, maxRequests), ofStore: make(chan struct{}, maxOfStore),
 	}
 	s.serving, s.cut = context.WithCancel(context.WithoutCancel(ctx))

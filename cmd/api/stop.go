@@ -40,14 +40,13 @@ func (s *Server) stop(r *http.Request) (any, error) {
 		return nil, failed(http.StatusBadRequest, "drain: a job cannot be drained yet")
 	}
 	reason := "stopped through the API by " + callerOf(r).name
-	id, err := s.triggers.begin(body.TriggerID, true, func(ctx context.Context, id string) (uint64, error) {
+	return s.begin(r, body.TriggerID, true, func(ctx context.Context, id string) (uint64, error) {
 		last, err := c.Stop(ctx, true, reason)
 		if err == nil {
 			err = s.pin(ctx, coordinator.Pin{Name: id, Checkpoint: last, Reason: reason})
 		}
 		return uint64(last), err
 	})
-	return Triggered{id}, err
 }
 
 // pin keeps the last checkpoint of a stopped job: it stands for the savepoint that Flink's

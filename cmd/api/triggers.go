@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"regexp"
 	"slices"
@@ -51,7 +52,11 @@ func newTriggers() *triggers {
 	return t
 }
 
+// triggerID is what the caller may name a trigger, but for notTriggerID, which is another
+// path.
 var triggerID = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+const notTriggerID = "config"
 
 // begin runs do under an id, a new one if id is empty. If the id was used before for the
 // same, do is not run again.
@@ -61,8 +66,8 @@ func (t *triggers) begin(id string, stop bool, do func(ctx context.Context, id s
 		_, _ = rand.Read(b[:]) // never fails
 		id = hex.EncodeToString(b[:])
 	}
-	if !triggerID.MatchString(id) {
-		return "", failed(http.StatusBadRequest, "triggerId %q: use 1 to 64 letters, digits, '_' and '-'", id)
+	if !triggerID.MatchString(id) || id == notTriggerID {
+		return "", failed(http.StatusBadRequest, "triggerId %q: use 1 to 64 letters, digits, '_' and '-', but not %q", id, notTriggerID)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,6 +170,11 @@ type Triggered struct {
 	RequestID string `json:"request-id"`
 }
 
+// LogValue implements slog.LogValuer.
+func (t Triggered) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("request_id", t.RequestID))
+}
+
 // TriggerStatus says what became of a trigger.
 type TriggerStatus[T any] struct {
 	Status struct {
@@ -204,11 +214,29 @@ func (s *Server) triggerCheckpoint(r *http.Request) (any, error) {
 	if body.Type != "" && body.Type != "CONFIGURED" && body.Type != "INCREMENTAL" {
 		return nil, failed(http.StatusBadRequest, "checkpointType %q: every checkpoint is incremental", body.Type)
 	}
-	id, err := s.triggers.begin(body.TriggerID, false, func(ctx context.Context, _ string) (uint64, error) {
+	return s.begin(r, body.TriggerID, false, func(ctx context.Context, _ string) (uint64, error) {
 		id, err := c.Trigger(ctx)
 		return uint64(id), err
 	})
-	return Triggered{id}, err
+}
+
+// begin begins a trigger, and logs what becomes of it.
+func (s *Server) begin(r *http.Request, id string, stop bool, do func(ctx context.Context, id string) (uint64, error)) (any, error) {
+	who := callerOf(r).name
+	id, err := s.triggers.begin(id, stop, func(ctx context.Context, id string) (uint64, error) {
+		checkpoint, err := do(ctx, id)
+		log := s.log.With("job", s.job.ID, "who", who, "stop", stop, "request_id", id)
+		if err != nil {
+			log.Warn("a write through the API failed", "error", err)
+		} else {
+			log.Warn("a write through the API is done", "checkpoint", checkpoint)
+		}
+		return checkpoint, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return Triggered{id}, nil
 }
 
 func (s *Server) checkpointStatus(r *http.Request) (any, error) {

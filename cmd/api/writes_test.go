@@ -37,7 +37,7 @@ func TestACheckpointIsAskedFor(t *testing.T) { // I6
 	for _, c := range []struct {
 		body string
 		want int
-	}{{`{"checkpointType":"FULL"}`, 400}, {`{"triggerId":"a/b"}`, 400}, {`{"triggerId":7}`, 400}, {`[`, 400}} {
+	}{{`{"checkpointType":"FULL"}`, 400}, {`{"triggerId":"a/b"}`, 400}, {`{"triggerId":"config"}`, 400}, {`{"triggerId":7}`, 400}, {`[`, 400}} {
 		if status, body := s.do("POST", "/jobs/pairs/checkpoints", c.body); status != c.want {
 			t.Errorf("%s: %d: %s", c.body, status, body)
 		}
@@ -69,6 +69,9 @@ func TestRetentionIsChanged(t *testing.T) {
 	}
 	if now, err := client.Retention(t.Context(), "pairs"); err != nil || now.Policy != "newest=1" || len(now.Retained) != 1 {
 		t.Errorf("after: %+v, %v", now, err)
+	}
+	if log := s.log.String(); !strings.Contains(log, `answer.applied=true answer.policy="newest=1" answer.dropped="[1 2]"`) || strings.Count(log, "a write through the API is done") != 3 {
+		t.Errorf("the log does not say what was written: %s", log)
 	}
 	_, err = client.SetRetention(t.Context(), "pairs", api.RetentionRequest{Policy: "sometimes"})
 	if failed, ok := errors.AsType[*api.ClientError](err); !ok || failed.Status != http.StatusBadRequest || !strings.Contains(err.Error(), "sometimes") {
