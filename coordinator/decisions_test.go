@@ -110,6 +110,7 @@ func TestWrongJobChangesNothing(t *testing.T) {
 		if _, err := c.Trigger(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // the history is written beside
 		head, etag, err := coordinator.ReadHead(t.Context(), store)
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,10 +112,10 @@ func TestHistoryOfAStoreThatFails(t *testing.T) {
 // A history is written at most every WriteEvery, and only if something was added.
 func TestHistoryIsWrittenSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		puts := 0
+		var puts atomic.Int64
 		store := faultstore.Wrap(memstore.New(), faultstore.InjectorFunc(func(op faultstore.Op) faultstore.Fault {
 			if op.Kind == faultstore.Put {
-				puts++
+				puts.Add(1)
 			}
 			return faultstore.Fault{}
 		}))
@@ -124,8 +125,8 @@ func TestHistoryIsWrittenSeldom(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(time.Hour)
-		if puts > int(time.Minute/WriteEvery)+1 {
-			t.Errorf("%d writes in a minute", puts)
+		if n := puts.Load(); n > int64(time.Minute/WriteEvery)+1 {
+			t.Errorf("%d writes in a minute", n)
 		}
 		h, err := Read(t.Context(), store)
 		if err != nil || h.Completed != 600 {
