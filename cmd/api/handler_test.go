@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -165,5 +166,27 @@ func TestConnectionsAreBounded(t *testing.T) { // I12
 	_ = taken[0].Close()
 	if after := <-accepted; !after {
 		t.Errorf("%d connections are open at once", len(clients))
+	}
+}
+
+// A server on all addresses is reached by the host's name, and any other where it listens.
+func TestWhereAServerIsReached(t *testing.T) {
+	name, err := os.Hostname()
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, host := range []string{"127.0.0.1", "0.0.0.0"} {
+		s, err := Listen(t.Context(), Options{Address: host + ":0", Insecure: true}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := host
+		if host == "0.0.0.0" {
+			want = name
+		}
+		if got, _, _ := net.SplitHostPort(s.Reached()); got != want {
+			t.Errorf("%s: %s", s.Address(), s.Reached())
+		}
+		s.Close(t.Context())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -111,6 +112,16 @@ func Listen(ctx context.Context, o Options, log *slog.Logger) (*Server, error) {
 
 // Address is where the server listens: "host:port".
 func (s *Server) Address() string { return s.listener.Addr().String() }
+
+// Reached is where other machines reach the server, "host:port": one that listens on all
+// addresses, by the host's name.
+func (s *Server) Reached() string {
+	host, port, _ := net.SplitHostPort(s.Address())
+	if name, err := os.Hostname(); err == nil && net.ParseIP(host).IsUnspecified() {
+		return net.JoinHostPort(name, port)
+	}
+	return s.Address()
+}
 
 // URL is where the server is reached.
 func (s *Server) URL() string {

@@ -194,7 +194,7 @@ func (p *parts) lead(ctx context.Context, c Config) (err error) {
 	o := c.Checkpoints
 	o.Store, o.Job, o.Graph, o.Interval, o.Logger, o.Backend = p.store, c.JobID, c.graph(), c.Interval, c.Logger, backend()
 	if p.server != nil {
-		o.Leader = p.server.Address()
+		o.Leader = p.server.Reached()
 	}
 	o.Resume = true
 	ended := o.Listener.Ended

@@ -57,10 +57,14 @@ func checkpoints(s sender, st coordinator.Status, h history.History, now time.Ti
 	for cause, n := range st.AbortedBy {
 		s.counter("tidemark_checkpoints_aborted_total", "checkpoints that this leader aborted, by cause", float64(n), "cause", cause)
 	}
+	var doubt time.Time // the oldest
 	for _, p := range st.Pending {
-		if !p.InDoubtSince.IsZero() {
-			s.gauge("tidemark_commit_in_doubt_since_seconds", "since when the outcome of a commit is not known, since 1970; absent: none is in doubt", seconds(p.InDoubtSince))
+		if !p.InDoubtSince.IsZero() && (doubt.IsZero() || p.InDoubtSince.Before(doubt)) {
+			doubt = p.InDoubtSince
 		}
+	}
+	if !doubt.IsZero() {
+		s.gauge("tidemark_commit_in_doubt_since_seconds", "since when the outcome of a commit is not known, since 1970; absent: none is in doubt", seconds(doubt))
 	}
 	raised := map[coordinator.AlarmCode]bool{}
 	for _, a := range st.Alarms {

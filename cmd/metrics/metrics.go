@@ -62,7 +62,7 @@ type Figure struct {
 func Handler(j Job) http.Handler {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &collector{job: j})
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{Registry: r, MaxRequestsInFlight: 4})
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{Registry: r, MaxRequestsInFlight: 4, ErrorHandling: promhttp.ContinueOnError})
 }
 
 // collector makes the metrics of a job at each scrape.
@@ -133,5 +133,10 @@ func (s sender) send(name, help string, v float64, counter bool, labels ...strin
 	if counter {
 		kind = prometheus.CounterValue
 	}
-	s.to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, v, values...)
+	desc := prometheus.NewDesc(name, help, names, nil)
+	m, err := prometheus.NewConstMetric(desc, kind, v, values...)
+	if err != nil { // a label that is not UTF-8: a panic here would end the job
+		m = prometheus.NewInvalidMetric(desc, err)
+	}
+	s.to <- m
 }

@@ -123,6 +123,23 @@ func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
 	}
 }
 
+// What cannot be exported is left out: the scrape goes on, and so does the job.
+func TestAScrapeNeverPanics(t *testing.T) {
+	j := all()
+	at := time.Now()
+	c := j.Coordinator.(fixed)
+	c.status.Pending = []coordinator.Pending{{ID: 8, InDoubtSince: at}, {ID: 9, InDoubtSince: at.Add(-time.Hour)}}
+	c.status.AbortedBy = map[string]int{"\xff": 1}
+	j.Coordinator = c
+	got := scrape(t, j)
+	if since := got["tidemark_commit_in_doubt_since_seconds{}"]; since != float64(at.Add(-time.Hour).UnixMilli())/1000 {
+		t.Errorf("in doubt since %v", since)
+	}
+	if got["tidemark_epoch{}"] != 2 {
+		t.Errorf("the rest is missing: %v", got)
+	}
+}
+
 // A scrape sends nothing to the store, and asks for the local store's figures now and
 // then only, however many scrape.
 func TestScrapesAreCheap(t *testing.T) {
