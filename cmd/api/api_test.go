@@ -156,6 +156,36 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+// A token file that changes is read again; one that is not understood changes nothing.
+func TestTokensAreReadAgain(t *testing.T) {
+	file := tokens(t)
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, api.Options{Tokens: file}, 0)
+	if !strings.Contains(s.log.String(), "chmod 600") {
+		t.Errorf("nobody is warned of the file's mode: %s", s.log)
+	}
+	const fresh = "Authorization: Bearer another-token-of-the-test"
+	for _, c := range []struct {
+		lines     string
+		old, next int
+	}{{"ann read another-token-of-the-test\n", 401, 200}, {"nonsense\n", 401, 200}} {
+		if err := os.WriteFile(file, []byte(c.lines), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if status, _ := s.do("GET", "/jobs", "", bearer("read")); status != c.old {
+			t.Errorf("%q: the old token: %d", c.lines, status)
+		}
+		if status, _ := s.do("GET", "/jobs", "", fresh); status != c.next {
+			t.Errorf("%q: the new token: %d", c.lines, status)
+		}
+	}
+	if n := strings.Count(s.log.String(), "are not understood"); n != 1 {
+		t.Errorf("the log says %d times that the file is not understood: %s", n, s.log)
+	}
+}
+
 // Without tokens a loopback server is open for what a person needs, and profiles need a
 // flag.
 func TestLoopbackWithoutTokens(t *testing.T) {

@@ -128,7 +128,7 @@ func TestAPanicIsLogged(t *testing.T) {
 
 // One connection more than the server takes waits until another is closed.
 func TestConnectionsAreBounded(t *testing.T) { // I12
-	l, err := Options{Address: "127.0.0.1:0"}.listen(t.Context())
+	l, err := Options{Address: "127.0.0.1:0"}.listen(t.Context(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strconv"
@@ -74,7 +75,7 @@ const MaxConnections = 64
 const nearPorts = 100
 
 // listen opens the socket.
-func (o Options) listen(ctx context.Context) (net.Listener, error) {
+func (o Options) listen(ctx context.Context, log *slog.Logger) (net.Listener, error) {
 	var c net.ListenConfig
 	l, err := c.Listen(ctx, "tcp", o.Address)
 	host, text, _ := net.SplitHostPort(o.Address)
@@ -89,18 +90,26 @@ func (o Options) listen(ctx context.Context) (net.Listener, error) {
 	if o.Cert == "" {
 		return l, nil
 	}
-	pair, err := tls.LoadX509KeyPair(o.Cert, o.Key)
+	pair, err := newFresh(log, func() (tls.Certificate, error) { return tls.LoadX509KeyPair(o.Cert, o.Key) }, o.Cert, o.Key)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("api: TLS: %w", err), l.Close())
 	}
-	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}), nil
+	return tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		current := pair.get()
+		return &current, nil
+	}}), nil
 }
 
 // access is who may do what.
-func (o Options) access() (a access, err error) {
+func (o Options) access(log *slog.Logger) (a access, err error) {
 	if o.Tokens != "" {
-		if a.tokens, err = readTokens(o.Tokens); err != nil {
+		tokens, err := newFresh(log, func() ([]token, error) { return readTokens(o.Tokens) }, o.Tokens)
+		if err != nil {
 			return a, fmt.Errorf("api: %w", err)
+		}
+		a.tokens = tokens.get
+		if info, err := os.Stat(o.Tokens); err == nil && info.Mode()&0o077 != 0 {
+			log.Warn("others on this machine may read or write the API's tokens", "file", o.Tokens, "mode", info.Mode(), "remedy", "chmod 600")
 		}
 	}
 	host, _, _ := net.SplitHostPort(o.Address)

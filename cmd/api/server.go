@@ -94,11 +94,11 @@ func Listen(ctx context.Context, o Options, log *slog.Logger) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	a, err := o.access()
+	a, err := o.access(log)
 	if err != nil {
 		return nil, err
 	}
-	l, err := o.listen(ctx)
+	l, err := o.listen(ctx, log)
 	if err != nil {
 		return nil, err
 	}
