@@ -415,7 +415,7 @@ func TestNewInputIsNamed(t *testing.T) {
 	if err := os.RemoveAll(in); err != nil {
 		t.Fatal(err)
 	}
-	if r := tidemark(t, args...); r.code != 0 || r.stderr != "" {
+	if r := tidemark(t, append(args, "--log-level", "warn")...); r.code != 0 || r.stderr != "" {
 		t.Errorf("all input is gone: %v", r)
 	}
 }

@@ -166,18 +166,18 @@ func TestKeyThatIsDeniedForAWhile(t *testing.T) { // I3, I11
 	if got := lines(t, p.output()); !slices.Equal(got, want) || puts.Load() <= 8 {
 		t.Errorf("%d rows that are not the %d of an unbroken run, after %d uploads", len(got), len(want), puts.Load())
 	}
-	ok(t, "checkpoints", "verify", "s3://jobs/a/count", "--restore-rate", "50MiB", "--requests-in-flight", "1")
+	ok(t, "checkpoints", "verify", "s3://jobs/a/count", "--restore-rate", "50MiB", "--requests-in-flight", "2")
 }
 
 // A job within limits ends as it does without.
 func TestLimitsOfTransfers(t *testing.T) {
 	want, _ := unbroken(t)
 	p := place{t.TempDir()}
-	ok(t, p.run("--upload-rate", "2MiB", "--restore-rate", "2MiB", "--requests-in-flight", "1")...)
+	ok(t, p.run("--upload-rate", "2MiB", "--restore-rate", "2MiB", "--requests-in-flight", "2")...)
 	if got := lines(t, p.output()); !slices.Equal(got, want) {
 		t.Errorf("%d rows that are not the %d of an unbroken run", len(got), len(want))
 	}
-	ok(t, "checkpoints", "verify", p.url()+"/count", "--restore-rate", "1MiB", "--requests-in-flight", "1")
-	ok(t, "checkpoints", "gc", p.url()+"/count", "--apply", "--requests-in-flight", "1")
+	ok(t, "checkpoints", "verify", p.url()+"/count", "--restore-rate", "1MiB", "--requests-in-flight", "2")
+	ok(t, "checkpoints", "gc", p.url()+"/count", "--apply", "--requests-in-flight", "2")
 	says(t, tidemark(t, p.run("--requests-in-flight", "-1")...), 2, "must not be negative")
 }

@@ -58,7 +58,7 @@ func run(ctx context.Context, c Config) (report Report, err error) {
 		report.add(result)
 		report.Series = sampled()
 	}
-	if p.coordinator != nil && damaged(err) {
+	if p.store != nil && damaged(err) {
 		err = fmt.Errorf("%w; %s", err, p.wayOut(ctx))
 	}
 	err = errors.Join(err, p.close(ctx))
