@@ -1,5 +1,8 @@
 package rocks
 
+// #include "shim.h"
+import "C"
+
 import (
 	"fmt"
 	"os"
@@ -21,6 +24,7 @@ func (s flusher) copyTo(dir string) error {
 		return failure("checkpoint", s.dir, err.Error())
 	}
 	defer c.Destroy()
+	C.tm_await_flushes(cDB(s.db))
 	// 0 flushes every column first: without a log there is no other way for
 	// what they buffer to get into the checkpoint.
 	if err := c.CreateCheckpoint(dir, 0); err != nil {

@@ -6,11 +6,13 @@
 
 #include <atomic>
 #include <algorithm>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <rocksdb/cache.h>
@@ -261,6 +263,16 @@ char* tm_file_finish(tm_file* f, int64_t* bytes) {
   rocksdb::Status s = f->writer.Finish();
   *bytes = static_cast<int64_t>(f->writer.FileSize());
   return failure(s);
+}
+
+void tm_await_flushes(rocksdb_t* db) {
+  for (int ms = 0; ms < 10000; ms++) {
+    uint64_t pending = 0, running = 0;
+    db->rep->GetAggregatedIntProperty(rocksdb::DB::Properties::kMemTableFlushPending, &pending);
+    db->rep->GetIntProperty(rocksdb::DB::Properties::kNumRunningFlushes, &running);
+    if (pending == 0 && running == 0) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 char* tm_file_ingest(rocksdb_t* db, rocksdb_column_family_handle_t* cf, const char* path) {
