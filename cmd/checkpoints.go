@@ -18,11 +18,16 @@ func checkpointsCommand() *cobra.Command {
 	c.PersistentFlags().BoolVar(&f.json, "json", false, "print JSON")
 	c.AddCommand(lsCommand(&f), watchCommand(&f), showCommand(&f), diffCommand(&f), copyCommand(&f), explainCommand(&f), verifyCommand(&f),
 		retainCommand(&f), pinCommand(&f), unpinCommand(&f), tagCommand(&f), untagCommand(&f), rmCommand(&f), gcCommand(&f))
+	judgeVerbs(c)
+	return c
+}
+
+// judgeVerbs gives the errors of a command's verbs the exit code of damage where they tell of it.
+func judgeVerbs(c *cobra.Command) {
 	for _, verb := range c.Commands() {
 		do := verb.RunE
 		verb.RunE = func(c *cobra.Command, args []string) error { return judged(do(c, args)) }
 	}
-	return c
 }
 
 // judged marks an error as damage where it says that what is stored cannot be read.

@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tidemark/tidemark/cmd/internal/cli"
-	"github.com/tidemark/tidemark/engine/keygroup"
 	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/incremental"
 )
@@ -30,10 +30,7 @@ func stateCommand() *cobra.Command {
 	}
 	f.store.Bind(c.PersistentFlags())
 	c.AddCommand(stateLsCommand(&f), stateGetCommand(&f), stateScanCommand(&f), stateStatsCommand(&f))
-	for _, verb := range c.Commands() {
-		do := verb.RunE
-		verb.RunE = func(c *cobra.Command, args []string) error { return judged(do(c, args)) }
-	}
+	judgeVerbs(c)
 	return c
 }
 
@@ -44,18 +41,31 @@ func (f *stateFlags) bind(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// open returns a reader of the named state.
-func (f *stateFlags) open(c *cobra.Command, target string) (*stateReader, readableState, *state.Untyped, error) {
+// open returns a reader, and the named state.
+func (f *stateFlags) open(c *cobra.Command, target string) (*stateReader, readableState, error) {
 	r, err := f.openState(c.Context(), target)
 	if err != nil {
-		return nil, readableState{}, nil, err
+		return nil, readableState{}, err
 	}
 	s, err := r.choose(f.operator, f.state)
-	if err != nil {
-		return nil, readableState{}, nil, err
+	return r, s, err
+}
+
+// printEntries prints entries of a state, at most limit if that is not 0, and says how many.
+func printEntries(c *cobra.Command, r *stateReader, s readableState, handles []*incremental.Handle, within bounds, limit int) (n int, err error) {
+	out := json.NewEncoder(c.OutOrStdout())
+	out.SetEscapeHTML(false)
+	err = r.each(c.Context(), s, handles, within, func(e state.UntypedEntry, _ int) error {
+		if limit > 0 && n == limit {
+			return errEnough
+		}
+		n++
+		return out.Encode(e)
+	})
+	if err == nil {
+		r.told(c.ErrOrStderr(), n)
 	}
-	u, err := state.UntypedOf(s.Descriptor)
-	return r, s, u, err
+	return n, err
 }
 
 // listedState is a state as ls --json prints it.
@@ -109,7 +119,11 @@ func stateGetCommand(f *stateFlags) *cobra.Command {
 			if !c.Flags().Changed("key") {
 				return cli.Usage(errors.New("name the key by --key"))
 			}
-			r, s, u, err := f.open(c, args[0])
+			r, s, err := f.open(c, args[0])
+			if err != nil {
+				return err
+			}
+			u, err := state.UntypedOf(s.Descriptor)
 			if err != nil {
 				return err
 			}
@@ -117,24 +131,11 @@ func stateGetCommand(f *stateFlags) *cobra.Command {
 			if err != nil {
 				return cli.Usage(err)
 			}
-			var has []*incremental.Handle
-			for _, h := range s.Handles {
-				if h.Range.Contains(group) {
-					has = append(has, h)
-				}
-			}
-			n, out := 0, json.NewEncoder(c.OutOrStdout())
-			out.SetEscapeHTML(false)
-			err = r.visit(c.Context(), s, has, func(_ *incremental.Handle, col state.Column) error {
-				return r.entries(u, col, prefix, state.PrefixEnd(prefix), func(e state.UntypedEntry, _ int) error {
-					n++
-					return out.Encode(e)
-				})
-			})
+			has := slices.DeleteFunc(slices.Clone(s.Handles), func(h *incremental.Handle) bool { return !h.Range.Contains(group) })
+			n, err := printEntries(c, r, s, has, func(*incremental.Handle) (start, end []byte) { return prefix, state.PrefixEnd(prefix) }, 0)
 			if err != nil {
 				return err
 			}
-			r.told(c.ErrOrStderr(), n)
 			if n == 0 {
 				return fmt.Errorf("state %s/%s has nothing for key %s", s.Operator, s.Descriptor.Name, key)
 			}
@@ -151,34 +152,14 @@ func stateScanCommand(f *stateFlags) *cobra.Command {
 		Use: "scan <store>/<job-id>[@<checkpoint>]", Short: "Print the entries of a state, a line of JSON for each, in the order of key groups and keys",
 		Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, s, u, err := f.open(c, args[0])
+			r, s, err := f.open(c, args[0])
 			if err != nil {
 				return err
 			}
-			n, out := 0, json.NewEncoder(c.OutOrStdout())
-			out.SetEscapeHTML(false)
-			err = r.visit(c.Context(), s, s.Handles, func(h *incremental.Handle, col state.Column) error {
-				start, end := groupsOf(h)
-				return r.entries(u, col, start, end, func(e state.UntypedEntry, _ int) error {
-					if n++; limit > 0 && n > limit {
-						n = limit
-						return errEnough
-					}
-					return out.Encode(e)
-				})
-			})
-			if err != nil {
-				return err
-			}
-			r.told(c.ErrOrStderr(), n)
-			return nil
+			_, err = printEntries(c, r, s, s.Handles, allOf, limit)
+			return err
 		},
 	}
 	c.Flags().IntVar(&limit, "limit", 0, "most entries to print; 0: all")
 	return f.bind(c)
-}
-
-// groupsOf returns the bounds of a handle's keys in a column.
-func groupsOf(h *incremental.Handle) (start, end []byte) {
-	return keygroup.AppendPrefix(nil, keygroup.KeyGroup(h.Range.Start)), keygroup.AppendPrefix(nil, keygroup.KeyGroup(h.Range.End))
 }

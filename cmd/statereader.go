@@ -14,6 +14,7 @@ import (
 	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/engine/checkpoint"
+	"github.com/tidemark/tidemark/engine/keygroup"
 	"github.com/tidemark/tidemark/engine/state"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/rocks"
@@ -105,15 +106,28 @@ func (r *stateReader) choose(operator, name string) (readableState, error) {
 	case len(fit) == 0:
 		return readableState{}, cli.Usage(fmt.Errorf("checkpoint %v has no state %q of operator %q, only %s", r.manifest.Checkpoint, name, operator, strings.Join(names, ", ")))
 	}
-	return readableState{}, cli.Usage(fmt.Errorf("checkpoint %v has %d states: name one by --operator and --state: %s", r.manifest.Checkpoint, len(all), strings.Join(names, ", ")))
+	return readableState{}, cli.Usage(fmt.Errorf("checkpoint %v has %d such states: name one by --operator and --state: %s", r.manifest.Checkpoint, len(fit), strings.Join(names, ", ")))
 }
 
 // errEnough ends a visit early.
 var errEnough = errors.New("enough")
 
-// visit calls f with the column of the state in each of the handles. The columns are as
-// they were when the checkpoint was taken; they live until f returns.
-func (r *stateReader) visit(ctx context.Context, s readableState, handles []*incremental.Handle, f func(*incremental.Handle, state.Column) error) (err error) {
+// bounds returns the least key of a handle that is wanted, and the one behind the last.
+type bounds func(*incremental.Handle) (start, end []byte)
+
+// allOf are the bounds of all keys of a handle.
+func allOf(h *incremental.Handle) (start, end []byte) {
+	return keygroup.AppendPrefix(nil, keygroup.KeyGroup(h.Range.Start)), keygroup.AppendPrefix(nil, keygroup.KeyGroup(h.Range.End))
+}
+
+// each calls f for each entry of the state within bounds of the handles that had not expired
+// when the checkpoint was taken, with its stored size. It ends at f's first error, without
+// one at errEnough.
+func (r *stateReader) each(ctx context.Context, s readableState, handles []*incremental.Handle, within bounds, f func(e state.UntypedEntry, bytes int) error) (err error) {
+	u, err := state.UntypedOf(s.Descriptor)
+	if err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "tidemark-state-")
 	if err != nil {
 		return err
@@ -135,9 +149,14 @@ func (r *stateReader) visit(ctx context.Context, s readableState, handles []*inc
 	}
 	defer func() { err = errors.Join(err, factory.Close()) }()
 	for _, h := range handles {
-		if err := visitOne(ctx, factory, s, h, f); errors.Is(err, errEnough) {
+		err := eachOf(ctx, factory, s, h, func(col state.Column) error {
+			start, end := within(h)
+			return r.scan(u, col.Scan(start, end), f)
+		})
+		if errors.Is(err, errEnough) {
 			return nil
-		} else if err != nil {
+		}
+		if err != nil {
 			err = coordinator.UnlessDropped(ctx, r.store, r.info, err)
 			return fmt.Errorf("state %s/%s of subtask %d: %w", s.Operator, s.Descriptor.Name, h.Index, err)
 		}
@@ -145,7 +164,9 @@ func (r *stateReader) visit(ctx context.Context, s readableState, handles []*inc
 	return nil
 }
 
-func visitOne(ctx context.Context, factory *incremental.Factory, s readableState, h *incremental.Handle, f func(*incremental.Handle, state.Column) error) (err error) {
+// eachOf calls f with the column of the state in a handle, as it was when the checkpoint was
+// taken.
+func eachOf(ctx context.Context, factory *incremental.Factory, s readableState, h *incremental.Handle, f func(state.Column) error) (err error) {
 	b, err := factory.Open(ctx, state.OpenRequest{
 		Operator: h.Operator, Index: h.Index, Attempt: 1, KeyGroups: h.Range, Restored: h.Checkpoint, Handles: []checkpoint.StateHandle{h},
 	})
@@ -157,13 +178,10 @@ func visitOne(ctx context.Context, factory *incremental.Factory, s readableState
 	if err != nil {
 		return err
 	}
-	return f(h, col)
+	return f(col)
 }
 
-// entries calls f for each entry from start to end that had not expired when the
-// checkpoint was taken, with its stored size.
-func (r *stateReader) entries(u *state.Untyped, col state.Column, start, end []byte, f func(e state.UntypedEntry, bytes int) error) (err error) {
-	it := col.Scan(start, end)
+func (r *stateReader) scan(u *state.Untyped, it state.Iterator, f func(e state.UntypedEntry, bytes int) error) (err error) {
 	defer func() { err = errors.Join(err, it.Close()) }()
 	for it.Next() {
 		e, counts, err := u.Decode(it.Key(), it.Value())

@@ -12,7 +12,6 @@ import (
 
 	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/engine/state"
-	"github.com/tidemark/tidemark/incremental"
 )
 
 // largestKeys is how many of the largest keys stats names.
@@ -100,7 +99,7 @@ func stateStatsCommand(f *stateFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use: "stats <store>/<job-id>[@<checkpoint>]", Short: "Count a state's keys, entries and bytes, and name its largest keys", Args: cli.Args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, s, u, err := f.open(c, args[0])
+			r, s, err := f.open(c, args[0])
 			if err != nil {
 				return err
 			}
@@ -108,12 +107,9 @@ func stateStatsCommand(f *stateFlags) *cobra.Command {
 				stateStats: stateStats{Operator: string(s.Operator), State: s.Descriptor.Name, Checkpoint: uint64(r.manifest.Checkpoint), Largest: []keyStats{}},
 				groups:     make([]int64, r.manifest.Graph.MaxParallelism),
 			}
-			err = r.visit(c.Context(), s, s.Handles, func(h *incremental.Handle, col state.Column) error {
-				start, end := groupsOf(h)
-				return r.entries(u, col, start, end, func(e state.UntypedEntry, bytes int) error {
-					t.add(e, bytes)
-					return nil
-				})
+			err = r.each(c.Context(), s, s.Handles, allOf, func(e state.UntypedEntry, bytes int) error {
+				t.add(e, bytes)
+				return nil
 			})
 			if err != nil {
 				return err
