@@ -1,6 +1,6 @@
 // Package tidemarkcmd answers: what does a person type?
 //
-// Main gives a program the verbs run, checkpoints and version. A program with a job of
+// Main gives a program the verbs run, job, checkpoints, state, store and version. A program with a job of
 // its own runs that job; one without runs the built-in jobs by name.
 //
 //	func main() { tidemarkcmd.Main(job) }
@@ -12,7 +12,7 @@
 // # Invariants
 //
 //   - Exit code 0 means that the command did what it was asked for; 1 that it did not,
-//     with the reason on standard error; 2 that the command line is not valid; 130
-//     that an interrupt ended the run.
+//     with the reason on standard error; 2 that the command line is not valid; 3 that
+//     something stored is damaged, missing or lacking; 130 that an interrupt ended it.
 //   - With --json standard output holds JSON and nothing else.
 package tidemarkcmd

@@ -215,9 +215,11 @@ func (h Head) restorable(r Restore) error {
 }
 
 // newest is the id of the newest retained checkpoint; zero: none.
-func (h Head) newest() checkpoint.ID {
-	if n := len(h.Retained); n > 0 {
-		return h.Retained[n-1].ID
+func (h Head) newest() checkpoint.ID { return newestOf(h.Retained) }
+
+func newestOf(retained []Retained) checkpoint.ID {
+	if n := len(retained); n > 0 {
+		return retained[n-1].ID
 	}
 	return 0
 }

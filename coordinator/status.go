@@ -161,3 +161,6 @@ type Alarm struct {
 	Since   time.Time
 	Cleared bool // it is over
 }
+
+// Newest is the id of the newest retained checkpoint; zero: none.
+func (s Status) Newest() checkpoint.ID { return newestOf(s.Retained) }

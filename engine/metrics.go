@@ -44,20 +44,11 @@ type SubtaskMetrics struct {
 }
 
 // OperatorMetrics counts over all subtasks of one operator since the attempt
-// began; times are sums.
+// began.
 type OperatorMetrics struct {
 	In, Out   int64 // records
 	Subtasks  []SubtaskRecords
 	Malformed int64
-	// Snapshots counts the snapshots of subtasks. Align is the time in all that they
-	// waited for barriers, Sync the time that records stood still for them; MaxAlign
-	// and MaxSync are the longest of one. All are counted for the first operator of a
-	// chain.
-	Snapshots         int64
-	Align, Sync       time.Duration
-	MaxAlign, MaxSync time.Duration
-	// Declined counts snapshots that failed.
-	Declined int64
 }
 
 // SubtaskRecords counts the records of an operator's subtask.
@@ -71,16 +62,7 @@ type operatorCounters struct {
 }
 
 // counters are the metrics of one operator's subtask in one attempt.
-type counters struct {
-	in, out, malformed                  atomic.Int64
-	snapshots, declined                 atomic.Int64
-	align, sync, alignLongest, syncLong atomic.Int64
-}
-
-func raise(a *atomic.Int64, v int64) {
-	for old := a.Load(); v > old && !a.CompareAndSwap(old, v); old = a.Load() {
-	}
-}
+type counters struct{ in, out, malformed atomic.Int64 }
 
 // begin starts counting anew for an attempt.
 func (m *Metrics) begin(attempt int) {
@@ -187,12 +169,6 @@ func (c *operatorCounters) sum() (o OperatorMetrics) {
 		o.In += of.In
 		o.Out += of.Out
 		o.Malformed += c.malformed.Load()
-		o.Snapshots += c.snapshots.Load()
-		o.Declined += c.declined.Load()
-		o.Align += time.Duration(c.align.Load())
-		o.Sync += time.Duration(c.sync.Load())
-		o.MaxAlign = max(o.MaxAlign, time.Duration(c.alignLongest.Load()))
-		o.MaxSync = max(o.MaxSync, time.Duration(c.syncLong.Load()))
 	}
 	return o
 }

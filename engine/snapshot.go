@@ -82,7 +82,6 @@ func (s *subtask) checkpoint(al aligned) error {
 	sync := time.Since(start)
 	s.at = s.ops[0].info()
 	s.label(phaseProcess)
-	c := s.ops[0].info().counters
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrBroken) || IsPermanent(err) || s.ctx.Err() != nil:
@@ -94,11 +93,6 @@ func (s *subtask) checkpoint(al aligned) error {
 		s.decline(b, checkpoint.DeclineSnapshot, err)
 		return nil
 	}
-	c.snapshots.Add(1)
-	c.align.Add(int64(al.align))
-	c.sync.Add(int64(sync))
-	raise(&c.alignLongest, int64(al.align))
-	raise(&c.syncLong, int64(sync))
 	s.persistAsync(b, snaps, checkpoint.Timings{Start: al.start, Align: al.align, Sync: sync})
 	return nil
 }
@@ -131,6 +125,5 @@ func release(snaps []opSnapshot) {
 // decline says that the subtask's part of a checkpoint will not come; objects
 // are what it may have left in the store.
 func (s *subtask) decline(b checkpoint.Barrier, code checkpoint.DeclineCode, why error, objects ...string) {
-	s.ops[0].info().counters.declined.Add(1)
 	s.owner.decline(checkpoint.Decline{Checkpoint: b.ID, Subtask: s.id, Code: code, Text: why.Error(), Objects: objects})
 }

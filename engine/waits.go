@@ -35,7 +35,8 @@ func (s *span) until(now time.Time) time.Duration {
 
 // most returns the greatest of all v so far: what is counted never falls.
 func most(of *atomic.Int64, v int64) time.Duration {
-	raise(of, v)
+	for old := of.Load(); v > old && !of.CompareAndSwap(old, v); old = of.Load() {
+	}
 	return time.Duration(of.Load())
 }
 

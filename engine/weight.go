@@ -7,9 +7,9 @@ import "reflect"
 // smaller is counted as it is.
 const RecordBytes = 256
 
-// sampleRecords is how many records of a batch are looked at for their size, and
-// sampleElements how many elements of a slice or a map.
-const sampleRecords, sampleElements = 4, 8
+// sampleRecords is how many records of a batch are looked at for their size. Of a slice or
+// a map as many elements are as steps are left: fewer, the deeper it lies.
+const sampleRecords = 4
 
 // sampleBytes estimates the memory of a record of the batch.
 func sampleBytes[T any](records []T) float64 {
@@ -39,7 +39,7 @@ func referred(v reflect.Value, depth int) (bytes float64) {
 			bytes += referred(v.Field(i), depth-1)
 		}
 	case reflect.Slice, reflect.Array:
-		n := min(v.Len(), sampleElements)
+		n := min(v.Len(), depth)
 		if k := v.Type().Elem().Kind(); k < reflect.Array { // numbers refer to nothing
 			n = 0
 		}
@@ -52,7 +52,7 @@ func referred(v reflect.Value, depth int) (bytes float64) {
 		}
 	case reflect.Map:
 		n := 0
-		for it := v.MapRange(); n < sampleElements && it.Next(); n++ {
+		for it := v.MapRange(); n < depth && it.Next(); n++ {
 			bytes += float64(it.Key().Type().Size()+it.Value().Type().Size()) + referred(it.Key(), depth-1) + referred(it.Value(), depth-1)
 		}
 		bytes *= float64(v.Len()) / float64(max(1, n))

@@ -107,7 +107,7 @@ func (c caller) may(s Scope) bool {
 	return slices.ContainsFunc(c.scopes, func(has Scope) bool { return has.includes(s) })
 }
 
-// access decides who may do what. It has no state.
+// access decides who may do what.
 type access struct {
 	tokens    func() []token // nil: none are needed
 	anonymous []Scope        // of whoever has no token
@@ -119,10 +119,7 @@ type access struct {
 func (a access) caller(r *http.Request) caller {
 	c := caller{name: "anonymous", scopes: a.anonymous}
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return c
-	}
-	if a.tokens == nil {
+	if a.tokens == nil || !strings.EqualFold(scheme, "Bearer") {
 		return c
 	}
 	sum := sha256.Sum256([]byte(given))
@@ -150,8 +147,8 @@ func (a access) check(c caller, r *http.Request, needs Scope) (status int, why s
 	return http.StatusForbidden, fmt.Sprintf("this needs the scope %s", needs)
 }
 
-// known reports whether a Host header names this server: no site's name does that
-// resolves to an address of this machine.
+// known reports whether a Host header names this server. The name of a site is not known,
+// also if it resolves to an address of this machine.
 func (a access) known(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

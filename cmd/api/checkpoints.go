@@ -153,7 +153,7 @@ type observed struct {
 }
 
 // observe lists all checkpoints that are known, newest first.
-func (s *Server) observe(st coordinator.Status, h history.History, now time.Time) (all []observed) {
+func observe(st coordinator.Status, h history.History, now time.Time) (all []observed) {
 	kept := map[checkpoint.Ref][]string{}
 	for _, r := range st.Retained {
 		kept[r.Ref()] = r.KeptBy
@@ -195,7 +195,7 @@ func (s *Server) checkpoints(*http.Request) (any, error) {
 		x.Latest.Restored = &RestoredCheckpoint{ID: uint64(r.ID), RestoredMS: milliseconds(r.At), Path: s.path(r.Ref)}
 	}
 	var full, fresh, took []float64
-	for _, o := range s.observe(st, h, time.Now()) {
+	for _, o := range observe(st, h, time.Now()) {
 		of := s.checkpoint(o)
 		x.History = append(x.History, of)
 		switch {
@@ -244,7 +244,7 @@ func (s *Server) find(r *http.Request) (observed, error) {
 		return observed{}, err
 	}
 	st := c.Status()
-	for _, o := range s.observe(st, c.History(), time.Now()) {
+	for _, o := range observe(st, c.History(), time.Now()) {
 		if o.ID == id {
 			return o, nil
 		}

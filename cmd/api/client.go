@@ -138,24 +138,21 @@ const (
 )
 
 // await asks what became of a trigger until it is done.
-func await[T any](ctx context.Context, c *Client, path string) (T, error) {
+func await[T any](ctx context.Context, c *Client, path string) (none T, _ error) {
 	for pause := firstAsk; ; pause = min(2*pause, lastAsk) {
 		var x TriggerStatus[T]
 		if err := c.call(ctx, http.MethodGet, path, nil, &x); err != nil {
-			var none T
 			return none, err
 		}
 		if x.Operation != nil {
 			return *x.Operation, nil
 		}
 		if x.Status.ID != inProgress {
-			var none T
 			return none, fmt.Errorf("%s: the answer is not what is expected: status %q", path, x.Status.ID)
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			var none T
 			return none, fmt.Errorf("%s goes on: %w", path, context.Cause(ctx))
 		}
 	}

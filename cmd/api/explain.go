@@ -77,6 +77,8 @@ func why(e coordinator.Explanation) string {
 		return "it is no checkpoint's own: retention never deletes it"
 	case e.Fate == coordinator.FateForeign:
 		return "its name is not one that the job gives: nothing ever deletes it"
+	case e.Fate == coordinator.FateDead && e.Writer == (coordinator.Ref{}):
+		return "it is the mark of the copy that this job is, and that is finished: the leader's sweep deletes it, or gc --apply"
 	case e.Fate == coordinator.FateDead:
 		return fmt.Sprintf("no retained checkpoint needs it, and none ever can: it is of epoch %d, and epoch %d leads. The leader's sweep deletes it, or gc --apply",
 			e.Writer.Epoch, e.Head)

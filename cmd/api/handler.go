@@ -138,12 +138,11 @@ func (s *Server) audit(r *http.Request, status int, key string, came any) {
 		s.log.Warn("write through the API", "job", s.job.ID, "who", callerOf(r).name, "from", r.RemoteAddr, "method", r.Method,
 			"path", r.URL.RequestURI(), "status", status, key, came)
 	}
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusMisdirectedRequest, http.StatusServiceUnavailable:
+	if status/100 == 4 || status == http.StatusServiceUnavailable {
 		s.refused.Do(log)
-	default:
-		log()
+		return
 	}
+	log()
 }
 
 // Errors is the answer to a request that failed.

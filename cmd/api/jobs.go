@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -122,8 +123,8 @@ type JobExtra struct {
 	Store            string  `json:"store" doc:"where checkpoints lie; empty: they are off"`
 	Epoch            uint64  `json:"epoch" doc:"of the leader; 0: checkpoints are off"`
 	Leads            bool    `json:"leads"`
-	NewestCheckpoint uint64  `json:"newest-checkpoint" doc:"0: none"`
-	InDoubtSince     int64   `json:"commit-in-doubt-since" doc:"milliseconds since 1970; 0: no commit is in doubt"`
+	NewestCheckpoint uint64  `json:"newest_checkpoint" doc:"0: none"`
+	InDoubtSince     int64   `json:"commit_in_doubt_since" doc:"milliseconds since 1970; 0: no commit is in doubt"`
 	Alarms           []Alarm `json:"alarms"`
 }
 
@@ -288,7 +289,7 @@ func (s *Server) describe(now time.Time) JobDetails {
 	}
 	g := s.job.Graph
 	d := JobDetails{
-		ID: s.job.ID, Name: orID(g.Name, s.job.ID), State: state, Type: "STREAMING", StartTime: milliseconds(s.job.Started), EndTime: end,
+		ID: s.job.ID, Name: cmp.Or(g.Name, s.job.ID), State: state, Type: "STREAMING", StartTime: milliseconds(s.job.Started), EndTime: end,
 		Duration: now.Sub(s.job.Started).Milliseconds(), MaxParallelism: g.MaxParallelism, Now: milliseconds(now),
 		Timestamps: map[JobState]int64{}, StatusCounts: map[JobState]int{},
 		Plan: plan(s.job.ID, g), Tidemark: JobExtra{
@@ -329,9 +330,7 @@ func (s *Server) describe(now time.Time) JobDetails {
 // lead adds what the coordinator knows.
 func (x *JobExtra) lead(st coordinator.Status) {
 	x.Epoch, x.Leads = uint64(st.Epoch), st.Leads
-	for _, r := range st.Retained {
-		x.NewestCheckpoint = max(x.NewestCheckpoint, uint64(r.ID))
-	}
+	x.NewestCheckpoint = uint64(st.Newest())
 	for _, p := range st.Pending {
 		if !p.InDoubtSince.IsZero() {
 			x.InDoubtSince = milliseconds(p.InDoubtSince)
@@ -385,7 +384,7 @@ func describeVertex(chain []checkpoint.GraphOperator, g checkpoint.Graph, m engi
 	}
 	for _, o := range chain {
 		x := m.Operators[o.ID]
-		v.Tidemark.Operators = append(v.Tidemark.Operators, OperatorInfo{string(o.ID), orID(o.Name, string(o.ID)), o.Type, x.In, x.Out})
+		v.Tidemark.Operators = append(v.Tidemark.Operators, OperatorInfo{string(o.ID), cmp.Or(o.Name, string(o.ID)), o.Type, x.In, x.Out})
 	}
 	return v
 }
@@ -394,16 +393,9 @@ func describeVertex(chain []checkpoint.GraphOperator, g checkpoint.Graph, m engi
 func names(chain []checkpoint.GraphOperator) string {
 	var all []string
 	for _, o := range chain {
-		all = append(all, orID(o.Name, string(o.ID)))
+		all = append(all, cmp.Or(o.Name, string(o.ID)))
 	}
 	return strings.Join(all, " -> ")
-}
-
-func orID(name, id string) string {
-	if name == "" {
-		return id
-	}
-	return name
 }
 
 var shipStrategies = map[checkpoint.Exchange]string{
@@ -411,7 +403,7 @@ var shipStrategies = map[checkpoint.Exchange]string{
 }
 
 func plan(id string, g checkpoint.Graph) Plan {
-	p := Plan{ID: id, Name: orID(g.Name, id), Type: "STREAMING", Nodes: []PlanNode{}}
+	p := Plan{ID: id, Name: cmp.Or(g.Name, id), Type: "STREAMING", Nodes: []PlanNode{}}
 	vertexOf := map[checkpoint.OperatorID]string{}
 	for _, chain := range vertices(g) {
 		for _, o := range chain {

@@ -28,8 +28,8 @@ type Options struct {
 	// Near allows one of the ports behind Address if that one is taken, and to serve
 	// nothing if all are.
 	Near bool
-	// Tokens is a file of lines "<name> <scope>[,<scope>…] <token>". Empty: on a
-	// loopback address everybody may read and operate.
+	// Tokens is a file of lines "<name> <scope>[,<scope>…] <token>". Empty: whoever
+	// reaches the address may read and operate.
 	Tokens string
 	// Cert and Key are files for TLS. Empty: plain HTTP.
 	Cert, Key string

@@ -51,7 +51,7 @@ func describeAPI() object {
 		}
 		fails := object{"description": "it was not done", "content": content(schemas, Errors{})}
 		operation := object{
-			"summary": r.summary, "operationId": operationID(r), "parameters": parameters, "security": []any{object{"bearer": []any{string(r.scope)}}},
+			"summary": r.summary, "operationId": operationID(r), "parameters": parameters, "security": []any{object{"bearer": []any{}}}, "x-scope": string(r.scope),
 			"responses": object{fmt.Sprint(r.status()): object{"description": "done", "content": content(schemas, r.answer)}, "default": fails},
 		}
 		if r.accepted {
@@ -74,7 +74,7 @@ func describeAPI() object {
 		"paths":   paths,
 		"components": object{
 			"schemas":         schemas,
-			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "description": "the scopes that a token needs are those of the operation: read, operate or admin"}},
+			"securitySchemes": object{"bearer": object{"type": "http", "scheme": "bearer", "description": "the scope that a token needs is x-scope of the operation: read, operate or admin"}},
 		},
 	}
 }

@@ -51,10 +51,10 @@ func NewEdited(e coordinator.Edited, applied bool) Edited {
 }
 
 func (s *Server) retention(r *http.Request) (any, error) {
-	return s.plan(r.Context(), coordinator.ApplyPolicy)
+	return s.planEdit(r.Context(), coordinator.ApplyPolicy)
 }
 
-func (s *Server) plan(ctx context.Context, change coordinator.Edit) (any, error) {
+func (s *Server) planEdit(ctx context.Context, change coordinator.Edit) (any, error) {
 	store, err := s.store()
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (s *Server) setRetention(r *http.Request) (any, error) {
 	}
 	change := coordinator.SetPolicy(policy)
 	if body.DryRun {
-		return s.plan(r.Context(), change)
+		return s.planEdit(r.Context(), change)
 	}
 	e, err := coordinator.EditHead(r.Context(), store, change)
 	if err != nil {

@@ -48,8 +48,9 @@ type Config struct {
 	// checkpoint: the next run then reads nothing again. Zero: it ends at once, and the
 	// next run reads again what came after the newest checkpoint.
 	StopGrace time.Duration
-	// Checkpoints has the other options of checkpoints: Timeout, Retain, Restore,
-	// Listener and so on. Run fills in Store, Job, Graph, Interval and Logger.
+	// Checkpoints has the other options of checkpoints: Timeout, Retention, Restore,
+	// Listener and so on. Run fills in Store, Job, Graph, Interval, Logger, Backend,
+	// Leader and Resume.
 	Checkpoints coordinator.Options
 	// Plan trades uploading little against storing little.
 	Plan incremental.PlanOptions
@@ -59,8 +60,8 @@ type Config struct {
 	StateDir string
 	// Rocks bounds the memory of local state, and says what disk it is on.
 	Rocks rocks.Options
-	// Engine says how records are processed. Run fills in Coordinator, Backends, Logger
-	// and Metrics.
+	// Engine says how records are processed. Run fills in Identity, Coordinator,
+	// Backends, Logger and Metrics.
 	Engine engine.Config
 	// HTTP says where and to whom the job's API is served. Zero: to nobody.
 	HTTP api.Options

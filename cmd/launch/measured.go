@@ -10,9 +10,8 @@ import (
 
 // measured is what is told of the job to Prometheus.
 func (p *parts) measured(c Config) metrics.Job {
-	graph := c.graph()
 	j := metrics.Job{
-		ID: c.JobID, Name: c.Job.Name(), Graph: graph, Started: time.Now(), Engine: &p.metrics, Prices: upload.S3Prices,
+		ID: c.JobID, Name: c.Job.Name(), Graph: c.graph(), Started: time.Now(), Engine: &p.metrics, Prices: upload.S3Prices,
 		Memory: func() []metrics.Memory { return memoryParts(p.resources.Memory()) },
 		Native: func() []metrics.Figure { return nativeFigures(p.resources) },
 	}
@@ -47,7 +46,7 @@ func nativeFigures(r *rocks.Resources) []metrics.Figure {
 		all = append(all, metrics.Figure{Name: "tidemark_" + name, Help: help, Value: float64(v), Counter: true})
 	}
 	counter("table_reads_total", "entries of states that were asked for", reads)
-	counter("table_misses_total", "of them, those that RocksDB had to answer", misses)
+	counter("table_misses_total", "entries that were read from RocksDB, also ahead of their use", misses)
 	gauge("live_bytes", "bytes of the newest version of all columns", m.LiveBytes)
 	gauge("disk_bytes", "bytes of all files, with old ones that something still reads", m.DiskBytes)
 	gauge("files", "files of the newest version", m.Files)

@@ -99,14 +99,11 @@ func (p *parts) checkpoints() Checkpoints {
 }
 
 // newest is the newest checkpoint in the store; zero: none.
-func (p *parts) newest() (id uint64) {
+func (p *parts) newest() uint64 {
 	if p.coordinator == nil {
 		return 0
 	}
-	for _, r := range p.coordinator.Status().Retained {
-		id = max(id, uint64(r.ID))
-	}
-	return id
+	return uint64(p.coordinator.Status().Newest())
 }
 
 func (p *parts) openStore(ctx context.Context, c Config) (err error) {

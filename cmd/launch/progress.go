@@ -9,17 +9,11 @@ import (
 
 // Progress is how far a run has come.
 type Progress struct {
-	Elapsed       time.Duration
-	Events        int64
-	EventsPerS    float64 // since the last Progress
-	Attempts      int
-	Epoch         uint64              // zero where checkpoints are off
-	Last          *coordinator.Report // the newest completed checkpoint; nil: none yet
-	Pending       int                 // checkpoints under way
-	Completed     int
-	Failed        int
-	LastFailure   error
-	DeletedObject int
+	Elapsed    time.Duration
+	Events     int64
+	EventsPerS float64             // since the last Progress
+	Last       *coordinator.Report // the newest completed checkpoint; nil: none yet
+	Failed     int                 // checkpoints
 }
 
 // watch calls show about every so often until the function that it returns is
@@ -32,18 +26,13 @@ func watch(show func(Progress), every time.Duration, m *engine.Metrics, coord *c
 	begin := time.Now()
 	var last Progress
 	report := func() {
-		s := m.Snapshot()
-		p := Progress{Elapsed: time.Since(begin), Events: s.SourceRecords, Attempts: s.Attempts}
+		p := Progress{Elapsed: time.Since(begin), Events: m.Snapshot().SourceRecords}
 		if dt := p.Elapsed - last.Elapsed; dt > 0 && p.Events >= last.Events {
 			p.EventsPerS = float64(p.Events-last.Events) / dt.Seconds()
 		}
 		if coord != nil {
 			st := coord.Status()
-			p.Epoch, p.Last, p.Pending = uint64(st.Epoch), st.Last, len(st.Pending)
-			p.Completed, p.Failed, p.DeletedObject = st.Completed, st.Failed, st.Cleaner.Deleted
-			if st.LastAborted != nil {
-				p.LastFailure = st.LastAborted.Err
-			}
+			p.Last, p.Failed = st.Last, st.Failed
 		}
 		last = p
 		show(p)

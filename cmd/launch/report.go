@@ -41,8 +41,7 @@ type Report struct {
 func (r *Report) add(e engine.Result) {
 	r.Events, r.Malformed, r.Rows, r.Attempts = e.Records, e.Malformed, e.Written, e.Attempts
 	if e.Restored != 0 {
-		id := uint64(e.Restored)
-		r.ResumedFrom = &id
+		r.ResumedFrom = new(uint64(e.Restored))
 	}
 }
 

@@ -1,17 +1,18 @@
 package metrics
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tidemark/tidemark/coordinator"
 	"github.com/tidemark/tidemark/coordinator/history"
 )
 
-// newest returns the newest checkpoint of history that ended so; nil: none.
-func newest(h history.History, status history.Status) *history.Checkpoint {
-	for i := len(h.Checkpoints) - 1; i >= 0; i-- {
-		if h.Checkpoints[i].Status == status {
-			return &h.Checkpoints[i]
+// newest returns the newest completed checkpoint of history; nil: none.
+func newest(h history.History) *history.Checkpoint {
+	for _, c := range slices.Backward(h.Checkpoints) {
+		if c.Status == history.Completed {
+			return &c
 		}
 	}
 	return nil
@@ -29,7 +30,7 @@ func flink(s sender, st coordinator.Status, h history.History) {
 	if r := st.Restored; r != nil {
 		gauge("lastCheckpointRestoreTimestamp", "when the attempt was started from a checkpoint, milliseconds since 1970", float64(r.At.UnixMilli()))
 	}
-	c := newest(h, history.Completed)
+	c := newest(h)
 	if c == nil {
 		return
 	}
@@ -75,7 +76,7 @@ func checkpoints(s sender, st coordinator.Status, h history.History, now time.Ti
 	} {
 		s.gauge("tidemark_alarm", "1: an alarm is raised", bit(raised[code]), "code", string(code))
 	}
-	c := newest(h, history.Completed)
+	c := newest(h)
 	if c == nil {
 		return
 	}

@@ -8,7 +8,7 @@
 // Invariants
 //
 //   - What is exported was measured. A figure that is not known is left out.
-//   - A scrape sends no request to the store, and asks RocksDB at most every
+//   - A scrape sends no request to the store, and asks RocksDB's databases at most every
 //     NativeEvery, however many scrape. Records never wait for it.
 //   - There are as many series as the job has subtasks and kinds of things, whatever it
 //     processes (I12).
