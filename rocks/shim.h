@@ -65,18 +65,18 @@ char* tm_multi_get(rocksdb_t*, rocksdb_column_family_handle_t*, const char* keys
 // Writes entries, in any order, to the column's write buffer.
 char* tm_write(rocksdb_t*, rocksdb_column_family_handle_t*, const char* entries, size_t len);
 
-// A file of entries in ascending order. Once finished it becomes a part of the column as
-// a whole, and path is removed.
-typedef struct tm_file tm_file;
-char* tm_file_new(const rocksdb_options_t*, rocksdb_column_family_handle_t*, const char* path, tm_file** out);
-char* tm_file_add(tm_file*, const char* entries, size_t len);
-char* tm_file_finish(tm_file*, int64_t* bytes);
 // tm_await_flushes waits, for 10 s at most, until RocksDB flushes nothing. RocksDB up to 7.8
 // notes the reason of a flush by column: a second flush of all columns changes it while the
 // first one runs, which a build with assertions takes for a bug and aborts. Nobody writes
 // meanwhile, so no flush begins.
 void tm_await_flushes(rocksdb_t*);
 
+// A file of entries in ascending order. Once finished it becomes a part of the column as
+// a whole, and path is removed.
+typedef struct tm_file tm_file;
+char* tm_file_new(const rocksdb_options_t*, rocksdb_column_family_handle_t*, const char* path, tm_file** out);
+char* tm_file_add(tm_file*, const char* entries, size_t len);
+char* tm_file_finish(tm_file*, int64_t* bytes);
 char* tm_file_ingest(rocksdb_t*, rocksdb_column_family_handle_t*, const char* path);
 void tm_file_free(tm_file*);
 

@@ -151,7 +151,7 @@ func (d *limited) Uploads(ctx context.Context, prefix string) iter.Seq2[string, 
 // meanwhile.
 func inTurn[T any](ctx context.Context, d *limited, op, prefix string, seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		if err := d.l.turn(ctx); err != nil {
+		if err := d.l.Turn(ctx); err != nil {
 			var none T
 			yield(none, &Error{Op: op, Store: d.String(), Name: prefix, Err: err})
 			return

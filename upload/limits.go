@@ -80,18 +80,16 @@ const sameCut = time.Second
 // tells: the store repeats that request by itself. Several that come at once are one sign.
 func (l *Limiter) Throttled() { l.throttled(time.Now().Add(-sameCut)) }
 
-// Turn waits until another operation may begin, for one that no Limited store carries out.
-func (l *Limiter) Turn(ctx context.Context) error { return l.turn(ctx) }
-
 func (l *Limiter) throttled(began time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pace = l.pace.throttled(began, time.Now())
 }
 
-// turn waits until another operation may begin. An error says that it did not.
+// Turn waits until another operation may begin, also one that no Limited store carries out.
+// An error says that it did not.
 // Whoever is next in line follows the pace as it is then: it may be cut meanwhile.
-func (l *Limiter) turn(ctx context.Context) error {
+func (l *Limiter) Turn(ctx context.Context) error {
 	if l.wait(time.Now()) == 0 {
 		return unsent(ctx.Err())
 	}
@@ -127,7 +125,7 @@ func (l *Limiter) wait(now time.Time) time.Duration {
 	return 0
 }
 
-// begin is turn, and waits for a slot, which the caller gives back by calling free.
+// begin is Turn, and waits for a slot, which the caller gives back by calling free.
 func (l *Limiter) begin(ctx context.Context) (free func(), err error) {
 	free = func() {}
 	if l.slots != nil {
@@ -138,7 +136,7 @@ func (l *Limiter) begin(ctx context.Context) (free func(), err error) {
 		}
 		free = sync.OnceFunc(func() { <-l.slots })
 	}
-	if err := l.turn(ctx); err != nil {
+	if err := l.Turn(ctx); err != nil {
 		free()
 		return nil, err
 	}

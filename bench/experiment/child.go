@@ -111,7 +111,8 @@ func (c Child) Report(ctx context.Context, most time.Duration, args []string) (r
 		return r, 0, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	line := slices.Concat([]string{"run"}, args, []string{"--json", "--log-level=error", "--state-dir=" + filepath.Join(dir, "state"), "--checkpoint-store=file://" + filepath.Join(dir, "checkpoints")})
+	// The arguments come last, so that they may name another store.
+	line := slices.Concat([]string{"run", "--json", "--log-level=error", "--state-dir=" + filepath.Join(dir, "state"), "--checkpoint-store=file://" + filepath.Join(dir, "checkpoints")}, args)
 	limited := ctx
 	if most > 0 {
 		var cancel context.CancelFunc

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -62,14 +63,14 @@ func (c Counts) Total() (t Count) {
 	return t
 }
 
-// month is the twelfth part of a year.
-const month = 365 * 24 * time.Hour / 12
+// Month is the twelfth part of a year.
+const Month = 365 * 24 * time.Hour / 12
 
 // Month returns what the requests would cost in a month that goes on as the time did in
 // which they were counted.
 func (c Counts) Month(p upload.Prices, within time.Duration) (dollars float64) {
 	puts, gets := c.Billed()
-	return p.Requests(puts, gets) * float64(month) / float64(within)
+	return p.Requests(puts, gets) * float64(Month) / float64(within)
 }
 
 // Meter forwards and counts requests. All methods may be called from any goroutine.
@@ -124,7 +125,7 @@ func (m *Meter) Endpoint() string { return "http://" + m.address }
 func (m *Meter) Counts() Counts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.counts.Since(nil)
+	return maps.Clone(m.counts)
 }
 
 func (m *Meter) add(k Kind, n Count) {

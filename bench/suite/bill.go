@@ -2,11 +2,9 @@ package suite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +14,6 @@ import (
 	"github.com/tidemark/tidemark/bench/meter"
 	"github.com/tidemark/tidemark/cmd/launch"
 	"github.com/tidemark/tidemark/upload"
-	"github.com/tidemark/tidemark/upload/s3store"
 	"github.com/tidemark/tidemark/upload/storetest/s3server"
 	"github.com/tidemark/tidemark/upload/storeurl"
 )
@@ -77,9 +74,7 @@ func (b *biller) begin(ctx context.Context) (end func() error, err error) {
 	if err := b.server.CreateBucket(bucket); err != nil {
 		return nil, err
 	}
-	if b.store, err = storeurl.Open(ctx, "s3://"+bucket, storeurl.Options{S3: s3store.Options{
-		Endpoint: b.server.Endpoint(), Region: s3server.Region, AccessKeyID: s3server.AccessKey, SecretAccessKey: s3server.SecretKey,
-	}}); err != nil {
+	if b.store, err = storeurl.Open(ctx, "s3://"+bucket, storeurl.Options{S3: s3Options(b.server)}); err != nil {
 		return nil, err
 	}
 	if b.meter, err = meter.Start(ctx, b.server.Endpoint()); err != nil {
@@ -181,7 +176,7 @@ func bills(c experiment.Child, program string, r billRow, lasts time.Duration) e
 	e := experiment.Experiment{
 		Name: fmt.Sprintf("%s%s-%s", billPrefix, r.job, r.interval), Rounds: 1, Begin: b.begin,
 		About: fmt.Sprintf("What a job asks of its store, counted by a meter in front of one S3 server: %d bids a second, a checkpoint each %v, one retained, from %.0f to %.0f %% of a run of about %v. "+
-			"A month has %.0f hours; prices are S3's in us-east-1 (%v), without traffic.", billRate, r.interval, 100*countedFrom, 100*countedTo, lasts, 730., &upload.S3Prices),
+			"A month has %.0f hours; prices are S3's in us-east-1 (%v), without traffic.", billRate, r.interval, 100*countedFrom, 100*countedTo, lasts, meter.Month.Hours(), &upload.S3Prices),
 		Arms: []experiment.Arm{{Name: tidemarkArm, Command: "tidemark run " + strings.Join(line, " "), Run: func(ctx context.Context) (experiment.Sample, error) {
 			return b.ours(ctx, c, line)
 		}}},
@@ -212,23 +207,9 @@ func (b *biller) ours(ctx context.Context, c experiment.Child, line []string) (e
 }
 
 // child runs a job whose checkpoints go through the meter.
-func (b *biller) child(ctx context.Context, c experiment.Child, prefix string, line []string) (r launch.Report, cpuS float64, err error) {
-	dir, err := os.MkdirTemp("", "tidemark-bench-")
-	if err != nil {
-		return r, 0, err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
+func (b *biller) child(ctx context.Context, c experiment.Child, prefix string, line []string) (launch.Report, float64, error) {
 	c.Env = b.server.Env()
-	out, cpuS, err := c.Execute(ctx, slices.Concat([]string{"run"}, line, []string{
-		"--json", "--log-level=error", "--state-dir=" + filepath.Join(dir, "state"), "--checkpoint-store=s3://" + bucket + "/" + prefix, "--s3-endpoint=" + b.meter.Endpoint(),
-	})...)
-	if err != nil {
-		return r, cpuS, err
-	}
-	if err := json.Unmarshal(out, &r); err != nil {
-		return r, cpuS, fmt.Errorf("tidemark's result: %w", err)
-	}
-	return r, cpuS, nil
+	return c.Report(ctx, 0, slices.Concat(line, []string{"--checkpoint-store=s3://" + bucket + "/" + prefix, "--s3-endpoint=" + b.meter.Endpoint()}))
 }
 
 func (b *biller) flinks(ctx context.Context, program string, args []string) (experiment.Sample, error) {
@@ -238,9 +219,9 @@ func (b *biller) flinks(ctx context.Context, program string, args []string) (exp
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	prefix := b.place("flink")
-	line := slices.Concat([]string{"env"}, b.server.Env(), []string{program}, args, []string{"store=s3://" + bucket + "/" + prefix, "s3_endpoint=" + b.meter.Endpoint(), "localdir=" + dir})
+	flink := experiment.Child{Program: []string{program}, Env: b.server.Env()}
 	return b.metered(ctx, prefix, func(ctx context.Context) (experiment.Sample, error) {
-		out, _, err := experiment.Execute(ctx, line)
+		out, _, err := flink.Execute(ctx, slices.Concat(args, []string{"store=s3://" + bucket + "/" + prefix, "s3_endpoint=" + b.meter.Endpoint(), "localdir=" + dir})...)
 		if err != nil {
 			return experiment.Sample{}, err
 		}

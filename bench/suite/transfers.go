@@ -88,7 +88,7 @@ func (b *s3Bench) upload(ctx context.Context) (experiment.Sample, error) {
 	old := b.prefix
 	b.prefix = fmt.Sprintf("run-%d", b.runs)
 	keys := max(100, b.bytes/checkpointSize)
-	r, err := runUpdate(ctx, dir, b.url(), jobs.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}, time.Hour, func(c *launch.Config) { c.S3 = b.options() })
+	r, err := runUpdate(ctx, dir, b.url(), jobs.Options{Keys: keys, Events: keys, ValueBytes: checkpointSize}, time.Hour, func(c *launch.Config) { c.S3 = s3Options(b.server) })
 	if err != nil {
 		return experiment.Sample{}, err
 	}
@@ -115,8 +115,8 @@ func (b *s3Bench) upload(ctx context.Context) (experiment.Sample, error) {
 
 func (b *s3Bench) url() string { return "s3://" + bucket + "/" + b.prefix }
 
-func (b *s3Bench) options() s3store.Options {
-	return s3store.Options{Endpoint: b.server.Endpoint(), Region: s3server.Region, AccessKeyID: s3server.AccessKey, SecretAccessKey: s3server.SecretKey}
+func s3Options(s *s3server.Server) s3store.Options {
+	return s3store.Options{Endpoint: s.Endpoint(), Region: s3server.Region, AccessKeyID: s3server.AccessKey, SecretAccessKey: s3server.SecretKey}
 }
 
 func (b *s3Bench) put(ctx context.Context) (experiment.Sample, error) {
@@ -166,7 +166,7 @@ func (b *s3Bench) restore(ctx context.Context) (s experiment.Sample, err error) 
 		return experiment.Sample{}, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	store, err := launch.OpenStore(ctx, launch.Config{Store: b.url(), JobID: "update", S3: b.options()})
+	store, err := launch.OpenStore(ctx, launch.Config{Store: b.url(), JobID: "update", S3: s3Options(b.server)})
 	if err != nil {
 		return experiment.Sample{}, err
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/tidemark/tidemark/engine/keygroup"
@@ -49,9 +51,7 @@ func UntypedOf(d Descriptor) (u *Untyped, err error) {
 			return nil, fmt.Errorf("state %q: map key: %w", d.Name, err)
 		}
 	}
-	if u.value, err = parseSignature(d.Value); err != nil {
-		u.value = nil
-	}
+	u.value, _ = parseSignature(d.Value) // nil: a codec of the job's own
 	return u, nil
 }
 
@@ -118,15 +118,15 @@ func (u *Untyped) Decode(key, stored []byte) (e UntypedEntry, counts bool, err e
 // around a string may be left out.
 func (u *Untyped) Row(text string, maxParallelism int) (prefix []byte, group keygroup.KeyGroup, err error) {
 	var v any
-	if u.key.op == "string" && !bytes.HasPrefix([]byte(text), []byte{'"'}) {
+	if u.key.op == "string" && !strings.HasPrefix(text, `"`) {
 		v = text
 	} else {
-		d := json.NewDecoder(bytes.NewReader([]byte(text)))
+		d := json.NewDecoder(strings.NewReader(text))
 		d.UseNumber()
 		if err := d.Decode(&v); err != nil {
 			return nil, 0, fmt.Errorf("key %s: not JSON for a %v: %w", text, u.key, err)
 		}
-		if d.More() {
+		if _, err := d.Token(); err != io.EOF {
 			return nil, 0, fmt.Errorf("key %s: something follows the %v", text, u.key)
 		}
 	}

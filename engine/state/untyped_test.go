@@ -154,6 +154,7 @@ func TestUntypedRefusesKeys(t *testing.T) {
 		{"{A int8}", `{"A":1,"C":2}`, "there is no field C, only A"},
 		{"[2]bool", `[true]`, "is no [2]bool"},
 		{"int8", "1 2", "something follows"},
+		{"int8", "5}", "something follows"},
 	} {
 		u := untyped(t, state.Descriptor{Kind: state.KindValue, Key: c.signature, Value: "bool"})
 		if _, _, err := u.Row(c.text, 128); err == nil || !strings.Contains(err.Error(), c.says) {

@@ -5,10 +5,7 @@ func (t *Table) Get(dst []byte, p *Place) (value []byte, found bool, err error) 
 	if p.Row == len(p.Key) {
 		t.ahead.used++
 	}
-	if t.reads++; t.reads == countReads {
-		t.share.budget.reads.Add(countReads)
-		t.reads = 0
-	}
+	t.countRead()
 	switch b := t.find(p); {
 	case b == nil:
 		return t.getBelow(dst, p)
@@ -16,6 +13,14 @@ func (t *Table) Get(dst []byte, p *Place) (value []byte, found bool, err error) 
 		return t.resolve(dst, p, b)
 	default:
 		return append(dst, b.value()...), !b.deleted(), nil
+	}
+}
+
+// countRead notes that an entry was asked for.
+func (t *Table) countRead() {
+	if t.reads++; t.reads == countReads {
+		t.share.budget.reads.Add(countReads)
+		t.reads = 0
 	}
 }
 

@@ -32,6 +32,7 @@ func knownValue(found bool) Known {
 // or the operand that the table has. It reads Below only for an operand in flight,
 // which it makes a value.
 func (t *Table) Find(dst []byte, p *Place) ([]byte, Known, error) {
+	t.countRead()
 	_, b := t.index.find(t.arena.memory, p.hash(), p.Key, false)
 	known := KnownValue
 	switch {
@@ -118,6 +119,7 @@ func (t *Table) readOlder(p *Place, b block) (older []byte, spent bool, err erro
 			return nil, true, nil
 		}
 	}
+	t.share.budget.misses.Add(1)
 	var found bool
 	if t.older, found, err = t.below.Get(t.older[:0], p.Key); err != nil || !found {
 		return nil, false, err

@@ -27,7 +27,6 @@ func (t *Table) Scan(start, end []byte) Iterator {
 	}
 	t.owner.settleEnded()
 	s := t.newScan()
-	s.all = start == nil && end == nil
 	s.merge(start, end, true, func(written uint64) iter.Seq[block] { return t.unwritten(start, end, written) })
 	return s
 }
@@ -116,7 +115,6 @@ type scan struct {
 	folder folder
 	upper  []block // copies of the table's, in order, not passed yet
 	bytes  int     // of all copies
-	all    bool    // it is of the whole column
 	held   *held   // what takes the place of upper; nil: nothing is held
 
 	base       Iterator // nil: the table had all entries
@@ -167,7 +165,7 @@ func (s *scan) merge(start, end []byte, once bool, unwritten func(written uint64
 	if s.copy(unwritten(written)) {
 		return
 	}
-	if s.all && s.hold() {
+	if start == nil && end == nil && s.hold() { // of the whole column
 		return
 	}
 	err := s.base.Close()

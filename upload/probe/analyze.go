@@ -103,22 +103,17 @@ type special interface {
 	Settings(context.Context) (Settings, error)
 }
 
-// Common are the checks of every store.
-func Common() []Check {
-	return []Check{Access, Conditions, Swap(analyzeRaces), etags, listing, Range, batch, copies}
-}
-
 // Analyze makes all checks of a store, which must not retry by itself, and reads its
 // settings. It fails if the store cannot be used at all.
 func Analyze(ctx context.Context, s upload.Store) (Report, error) {
 	r := Report{Store: s.String(), Settings: Settings{Read: []Setting{}, Unread: []Setting{}, Advice: []Advice{}}}
 	p := New(s)
-	checks := Common()
+	checks := []Check{Access, Conditions, Swap(analyzeRaces), etags, listing, Range, batch, copies} // of every store
 	own, ok := s.(special)
 	if ok {
 		checks = append(checks, own.Checks()...)
 	}
-	for i, c := range append(checks, clock, throttle(s)) {
+	for i, c := range append(checks, clock, throttle) {
 		detail, err := p.try(ctx, c)
 		switch {
 		case err != nil && i == 0: // nothing was put

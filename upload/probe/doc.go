@@ -2,8 +2,8 @@
 //
 // A Check tries one thing that a store must do or may do, with objects of its own. Start
 // makes the checks without which a job would fail later or lose data. Analyze makes all of
-// them, and says in a Report what each is for and what the store's settings do to a job.
-// Common has the checks of every store; a store adds those of its kind.
+// them, those of every store and those that a store adds for its kind, and says in a Report
+// what each is for and what the store's settings do to a job.
 //
 // # Invariants
 //

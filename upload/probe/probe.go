@@ -115,10 +115,7 @@ func (p *Probe) Clean(ctx context.Context) error {
 
 // Forget deletes the versions of what Clean deleted, in a store that keeps them.
 func (p *Probe) Forget(ctx context.Context) error {
-	s, ok := p.Store.(upload.Versioned)
-	if !ok {
-		return nil
-	}
+	s := p.Store.(upload.Versioned) // Limited passes it on
 	var all []upload.Version
 	for v, err := range s.Versions(ctx, p.base) {
 		if errors.Is(err, upload.ErrUnsupported) {
@@ -129,7 +126,7 @@ func (p *Probe) Forget(ctx context.Context) error {
 		}
 		all = append(all, v)
 	}
-	if err := s.DeleteVersions(ctx, all...); len(all) > 0 && err != nil {
+	if err := s.DeleteVersions(ctx, all...); err != nil {
 		return fmt.Errorf("delete versions: %w", err)
 	}
 	return nil

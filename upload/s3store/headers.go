@@ -8,11 +8,9 @@ import (
 )
 
 // owned makes the server deny a request to a bucket of another owner.
-func owned(owner string) func(*s3.Options) {
-	return func(o *s3.Options) {
-		if owner != "" {
-			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Expected-Bucket-Owner", owner))
-		}
+func owned(o *s3.Options, owner string) {
+	if owner != "" {
+		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Expected-Bucket-Owner", owner))
 	}
 }
 

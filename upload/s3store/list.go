@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -21,8 +20,8 @@ import (
 // names were not put by this package, and are skipped.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[upload.Info, error] {
 	return func(yield func(upload.Info, error) bool) {
-		if strings.HasPrefix(prefix, ".") || strings.Contains(prefix, "/.") {
-			return // no legal name begins so, and some servers refuse to look
+		if unlistable(prefix) {
+			return
 		}
 		pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{
 			Bucket: &s.o.Bucket, Prefix: aws.String(s.prefix + prefix), EncodingType: types.EncodingTypeUrl,
@@ -35,10 +34,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[upload.Info, 
 				return
 			}
 			for _, o := range page.Contents {
-				key, err := aws.ToString(o.Key), error(nil)
-				if page.EncodingType == types.EncodingTypeUrl {
-					key, err = url.QueryUnescape(key)
-				}
+				key, err := decoded(page.EncodingType, o.Key)
 				if err != nil || !strings.HasPrefix(key, s.prefix+prefix) || key < last {
 					yield(upload.Info{}, s.fail("list", prefix, fmt.Errorf("the server lists %q after %q", aws.ToString(o.Key), last)))
 					return
@@ -56,6 +52,11 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[upload.Info, 
 			}
 		}
 	}
+}
+
+// unlistable reports whether no legal name begins so. Some servers refuse to look.
+func unlistable(prefix string) bool {
+	return strings.HasPrefix(prefix, ".") || strings.Contains(prefix, "/.")
 }
 
 // listError classifies the error of a listing. It names no object, so that none can be

@@ -13,17 +13,13 @@ import (
 	"github.com/tidemark/tidemark/upload"
 )
 
-// retryer sends a request at most attempts times. first decide before the SDK's own rules
-// whether an error is retried. The SDK's retry quota is off: with it, requests would fail
+// retryer sends a request at most attempts times. Stale credentials aside, first decides
+// whether an error is retried, and then the SDK's own rules. The SDK's retry quota is off: with it, requests would fail
 // soon after a server died.
-func (s *Store) retryer(attempts int, longest time.Duration, first ...retry.IsErrorRetryableFunc) *retry.Standard {
+func (s *Store) retryer(attempts int, longest time.Duration, first retry.IsErrorRetryableFunc) *retry.Standard {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts, o.MaxBackoff, o.RateLimiter = attempts, longest, ratelimit.None
-		rules := []retry.IsErrorRetryable{retry.IsErrorRetryableFunc(s.renew)}
-		for _, rule := range first {
-			rules = append(rules, rule)
-		}
-		o.Retryables = append(rules, o.Retryables...)
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(s.renew), first}, o.Retryables...)
 	})
 }
 

@@ -79,7 +79,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			so.BaseEndpoint = &o.Endpoint
 		}
 		so.Retryer = s.plain()
-		owned(o.BucketOwner)(so)
+		owned(so, o.BucketOwner)
 		so.UsePathStyle = so.BaseEndpoint != nil && !o.VirtualHosted
 		s.unsigned = so.BaseEndpoint == nil || protects(*so.BaseEndpoint)
 	})

@@ -23,6 +23,9 @@ var _ upload.Versioned = (*Store)(nil)
 // its one version.
 func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[upload.Version, error] {
 	return func(yield func(upload.Version, error) bool) {
+		if unlistable(prefix) {
+			return
+		}
 		in := &s3.ListObjectVersionsInput{Bucket: &s.o.Bucket, Prefix: aws.String(s.prefix + prefix), EncodingType: types.EncodingTypeUrl}
 		last := ""
 		for more := true; more; {
@@ -49,7 +52,7 @@ func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[upload.Ve
 			more, in.VersionIdMarker = aws.ToBool(page.IsTruncated), page.NextVersionIdMarker
 			if err == nil && more {
 				var marker string
-				marker, err = decoded(page, page.NextKeyMarker)
+				marker, err = decoded(page.EncodingType, page.NextKeyMarker)
 				in.KeyMarker = &marker
 			}
 			if err != nil {
@@ -60,9 +63,9 @@ func (s *Store) Versions(ctx context.Context, prefix string) iter.Seq2[upload.Ve
 	}
 }
 
-// decoded returns a key of the page.
-func decoded(page *s3.ListObjectVersionsOutput, key *string) (string, error) {
-	if page.EncodingType == types.EncodingTypeUrl {
+// decoded returns a key of a page in that encoding.
+func decoded(encoding types.EncodingType, key *string) (string, error) {
+	if encoding == types.EncodingTypeUrl {
 		return url.QueryUnescape(aws.ToString(key))
 	}
 	return aws.ToString(key), nil
@@ -72,7 +75,7 @@ func decoded(page *s3.ListObjectVersionsOutput, key *string) (string, error) {
 func versionsIn(page *s3.ListObjectVersionsOutput) (all []upload.Version, err error) {
 	add := func(key *string, v upload.Version) {
 		var bad error
-		v.Name, bad = decoded(page, key)
+		v.Name, bad = decoded(page.EncodingType, key)
 		err = errors.Join(err, bad)
 		all = append(all, v)
 	}
@@ -82,8 +85,8 @@ func versionsIn(page *s3.ListObjectVersionsOutput) (all []upload.Version, err er
 	for _, o := range page.DeleteMarkers {
 		add(o.Key, upload.Version{ID: aws.ToString(o.VersionId), Modified: aws.ToTime(o.LastModified), Current: aws.ToBool(o.IsLatest), Marker: true})
 	}
+	latest := map[bool]int{true: 0, false: 1}
 	slices.SortStableFunc(all, func(a, b upload.Version) int {
-		latest := map[bool]int{true: 0, false: 1}
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(latest[a.Current], latest[b.Current]), b.Modified.Compare(a.Modified))
 	})
 	return all, err
