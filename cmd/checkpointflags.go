@@ -30,11 +30,6 @@ func (f *checkpointFlags) openStore(ctx context.Context, url string) (upload.Sto
 	return f.openWith(ctx, url, storeurl.Options{})
 }
 
-// openNew opens the store of a URL, and makes its directory.
-func (f *checkpointFlags) openNew(ctx context.Context, url string) (upload.Store, error) {
-	return f.openWith(ctx, url, storeurl.Options{Create: true})
-}
-
 func (f *checkpointFlags) openWith(ctx context.Context, url string, o storeurl.Options) (upload.Store, error) {
 	o.S3, o.Limits = f.store.Options(), f.store.Limits
 	s, err := storeurl.Open(ctx, url, o)

@@ -87,6 +87,6 @@ func (f *checkpointFlags) openBoth(ctx context.Context, a, b string) (from, to u
 		}, nil
 	}
 	from, errFrom := f.openStore(ctx, a)
-	to, errTo := f.openNew(ctx, b)
+	to, errTo := f.openWith(ctx, b, storeurl.Options{Create: true})
 	return from, to, nil, errors.Join(errFrom, errTo)
 }

@@ -88,19 +88,20 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		counted := upload.Counting(store, counters)
 		out := c.OutOrStdout()
 		log := out
 		if f.json {
 			log = c.ErrOrStderr()
 		}
 		if retire && apply {
-			if err := retireJob(c, store, args[0]); err != nil && !errors.Is(err, coordinator.ErrNoHead) {
+			if err := retireJob(c, counted, args[0]); err != nil && !errors.Is(err, coordinator.ErrNoHead) {
 				return err
 			}
 		}
 		o.AsIfRetired = retire
 		o.DryRun, o.Deleted = !apply, func(all []coordinator.Deletion) { logDeletions(log, all) }
-		s, err := coordinator.Sweep(c.Context(), upload.Counting(store, counters), o)
+		s, err := coordinator.Sweep(c.Context(), counted, o)
 		err = noJob(c.Context(), store, err)
 		if errors.Is(err, coordinator.ErrNoJob) { // nothing to collect is no mistake
 			return f.nothingBelow(c, args[0], apply, counters, &prices)

@@ -66,7 +66,7 @@ func listAll(infos []coordinator.CheckpointInfo, past history.History) []listed 
 		})
 	}
 	for _, p := range past.Checkpoints {
-		retained := slices.ContainsFunc(infos, func(i coordinator.CheckpointInfo) bool { return i.ID == p.ID && i.Epoch == p.Epoch })
+		retained := slices.ContainsFunc(infos, func(i coordinator.CheckpointInfo) bool { return i.Ref() == p.Ref() })
 		if p.Counted && !retained {
 			all = append(all, listed{
 				uint64(p.ID), uint64(p.Epoch), uint64(p.Base), p.Kind.String(), p.Status, p.Cause, p.Reason, p.Ended(), 0, 0,

@@ -27,7 +27,7 @@ func retireJob(c *cobra.Command, store upload.Store, url string) error {
 		return err
 	}
 	line := newProgressLine(c.ErrOrStderr(), 10*time.Second)
-	h, err := coordinator.Standstill(c.Context(), store, coordinator.RetireOptions{
+	h, err := coordinator.Standstill(c.Context(), store, coordinator.StandstillOptions{
 		Answers: serves,
 		Watching: func(passed, of time.Duration) {
 			line.show(passed, fmt.Sprintf("watching head for signs of life: %v of %v", passed.Round(time.Second), of.Round(time.Second)))

@@ -56,7 +56,7 @@ func showCommand(f *checkpointFlags) *cobra.Command {
 				return err
 			}
 			s := shown{m, info.KeptBy, shared, nil}
-			if h, ok := known.Find(checkpoint.Ref{ID: info.ID, Epoch: info.Epoch}); ok {
+			if h, ok := known.Find(info.Ref()); ok {
 				s.History = &h
 			}
 			if f.json {
@@ -85,7 +85,7 @@ func explainManifest(w io.Writer, s shown) error {
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, sub := range m.Subtasks {
-		_, _ = fmt.Fprintf(t, "\n%s/%d\tsync %.1f ms\tasync %d ms\talign %d ms\n", sub.Operator, sub.Index, float64(sub.Timings.Sync.Microseconds())/1000,
+		_, _ = fmt.Fprintf(t, "\n%s/%d\tsync %.1f ms\tasync %d ms\talign %d ms\n", sub.Operator, sub.Index, milliseconds(sub.Timings.Sync),
 			sub.Timings.Async.Milliseconds(), sub.Timings.Align.Milliseconds())
 		for _, o := range sub.State {
 			n := 0

@@ -79,9 +79,9 @@ func watchCommand(f *checkpointFlags) *cobra.Command {
 func changes(before, after []coordinator.CheckpointInfo) (events []watched) {
 	add := func(event string, of, in []coordinator.CheckpointInfo) {
 		for _, i := range of {
-			if !slices.ContainsFunc(in, func(o coordinator.CheckpointInfo) bool { return o.Manifest == i.Manifest }) {
+			if !slices.ContainsFunc(in, func(o coordinator.CheckpointInfo) bool { return o.Ref() == i.Ref() }) {
 				events = append(events, watched{
-					i.Created, event, uint64(i.ID), uint64(i.Epoch), i.FullBytes, i.NewBytes, float64(i.Duration.Microseconds()) / 1000, append([]string{}, i.KeptBy...),
+					i.Created, event, uint64(i.ID), uint64(i.Epoch), i.FullBytes, i.NewBytes, milliseconds(i.Duration), append([]string{}, i.KeptBy...),
 				})
 			}
 		}

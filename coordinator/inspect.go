@@ -3,7 +3,6 @@ package coordinator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -69,17 +68,4 @@ func Inspect(ctx context.Context, r upload.Reader, of CheckpointInfo, others []C
 		}
 	}
 	return m, shared, nil
-}
-
-// UnlessDropped returns err, which reading a listed checkpoint ended in. If the job has
-// dropped the checkpoint since it was listed, nothing is damaged, and the error wraps
-// ErrNotRetained instead. It reads head only where there is an error.
-func UnlessDropped(ctx context.Context, r upload.Reader, of CheckpointInfo, err error) error {
-	if err == nil {
-		return nil
-	}
-	if gone, listErr := isDropped(ctx, r, of); listErr == nil && gone {
-		return fmt.Errorf("checkpoint %v: %w: the job dropped it meanwhile: pin it first, or read another", of.ID, ErrNotRetained)
-	}
-	return err
 }

@@ -27,6 +27,9 @@ type CheckpointInfo struct {
 	Manifest  string // name in the job's store
 }
 
+// Ref returns the checkpoint's name.
+func (i CheckpointInfo) Ref() Ref { return Ref{ID: i.ID, Epoch: i.Epoch} }
+
 // List describes the retained checkpoints by rising id. It reads head only. The error
 // wraps ErrNoHead if the job has none.
 func List(ctx context.Context, r upload.Reader) ([]CheckpointInfo, error) {

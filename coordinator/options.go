@@ -71,7 +71,7 @@ type Options struct {
 	// Restore chooses what the first attempt starts from. Zero: the newest.
 	Restore Restore
 	// Resume says to start a job that was stopped on purpose (Head.Stopped), and to
-	// remove that from head. Otherwise Open refuses it with ErrStopped.
+	// remove that from head. Otherwise Open refuses it with ErrCannotLead.
 	Resume bool
 	// Drop names state of the checkpoint that the job no longer has. It is not
 	// taken over; state that is neither in the job nor here is refused.

@@ -34,9 +34,6 @@ func deadBefore(e checkpoint.Epoch, r rules) scope {
 	return scope{epoch: e}
 }
 
-// savepointPrefix is where self-contained savepoints lie: they are never swept.
-const savepointPrefix = "savepoints/"
-
 // verdict is what a sweep does about an object.
 type verdict uint8
 
@@ -49,7 +46,7 @@ const (
 // judge decides about an object that a listing shows. An object is doomed only if a
 // dead checkpoint wrote it and no kept one reaches it.
 func judge(name string, kept func(object string) bool, dead scope) verdict {
-	if name == incremental.HeadName || strings.HasPrefix(name, savepointPrefix) {
+	if name == incremental.HeadName || strings.HasPrefix(name, incremental.SavepointPrefix) {
 		return spare
 	}
 	if name == incremental.CopyMarkName {

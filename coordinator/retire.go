@@ -14,8 +14,8 @@ import (
 // ErrJobRuns: a leader shows signs of life, so its job is not retired.
 var ErrJobRuns = errors.New("the job runs")
 
-// RetireOptions say how to find out whether a leader lives.
-type RetireOptions struct {
+// StandstillOptions say how to find out whether a leader lives.
+type StandstillOptions struct {
 	// Answers asks at the leader's address in head whether the job is served there. Nil:
 	// nobody asks.
 	Answers func(ctx context.Context, address, job string) (bool, error)
@@ -32,7 +32,7 @@ const (
 // address in head, and head does not move within two of its checkpoints' intervals, or for
 // some minutes if history does not know them. Else
 // the error wraps ErrJobRuns. It changes nothing.
-func Standstill(ctx context.Context, r upload.Reader, o RetireOptions) (Head, error) {
+func Standstill(ctx context.Context, r upload.Reader, o StandstillOptions) (Head, error) {
 	h, etag, err := ReadHead(ctx, r)
 	if err != nil {
 		return Head{}, err
@@ -46,10 +46,7 @@ func Standstill(ctx context.Context, r upload.Reader, o RetireOptions) (Head, er
 			return Head{}, fmt.Errorf("%w: its leader answers at %s", ErrJobRuns, h.Leader)
 		}
 	}
-	past, err := history.Read(ctx, r)
-	if err != nil {
-		past = history.History{} // it is no truth, and may be damaged
-	}
+	past, _ := history.Read(ctx, r) // empty if it cannot be read: it is no truth, and may be damaged
 	watch := max(leastWatch, 2*pauseOf(past))
 	for begin := time.Now(); time.Since(begin) < watch; {
 		if o.Watching != nil {

@@ -51,7 +51,7 @@ func TestRetire(t *testing.T) {
 			t.Fatalf("%d orphans were deleted without the lead", n)
 		}
 		begin := time.Now()
-		h, err := coordinator.Standstill(t.Context(), store, coordinator.RetireOptions{})
+		h, err := coordinator.Standstill(t.Context(), store, coordinator.StandstillOptions{})
 		if err != nil || time.Since(begin) < 2*time.Second {
 			t.Fatalf("%v after %v", err, time.Since(begin))
 		}
@@ -86,7 +86,7 @@ func TestRetireARunningJob(t *testing.T) { // I4
 		w, _ := begin(t, store, c, 1)
 		time.Sleep(150 * time.Second)
 		begin, watched := time.Now(), time.Duration(0)
-		_, err := coordinator.Standstill(t.Context(), store, coordinator.RetireOptions{Watching: func(_, of time.Duration) { watched = of }})
+		_, err := coordinator.Standstill(t.Context(), store, coordinator.StandstillOptions{Watching: func(_, of time.Duration) { watched = of }})
 		if !errors.Is(err, coordinator.ErrJobRuns) || time.Since(begin) > 61*time.Second || watched != 2*time.Minute {
 			t.Errorf("%v after %v of %v", err, time.Since(begin), watched)
 		}
@@ -103,7 +103,7 @@ func TestRetireARunningJob(t *testing.T) { // I4
 			t.Fatal(err)
 		}
 		asked := ""
-		_, err = coordinator.Standstill(t.Context(), store, coordinator.RetireOptions{Answers: func(_ context.Context, address, job string) (bool, error) {
+		_, err = coordinator.Standstill(t.Context(), store, coordinator.StandstillOptions{Answers: func(_ context.Context, address, job string) (bool, error) {
 			asked = address + " " + job
 			return true, nil
 		}})

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/tidemark/tidemark/engine/checkpoint"
 	"github.com/tidemark/tidemark/incremental"
 	"github.com/tidemark/tidemark/upload"
 )
@@ -44,6 +45,39 @@ func Verify(ctx context.Context, r upload.Reader, infos []CheckpointInfo, o incr
 
 // isDropped reports whether head has lost a checkpoint since it was listed.
 func isDropped(ctx context.Context, r upload.Reader, of CheckpointInfo) (bool, error) {
+	h, _, err := ReadHead(ctx, r)
+	return !h.has(of.Ref()), err
+}
+
+// UnlessDropped returns err, which reading a listed checkpoint ended in. If the job has
+// dropped the checkpoint since it was listed, nothing is damaged, and the error wraps
+// ErrNotRetained instead. It reads head only where there is an error.
+func UnlessDropped(ctx context.Context, r upload.Reader, of CheckpointInfo, err error) error {
+	if err == nil {
+		return nil
+	}
+	if gone, listErr := isDropped(ctx, r, of); listErr == nil && gone {
+		return fmt.Errorf("checkpoint %v: %w: the job dropped it meanwhile: pin it first, or read another", of.ID, ErrNotRetained)
+	}
+	return err
+}
+
+// NewestWhole returns the newest retained checkpoint of which every object is there with
+// its size; false: there is none. In a copy of a store whose objects came in any order,
+// head may be ahead of them.
+func NewestWhole(ctx context.Context, r upload.Reader) (checkpoint.ID, bool, error) {
 	infos, err := List(ctx, r)
-	return !slices.ContainsFunc(infos, func(i CheckpointInfo) bool { return i.Manifest == of.Manifest }), err
+	if err != nil {
+		return 0, false, err
+	}
+	slices.Reverse(infos)
+	for v, err := range Verify(ctx, r, infos, incremental.VerifyOptions{Unread: 1}) {
+		if err != nil {
+			return 0, false, err
+		}
+		if v.OK() {
+			return v.ID, true, nil
+		}
+	}
+	return 0, false, nil
 }

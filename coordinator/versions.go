@@ -117,12 +117,12 @@ func (r versionRules) judge(v upload.Version, overwritten time.Time) versionFate
 }
 
 // sweepable reports whether a name is one whose old versions nobody needs: head, history,
-// and what checkpoints have written. Savepoints are complete in themselves, and so are
-// their versions.
+// the mark of a copy, and what checkpoints have written. Savepoints are complete in
+// themselves, and so are their versions.
 func sweepable(name string) bool {
 	_, data := owner(name)
 	_, past := history.ParseName(name)
-	return data || past || name == incremental.HeadName
+	return data || past || name == incremental.HeadName || name == incremental.CopyMarkName
 }
 
 // versionsAtOnce bounds the versions that are found before they are deleted.

@@ -56,6 +56,13 @@ func TestSweepVersions(t *testing.T) {
 		mem := memstore.New()
 		mem.KeepVersions()
 		w, c := job(t, mem, 30, 2)
+		// The mark of the copy that made the job.
+		if _, err := mem.Put(t.Context(), incremental.CopyMarkName, upload.BodyFromBytes([]byte("mark")), upload.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := mem.Delete(t.Context(), incremental.CopyMarkName); err != nil {
+			t.Fatal(err)
+		}
 		left := func() (noncurrent, heads, markers int) {
 			for v, err := range mem.Versions(t.Context(), "") {
 				switch {
