@@ -33,6 +33,9 @@ func (f *checkpointFlags) openStore(ctx context.Context, url string) (upload.Sto
 func (f *checkpointFlags) openWith(ctx context.Context, url string, o storeurl.Options) (upload.Store, error) {
 	o.S3, o.Limits = f.store.Options(), f.store.Limits
 	s, err := storeurl.Open(ctx, url, o)
+	if errors.Is(err, upload.ErrNoBucket) && besideJobs(url) {
+		return nil, fmt.Errorf("%s: %w: name it as <store>/<job-id>", url, coordinator.ErrNoJob)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint store %s: %w", url, err)
 	}

@@ -68,7 +68,8 @@ func copyCommand(f *checkpointFlags) *cobra.Command {
 			for _, id := range x.Checkpoints {
 				_, _ = fmt.Fprintf(out, "checkpoint %d\n", id)
 			}
-			_, err = fmt.Fprintf(out, "job %s has %d objects, %s; %d were there, %d were copied by the server\n", x.Job, x.Objects.Objects, cli.BytesText(x.Objects.Bytes), x.There.Objects, x.ServerSide.Objects)
+			_, err = fmt.Fprintf(out, "job %s has %d objects, %s: %d were there, the server copied %d, and %d came through this machine\n", x.Job, x.Objects.Objects, cli.BytesText(x.Objects.Bytes),
+				x.There.Objects, x.ServerSide.Objects, x.Objects.Objects-x.There.Objects-x.ServerSide.Objects)
 			return err
 		},
 	}

@@ -149,7 +149,7 @@ func printEdited(w io.Writer, x api.Edited) error {
 	case !x.Applied:
 		p("nothing was changed; to do this: --apply\n")
 	case len(x.Dropped) > 0:
-		p("the job's leader deletes what only dropped checkpoints needed, or its next start does\n")
+		p("what only dropped checkpoints needed is deleted by the job, or by its next start; of a retired job by gc --apply\n")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tidemark/tidemark/cmd/api"
 	"github.com/tidemark/tidemark/cmd/internal/cli"
 	"github.com/tidemark/tidemark/coordinator"
+	"github.com/tidemark/tidemark/upload/storeurl"
 )
 
 func explainCommand(f *checkpointFlags) *cobra.Command {
@@ -27,9 +28,15 @@ func explainCommand(f *checkpointFlags) *cobra.Command {
 				return err
 			}
 			name := strings.TrimPrefix(args[1], strings.TrimSuffix(args[0], "/")+"/")
+			if dir, ok := storeurl.Dir(args[0]); ok {
+				name = strings.TrimPrefix(name, absolute(dir)+"/")
+			}
 			e, err := coordinator.Explain(c.Context(), store, name)
 			if err != nil {
 				return noJob(c.Context(), store, err)
+			}
+			if e.Fate == coordinator.FateForeign && !e.Stored {
+				return cli.Usage(fmt.Errorf("there is no object %s, and a job gives no such name: name it as data/3f/1-5-count.0-1-…", name))
 			}
 			x := api.NewExplained(name, e)
 			if f.json {

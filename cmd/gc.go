@@ -82,7 +82,7 @@ func gcCommand(f *checkpointFlags) *cobra.Command {
 		}
 		counters := new(upload.Counters)
 		store, err := f.openStore(c.Context(), args[0])
-		if errors.Is(err, upload.ErrNoBucket) && besideJobs(args[0]) {
+		if errors.Is(err, coordinator.ErrNoJob) {
 			return f.nothingBelow(c, args[0], apply, counters, &prices)
 		}
 		if err != nil {
@@ -203,7 +203,7 @@ func printCollected(w io.Writer, r collected) error {
 	versions := r.Versions.Old.Objects + r.Versions.OldHeads.Objects + r.Versions.Markers.Objects
 	switch {
 	case r.Orphans.Objects+len(r.Uploads)+versions == 0:
-		p("nothing to delete: what is stored is retained, or belongs to epoch %d, which leads\n", r.Epoch)
+		p("nothing to delete: what is stored is retained, or may be of a checkpoint under way in epoch %d, the last. If the job was killed and will never start again: --retire\n", r.Epoch)
 		return nil
 	case r.Applied:
 		p("deleted: %d objects, %s; %d versions; %d uploads; by %d DELETE requests\n", r.Orphans.Objects, cli.BytesText(r.Orphans.Bytes), versions, len(r.Uploads), r.Sweep.Deletes)

@@ -197,6 +197,9 @@ func tree(t *testing.T, dirs ...string) map[string]string {
 				return nil
 			}
 			b, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) { // a running process has removed it meanwhile
+				return nil
+			}
 			all[path] = string(b)
 			return err
 		})

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,10 @@ const (
 	exitDamaged     = 3
 	exitInterrupted = 130
 )
+
+// sameSignal is within what time another signal is the same one: timeout(1), for one, signals
+// a process and then its group.
+const sameSignal = 50 * time.Millisecond
 
 // errInterrupted is the cause of a run's end by SIGINT, SIGTERM or SIGHUP.
 var errInterrupted = errors.New("interrupted")
@@ -63,7 +68,10 @@ func main(p Program, verbs []*cobra.Command) {
 	go func() {
 		<-signals
 		cancel(errInterrupted)
-		<-signals // a second one: now
+		for first := time.Now(); time.Since(first) < sameSignal; {
+			<-signals
+		}
+		_, _ = fmt.Fprintln(os.Stderr, "a second signal: ended at once; what came after the newest checkpoint is read again")
 		os.Exit(exitInterrupted)
 	}()
 	os.Exit(run(ctx, filepath.Base(os.Args[0]), p, os.Args[1:], os.Stdout, os.Stderr, verbs...))

@@ -153,7 +153,7 @@ func TestStateMistakes(t *testing.T) {
 		{[]string{"scan", job, "--state", "cuont"}, 2, `no state "cuont" of operator "", only ` + listed[0].Operator + "/" + listed[0].State},
 		{[]string{"scan", job + "@999"}, 1, "checkpoint 999 is not retained"},
 		{[]string{"scan", job + "@x"}, 2, `checkpoint "x": give its number`},
-		{[]string{"scan", p.url() + "/none"}, 1, "does not exist"},
+		{[]string{"scan", p.url() + "/none"}, 1, "name it as <store>/<job-id>"},
 	} {
 		if r := tidemark(t, append([]string{"state"}, c.args...)...); r.code != c.code || !strings.Contains(r.stderr, c.says) {
 			t.Errorf("state %v: %v, want code %d and %q", c.args, r, c.code, c.says)

@@ -49,7 +49,7 @@ func watchCommand(f *checkpointFlags) *cobra.Command {
 		var last []coordinator.CheckpointInfo
 		for first := true; ; first = false {
 			infos, err := coordinator.List(c.Context(), store)
-			switch events := changes(last, infos); {
+			switch events := changes(last, infos, time.Now()); {
 			case c.Context().Err() != nil:
 				return nil //nolint:nilerr // it was interrupted, as it should be
 			case err != nil:
@@ -76,12 +76,16 @@ func watchCommand(f *checkpointFlags) *cobra.Command {
 }
 
 // changes says what happened between two readings of head: drops first, oldest first.
-func changes(before, after []coordinator.CheckpointInfo) (events []watched) {
+func changes(before, after []coordinator.CheckpointInfo, now time.Time) (events []watched) {
 	add := func(event string, of, in []coordinator.CheckpointInfo) {
 		for _, i := range of {
 			if !slices.ContainsFunc(in, func(o coordinator.CheckpointInfo) bool { return o.Ref() == i.Ref() }) {
+				at := i.Created
+				if event == "dropped" {
+					at, i.KeptBy = now, nil
+				}
 				events = append(events, watched{
-					i.Created, event, uint64(i.ID), uint64(i.Epoch), i.FullBytes, i.NewBytes, milliseconds(i.Duration), append([]string{}, i.KeptBy...),
+					at, event, uint64(i.ID), uint64(i.Epoch), i.FullBytes, i.NewBytes, milliseconds(i.Duration), append([]string{}, i.KeptBy...),
 				})
 			}
 		}

@@ -80,10 +80,10 @@ func why(e coordinator.Explanation) string {
 	case e.Fate == coordinator.FateDead && e.Writer == (coordinator.Ref{}):
 		return "it is the mark of the copy that this job is, and that is finished: the leader's sweep deletes it, or gc --apply"
 	case e.Fate == coordinator.FateDead:
-		return fmt.Sprintf("no retained checkpoint needs it, and none ever can: it is of epoch %d, and epoch %d leads. The leader's sweep deletes it, or gc --apply",
+		return fmt.Sprintf("no retained checkpoint needs it, and none ever can: it is of epoch %d, and the last is %d. The leader's sweep deletes it, or gc --apply",
 			e.Writer.Epoch, e.Head)
 	}
-	return fmt.Sprintf("no retained checkpoint needs it. Checkpoint %d of epoch %d, which leads, may be under way; if it is not, the leader's sweep deletes it, each hour and when the job starts",
+	return fmt.Sprintf("no retained checkpoint needs it. Checkpoint %d of epoch %d, the last, may be under way; if it is not, the leader's sweep deletes it, each hour and when the job starts, or gc --retire if it never will",
 		e.Writer.ID, e.Writer.Epoch)
 }
 

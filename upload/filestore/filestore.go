@@ -67,7 +67,7 @@ func (s *Store) prepare() error {
 	}
 	info, err := os.Stat(s.root)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: create the directory, or open the store with Create", upload.ErrNoBucket)
+		return fmt.Errorf("%w: create the directory", upload.ErrNoBucket)
 	}
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ var advice = []struct {
 	{incremental.ErrCannotRestore, "nothing was changed. Use the program that wrote it or a newer one, or start from an older checkpoint with --restore <id> (PROGRAM checkpoints show names what wrote it)"},
 	{incremental.ErrCorruptState, "nothing was deleted. Start from another checkpoint with --restore <id> (PROGRAM checkpoints ls, verify)"},
 	{coordinator.ErrNotRetained, "nothing was changed. Choose one that is retained; a start with --restore takes latest and none, too"},
+	{coordinator.ErrJobExists, "name another place, or remove what is there"},
 	{upload.ErrNoBucket, "create it, or correct its URL"},
 	{checkpoint.ErrRefused, "let the store take it (credentials, permissions, the bucket); the same command then resumes from the newest checkpoint"},
 	{upload.ErrUnsupported, "nothing was changed. Use a server that can, or another --checkpoint-store (the S3 servers that were tried are listed in cmd/OPERATIONS.md)"},
